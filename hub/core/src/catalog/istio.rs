@@ -1,0 +1,50 @@
+//! Minors of Istio.
+
+use jiff::civil::{Date, date};
+
+use super::{AS_OF, MinorVersion};
+
+/// A minor of Istio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Minor {
+    /// The minor; the major is 1.
+    pub minor: u32,
+    /// The oldest Kubernetes that it was released for.
+    pub kubernetes_from: MinorVersion,
+    /// The newest.
+    pub kubernetes_to: MinorVersion,
+    /// The last day of support.
+    pub end_of_life: Date,
+}
+
+const fn minor(minor: u32, from: u32, to: u32, end_of_life: Date) -> Minor {
+    Minor {
+        minor,
+        kubernetes_from: MinorVersion::new(1, from),
+        kubernetes_to: MinorVersion::new(1, to),
+        end_of_life,
+    }
+}
+
+/// The minors that a known installer takes, oldest first.
+///
+/// Source: istio.io, supported releases.
+pub const MINORS: [Minor; 3] = [
+    minor(15, 22, 25, date(2023, 4, 4)),
+    minor(16, 22, 25, date(2023, 7, 25)),
+    minor(17, 23, 26, date(2023, 10, 27)),
+];
+
+/// What is known of a minor.
+#[must_use]
+pub fn find(minor: u32) -> Option<&'static Minor> {
+    MINORS.iter().find(|known| known.minor == minor)
+}
+
+impl Minor {
+    /// Whether its support had ended when the catalogue was made.
+    #[must_use]
+    pub fn is_past(&self) -> bool {
+        self.end_of_life < AS_OF
+    }
+}

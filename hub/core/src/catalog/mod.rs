@@ -1,0 +1,14 @@
+//! What is true of which version: data with its sources, looked up by rules and by the referee. No decisions.
+
+pub mod calisti;
+pub mod istio;
+pub mod openshift;
+mod version;
+
+pub use version::{InvalidVersion, MinorVersion};
+
+use jiff::civil::{Date, date};
+
+/// The day on which the tables were last held against their sources. What had ended by then is reported as ended; what
+/// ends later is not, because the core has no clock.
+pub const AS_OF: Date = date(2026, 11, 21);

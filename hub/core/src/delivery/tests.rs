@@ -1,0 +1,317 @@
+//! Whole conversations, and random ones that must never break a promise.
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::{
+    session::{MOST_WANTED, OFFER_AGAIN_AFTER, STRIKES},
+    *,
+};
+use crate::report::Phase;
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+fn target(generation: u64) -> OfferedTarget {
+    let bytes = format!("target {generation}").into_bytes();
+    let bodies = [digest("shared"), digest(&format!("plan {generation}"))];
+    OfferedTarget {
+        epoch: 1,
+        generation,
+        digest: Digest::of(&bytes),
+        bytes,
+        bodies: bodies.into_iter().map(|body| (body, 6)).collect(),
+        traceparent: String::new(),
+    }
+}
+
+fn fence(generation: u64) -> Fence {
+    Fence { epoch: 1, generation, target: target(generation).digest, completed: 0 }
+}
+
+fn hello(fence: Option<Fence>) -> Event {
+    Event::Hello(Box::new(Hello {
+        protocol_version: 1,
+        spoke_version: "0.1.0".to_owned(),
+        fence,
+        kube_system_uid: "uid".to_owned(),
+        facts: Facts::default(),
+    }))
+}
+
+fn changed(generation: u64) -> Event {
+    Event::TargetChanged(Box::new(target(generation)))
+}
+
+fn accepted(generation: u64) -> Event {
+    Event::Accepted { epoch: 1, generation, target: target(generation).digest }
+}
+
+fn want(generation: u64, bodies: &[&str]) -> Event {
+    Event::Want { generation, digests: bodies.iter().map(|body| digest(body)).collect() }
+}
+
+fn report(generation: u64) -> Report {
+    Report {
+        generation,
+        target: target(generation).digest,
+        phase: Phase::Applying,
+        message: String::new(),
+        objects: Vec::new(),
+        completed: 0,
+    }
+}
+
+/// A session whose spoke has said Hello.
+fn open(fence: Option<Fence>) -> Session {
+    let mut session = Session::new(1..=1);
+    let commands = session.on(hello(fence), NOW);
+    assert!(matches!(commands[..], [Command::Attach(_), Command::Welcome]), "{commands:?}");
+    session
+}
+
+fn names(commands: &[Command]) -> Vec<&'static str> {
+    let name = |command: &Command| match command {
+        Command::Attach(_) => "attach",
+        Command::Welcome => "welcome",
+        Command::SendHeader(_) => "header",
+        Command::LoadBodies(_) => "load",
+        Command::SendBody { .. } => "body",
+        Command::SendRefused(_) => "refused",
+        Command::RecordAccepted { .. } => "record accepted",
+        Command::RecordRefused(_) => "record refused",
+        Command::SaveReport(_) => "report",
+        Command::SaveDrift { .. } => "drift",
+        Command::SaveFacts(_) => "facts",
+        Command::Close(_) => "close",
+    };
+    commands.iter().map(name).collect()
+}
+
+/// Feeds events after Hello and compares what is done about the last one.
+fn check(fence: Option<Fence>, events: Vec<Event>, expected: &[&str]) {
+    let mut session = open(fence);
+    let mut last = Vec::new();
+    for event in events.clone() {
+        last = session.on(event, NOW);
+    }
+    assert_eq!(names(&last), expected, "after {events:?}");
+}
+
+#[test]
+fn a_target_goes_from_offer_to_report() {
+    let mut session = open(None);
+    assert_eq!(session.on(changed(1), NOW), [Command::SendHeader(Box::new(target(1)))]);
+    let load = session.on(want(1, &["plan 1", "shared"]), NOW);
+    assert_eq!(load, [Command::LoadBodies(vec![digest("plan 1"), digest("shared")])]);
+    let loaded = Event::BodyLoaded { digest: digest("shared"), bytes: Some(b"shared".to_vec()) };
+    let body = session.on(loaded, NOW);
+    assert_eq!(body, [Command::SendBody { digest: digest("shared"), bytes: b"shared".to_vec() }]);
+    assert_eq!(names(&session.on(accepted(1), NOW)), ["record accepted"]);
+    assert_eq!(session.on(Event::Report(report(1)), NOW), [Command::SaveReport(report(1))]);
+}
+
+#[test]
+fn what_must_come_first_is_hello() {
+    for event in [
+        Event::Heartbeat,
+        accepted(1),
+        want(1, &[]),
+        Event::Report(report(1)),
+        Event::Facts(Facts::default()),
+    ] {
+        let mut session = Session::new(1..=1);
+        assert_eq!(session.on(event, NOW), [Command::Close(CloseReason::NotHello)]);
+        assert_eq!(session.on(hello(None), NOW), [], "nothing happens after a close");
+    }
+    check(None, vec![hello(None)], &["close"]);
+}
+
+#[test]
+fn versions_outside_the_window_are_refused_and_both_are_said() {
+    for (spoke, good) in [(0, false), (1, false), (2, true), (3, true), (4, false), (u32::MAX, false)] {
+        let mut session = Session::new(2..=3);
+        let Event::Hello(mut hello) = hello(None) else { unreachable!("it is one") };
+        hello.protocol_version = spoke;
+        let commands = session.on(Event::Hello(hello), NOW);
+        let refused = [Command::Close(CloseReason::ProtocolVersion { spoke, oldest: 2, newest: 3 })];
+        assert_eq!(commands != refused, good, "{spoke}");
+    }
+}
+
+#[test]
+fn what_the_spoke_has_is_not_sent_again() {
+    check(Some(fence(3)), vec![changed(3)], &["record accepted"]);
+    check(Some(fence(3)), vec![changed(4)], &["header"]);
+    check(None, vec![changed(3), changed(3)], &[]);
+    check(None, vec![changed(3), accepted(3), changed(3)], &[]);
+    check(None, vec![changed(3), changed(2)], &[]);
+    check(None, vec![changed(3), changed(4)], &["header"]);
+}
+
+#[test]
+fn a_spoke_ahead_of_the_database_is_sent_nothing() {
+    check(Some(fence(4)), vec![changed(3)], &[]);
+    check(Some(Fence { target: digest("another"), ..fence(3) }), vec![changed(3)], &[]);
+    check(Some(Fence { epoch: 2, ..fence(3) }), vec![changed(4)], &[]);
+}
+
+#[test]
+fn only_what_was_offered_can_be_answered() {
+    check(None, vec![accepted(1)], &["refused"]);
+    check(None, vec![changed(1), accepted(2)], &["refused"]);
+    check(
+        None,
+        vec![changed(1), Event::Accepted { epoch: 2, generation: 1, target: target(1).digest }],
+        &["refused"],
+    );
+    check(
+        None,
+        vec![changed(1), Event::Accepted { epoch: 1, generation: 1, target: digest("x") }],
+        &["refused"],
+    );
+    check(None, vec![changed(1), changed(2), accepted(1)], &["record accepted"]);
+    check(None, vec![changed(1), accepted(1), accepted(1)], &["record accepted"]);
+    let refusal = |generation| Refusal { generation, code: RefusalCode::Floor, message: String::new() };
+    check(None, vec![changed(1), Event::Refused(refusal(1))], &["record refused"]);
+    check(None, vec![changed(1), Event::Refused(refusal(7))], &["refused"]);
+    check(None, vec![changed(1), Event::Refused(refusal(0))], &["record refused"]);
+    check(None, vec![Event::Refused(refusal(0))], &["refused"]);
+}
+
+#[test]
+fn absent_and_foreign_bodies_get_the_same_refusal() {
+    let mut session = open(None);
+    session.on(changed(1), NOW);
+    let foreign = session.on(want(1, &["foreign"]), NOW);
+    session.on(want(1, &["shared"]), NOW);
+    let absent = session.on(Event::BodyLoaded { digest: digest("shared"), bytes: None }, NOW);
+    let words = |commands: &[Command]| match commands {
+        [Command::SendRefused(refusal)] => refusal.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(words(&foreign), words(&absent));
+}
+
+#[test]
+fn bodies_are_given_only_for_the_header_that_offered_them() {
+    check(None, vec![want(1, &["shared"])], &["refused"]);
+    check(None, vec![changed(1), want(2, &["shared"])], &["refused"]);
+    check(None, vec![changed(1), changed(2), want(2, &["plan 1"])], &["refused"]);
+    check(None, vec![changed(1), changed(2), want(1, &["plan 1"])], &["load"]);
+    check(None, vec![changed(1), want(1, &["shared", "foreign"])], &["refused"]);
+    check(None, vec![changed(1), want(1, &["shared"; MOST_WANTED + 1])], &["refused"]);
+    check(None, vec![changed(1), want(1, &["shared", "shared"]), want(1, &["shared"])], &[]);
+}
+
+#[test]
+fn reports_count_for_the_accepted_target_only() {
+    check(None, vec![changed(1), Event::Report(report(1))], &["refused"]);
+    check(Some(fence(1)), vec![Event::Report(report(1))], &["report"]);
+    check(Some(fence(2)), vec![Event::Report(report(1))], &[]);
+    check(Some(fence(1)), vec![Event::Report(Report { target: digest("x"), ..report(1) })], &["refused"]);
+    let drift = |sequence, generation| Event::Drift { sequence, generation, items: Vec::new() };
+    check(Some(fence(1)), vec![drift(1, 1)], &["drift"]);
+    check(Some(fence(1)), vec![drift(1, 1), drift(1, 1)], &["refused"]);
+    check(Some(fence(2)), vec![drift(1, 1)], &[]);
+    check(None, vec![drift(1, 1)], &["refused"]);
+}
+
+#[test]
+fn a_refusal_that_passes_is_answered_by_the_same_offer_later() {
+    let mut session = open(None);
+    session.on(changed(1), NOW);
+    let unavailable = Refusal { generation: 1, code: RefusalCode::Unavailable, message: String::new() };
+    assert_eq!(names(&session.on(Event::Refused(unavailable), NOW)), ["record refused"]);
+    assert_eq!(names(&session.on(Event::Tick, NOW)), [""; 0]);
+    let later = NOW + OFFER_AGAIN_AFTER;
+    assert_eq!(names(&session.on(Event::Tick, later)), ["header"]);
+    assert_eq!(names(&session.on(Event::Tick, later)), [""; 0]);
+}
+
+#[test]
+fn a_target_that_was_accepted_is_not_offered_again_whatever_is_refused_later() {
+    let mut session = open(None);
+    let unavailable = Refusal { generation: 1, code: RefusalCode::Unavailable, message: String::new() };
+    for event in [changed(1), accepted(1), Event::Refused(unavailable)] {
+        session.on(event, NOW);
+    }
+    assert_eq!(session.on(Event::Tick, NOW + OFFER_AGAIN_AFTER), []);
+}
+
+#[test]
+fn five_mistakes_close_the_stream() {
+    let mut session = open(None);
+    for _ in 1..STRIKES {
+        assert_eq!(names(&session.on(accepted(9), NOW)), ["refused"]);
+    }
+    assert_eq!(names(&session.on(accepted(9), NOW)), ["refused", "close"]);
+    assert_eq!(session.on(changed(1), NOW), []);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let generation = 1..4u64;
+    let bodies = proptest::collection::vec(prop_oneof!["shared", "foreign", "plan 1", "plan 2"], 0..3);
+    prop_oneof![
+        proptest::option::of(generation.clone()).prop_map(|generation| hello(generation.map(fence))),
+        generation.clone().prop_map(accepted),
+        generation.clone().prop_map(|generation| Event::Report(report(generation))),
+        generation.clone().prop_map(changed),
+        (generation.clone(), bodies).prop_map(|(generation, bodies)| {
+            let digests = bodies.iter().map(|body| digest(body)).collect();
+            Event::Want { generation, digests }
+        }),
+        prop_oneof!["shared", "foreign", "plan 1"]
+            .prop_map(|body| Event::BodyLoaded { digest: digest(&body), bytes: Some(body.into_bytes()) }),
+        generation.prop_map(|generation| {
+            let refusal = Refusal { generation, code: RefusalCode::Unavailable, message: String::new() };
+            Event::Refused(refusal)
+        }),
+        Just(Event::Heartbeat),
+        Just(Event::Tick),
+    ]
+}
+
+proptest! {
+    /// Whatever a spoke says, in whatever order.
+    #[test]
+    fn no_conversation_breaks_a_promise(events in proptest::collection::vec(any_event(), 0..40)) {
+        let mut session = Session::new(1..=1);
+        let (mut attached, mut closed, mut reached) = (false, false, 0);
+        let mut offered: BTreeMap<u64, OfferedTarget> = BTreeMap::new();
+        let mut now = NOW;
+        for event in events {
+            now += SignedDuration::from_secs(2);
+            for command in session.on(event.clone(), now) {
+                prop_assert!(!closed, "{command:?} after a close");
+                match command {
+                    Command::Attach(hello) => {
+                        attached = true;
+                        reached = hello.fence.map_or(0, |fence| fence.generation);
+                    }
+                    Command::SendHeader(target) => {
+                        prop_assert!(target.generation > reached, "{} was reached", target.generation);
+                        offered.insert(target.generation, *target);
+                    }
+                    Command::SendBody { digest, .. } => {
+                        let known = offered.values().any(|target| target.bodies.contains_key(&digest));
+                        prop_assert!(known, "a body left that was not offered");
+                    }
+                    Command::RecordAccepted { generation, .. } => {
+                        prop_assert!(offered.contains_key(&generation) || generation == reached);
+                        reached = reached.max(generation);
+                    }
+                    Command::SaveReport(report) => prop_assert_eq!(report.generation, reached),
+                    Command::Close(_) => closed = true,
+                    Command::Welcome | Command::LoadBodies(_) | Command::SendRefused(_) => {}
+                    Command::RecordRefused(refusal) => prop_assert!(offered.contains_key(&refusal.generation)),
+                    Command::SaveDrift { .. } | Command::SaveFacts(_) => {}
+                }
+                prop_assert!(attached || closed, "something happened before Hello");
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The schema of a document, as data: what may stand where, and the words for it.
+
+/// What a value must look like.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// Fields by name.
+    Map { fields: &'static [Field], rule: Option<MapRule> },
+    /// Items of one shape.
+    List { item: &'static Shape, least: usize, most: usize, unique: Unique },
+    /// Labels as Kubernetes takes them.
+    Labels { least: usize },
+    /// A text that something more is asked of.
+    Text(&'static Text),
+    /// One of some words.
+    Choice(&'static Choice),
+    /// A whole number.
+    Number { least: u32, most: u32 },
+    /// Looked at elsewhere.
+    Anything,
+    /// Named in the design, not served by this release: told from a misspelling.
+    NotYet,
+}
+
+/// A field of a map.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    /// What it says, for people: an example where it is required.
+    pub(super) about: &'static str,
+    pub(super) required: bool,
+    pub(super) shape: Shape,
+}
+
+/// What is asked of several fields of one map together.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum MapRule {
+    /// At least one field must be there: an empty selector must never mean the whole fleet.
+    AnyField,
+    /// `values` must fit `operator`, as in Kubernetes' match expressions.
+    ValuesFitOperator,
+}
+
+/// What must not stand twice in a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unique {
+    /// The items themselves.
+    Items,
+    /// The value of a field of the items.
+    Field(&'static str),
+    /// Anything may.
+    Nothing,
+}
+
+/// What is asked of a text.
+pub(super) struct Text {
+    /// With its article, for example `a name`.
+    pub(super) what: &'static str,
+    /// What to write instead.
+    pub(super) rule: &'static str,
+    pub(super) holds: fn(&str) -> bool,
+}
+
+/// Some words, of which one is to be chosen.
+pub(super) struct Choice {
+    /// Without article, for example `platform`.
+    pub(super) what: &'static str,
+    pub(super) words: fn() -> Vec<&'static str>,
+    /// Words of the design that this release does not serve.
+    pub(super) not_yet: &'static [&'static str],
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+impl std::fmt::Debug for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+/// A field that must be there.
+pub(super) const fn required(name: &'static str, about: &'static str, shape: Shape) -> Field {
+    Field { name, about, required: true, shape }
+}
+
+/// A field that may be there.
+pub(super) const fn optional(name: &'static str, about: &'static str, shape: Shape) -> Field {
+    Field { name, about, required: false, shape }
+}
+
+/// A field of a later release.
+pub(super) const fn not_yet(name: &'static str) -> Field {
+    Field { name, about: "", required: false, shape: Shape::NotYet }
+}
+
+impl Shape {
+    /// What should stand here, in words.
+    pub(super) fn expected(&self) -> String {
+        match self {
+            Self::Map { .. } => "a map".to_owned(),
+            Self::List { .. } => "a list".to_owned(),
+            Self::Labels { .. } => "a map of labels".to_owned(),
+            Self::Text(text) => text.what.to_owned(),
+            Self::Choice(choice) => format!("a {}", choice.what),
+            Self::Number { .. } => "a whole number".to_owned(),
+            Self::Anything | Self::NotYet => "something else".to_owned(),
+        }
+    }
+
+    /// Paths below this shape at which a served field of this name stands.
+    pub(super) fn places_of(&self, name: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        self.collect_places(name, "", &mut found);
+        found
+    }
+
+    fn collect_places(&self, name: &str, path: &str, found: &mut Vec<String>) {
+        match self {
+            Self::Map { fields, .. } => {
+                for field in fields.iter().filter(|field| !matches!(field.shape, Self::NotYet)) {
+                    let below = if path.is_empty() {
+                        field.name.to_owned()
+                    } else {
+                        format!("{path}.{}", field.name)
+                    };
+                    if field.name == name {
+                        found.push(below.clone());
+                    }
+                    field.shape.collect_places(name, &below, found);
+                }
+            }
+            Self::List { item, .. } => item.collect_places(name, &format!("{path}[]"), found),
+            Self::Labels { .. }
+            | Self::Text(_)
+            | Self::Choice(_)
+            | Self::Number { .. }
+            | Self::Anything
+            | Self::NotYet => {}
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The walk of a tree along a schema: every mistake, and the JSON of what is right.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value as Json};
+
+use super::{
+    kinds,
+    mistake::{Mistakes, join, quote},
+    nearest::nearest,
+    schema::{Choice, Field, MapRule, Shape, Text, Unique},
+    tree::{Entry, Node, Position, Value},
+};
+
+/// Most labels of one thing.
+const MOST_LABELS: usize = 100;
+
+/// One walk of one document.
+pub(super) struct Walk<'m, 'file> {
+    pub(super) mistakes: &'m mut Mistakes<'file>,
+    /// The schema of the whole document: a field in the wrong place is looked for in all of it.
+    pub(super) whole: &'static Shape,
+}
+
+/// Where the walk stands.
+struct Place {
+    path: String,
+    /// The key that the value belongs to: what is missing in the value is said there.
+    owner: Position,
+}
+
+impl Walk<'_, '_> {
+    /// Walks a whole document. The JSON has holes (null) where there are mistakes.
+    pub(super) fn document(&mut self, tree: &Node) -> Json {
+        self.value(tree, self.whole, &Place { path: String::new(), owner: tree.at })
+    }
+
+    fn value(&mut self, node: &Node, shape: &Shape, place: &Place) -> Json {
+        if matches!(node.value, Value::Refused) || matches!(shape, Shape::Anything | Shape::NotYet) {
+            return Json::Null;
+        }
+        if node.is_nothing() {
+            self.nothing(node, shape, place);
+            return Json::Null;
+        }
+        match (shape, &node.value) {
+            (Shape::Map { fields, rule }, Value::Map(entries)) => {
+                let map = self.fields(entries, fields, place);
+                if let Some(rule) = rule {
+                    self.map_rule(*rule, entries, place);
+                }
+                map
+            }
+            (Shape::List { item, least, most, unique }, Value::List(items)) => {
+                self.length(node, items.len(), *least..=*most, place);
+                self.unique(items, *unique, place);
+                self.items(items.iter().take(*most), item, place)
+            }
+            (Shape::Labels { least }, Value::Map(entries)) => self.labels(node, entries, *least, place),
+            (Shape::Text(rule), Value::Scalar { text, .. }) => self.text(node.at, text, rule, place),
+            (Shape::Choice(choice), Value::Scalar { text, .. }) => self.choice(node.at, text, choice, place),
+            (Shape::Number { least, most }, Value::Scalar { text, plain: true }) => {
+                self.number(node.at, text, *least..=*most, place)
+            }
+            (expected, _) => {
+                self.wrong_type(node, expected, place);
+                Json::Null
+            }
+        }
+    }
+
+    fn nothing(&mut self, node: &Node, shape: &Shape, place: &Place) {
+        let hint = match &node.value {
+            Value::Scalar { text, .. } if !matches!(text.as_str(), "" | "~") => {
+                format!("write {}, or remove the field; quote {text} if that text is meant", shape.expected())
+            }
+            _ => format!("write {}, or remove the field", shape.expected()),
+        };
+        self.add(node.at, &place.path, "no value", hint);
+    }
+
+    fn fields(&mut self, entries: &[Entry], fields: &'static [Field], place: &Place) -> Json {
+        let mut map = Map::new();
+        let mut misspelled = Vec::new();
+        for entry in entries {
+            let path = join(&place.path, &entry.key);
+            match fields.iter().find(|field| field.name == entry.key) {
+                None => misspelled.extend(self.unknown(entry, fields, &path)),
+                Some(Field { shape: Shape::NotYet, .. }) => {
+                    let hint = "remove it: a later release brings it";
+                    self.add(entry.at, &path, "not served yet", hint);
+                }
+                Some(field) => {
+                    let value = self.value(&entry.value, &field.shape, &Place { path, owner: entry.at });
+                    map.insert(entry.key.clone(), value);
+                }
+            }
+        }
+        for field in fields.iter().filter(|field| field.required) {
+            let there = entries.iter().any(|entry| entry.key == field.name);
+            if !there && !misspelled.contains(&field.name) {
+                self.add(place.owner, &join(&place.path, field.name), "missing", field.about);
+            }
+        }
+        Json::Object(map)
+    }
+
+    /// Says that a field is unknown, and returns the one that was probably meant.
+    fn unknown(&mut self, entry: &Entry, fields: &'static [Field], path: &str) -> Option<&'static str> {
+        let served =
+            || fields.iter().filter(|field| !matches!(field.shape, Shape::NotYet)).map(|field| field.name);
+        let elsewhere = self.whole.places_of(&entry.key);
+        let meant = nearest(&entry.key, served());
+        let hint = match (meant, elsewhere.as_slice()) {
+            (Some(name), _) => format!("did you mean `{name}`?"),
+            (None, [place]) => format!("`{}` stands in {place}", entry.key),
+            (None, _) => format!("known here: {}", served().collect::<Vec<_>>().join(", ")),
+        };
+        self.add(entry.at, path, "unknown field", hint);
+        meant
+    }
+
+    fn map_rule(&mut self, rule: MapRule, entries: &[Entry], place: &Place) {
+        match rule {
+            MapRule::AnyField if entries.is_empty() => {
+                let hint =
+                    "give names, matchLabels or matchExpressions; a label that all clusters have chooses all";
+                self.add(place.owner, &place.path, "an empty selector chooses no cluster", hint);
+            }
+            MapRule::AnyField => {}
+            MapRule::ValuesFitOperator => self.values_fit_operator(entries, place),
+        }
+    }
+
+    fn values_fit_operator(&mut self, entries: &[Entry], place: &Place) {
+        let entry = |name: &str| entries.iter().find(|entry| entry.key == name);
+        let Some(Value::Scalar { text: operator, .. }) = entry("operator").map(|entry| &entry.value.value)
+        else {
+            return;
+        };
+        let path = join(&place.path, "values");
+        match (operator.as_str(), entry("values")) {
+            ("In" | "NotIn", None) => {
+                let hint = format!("{operator} compares with values: for example `values: [prod]`");
+                self.add(place.owner, &path, "missing", hint);
+            }
+            ("Exists" | "DoesNotExist", Some(values)) => {
+                self.add(values.at, &path, format!("{operator} takes no values"), "remove them");
+            }
+            _ => {}
+        }
+    }
+
+    fn length(&mut self, node: &Node, length: usize, range: RangeInclusive<usize>, place: &Place) {
+        if !range.contains(&length) {
+            let message = if length == 0 { "nothing in it".to_owned() } else { format!("{length} items") };
+            self.add(node.at, &place.path, message, format!("give {} to {}", range.start(), range.end()));
+        }
+    }
+
+    fn items<'n>(&mut self, items: impl Iterator<Item = &'n Node>, shape: &Shape, place: &Place) -> Json {
+        let walked = items.enumerate().map(|(index, item)| {
+            let path = format!("{}[{index}]", place.path);
+            self.value(item, shape, &Place { path, owner: item.at })
+        });
+        Json::Array(walked.collect())
+    }
+
+    fn unique(&mut self, items: &[Node], unique: Unique, place: &Place) {
+        let mut seen = std::collections::BTreeMap::new();
+        for (index, item) in items.iter().enumerate() {
+            let Some((node, text)) = identity(item, unique) else { continue };
+            let first = *seen.entry(text).or_insert(index);
+            if first != index {
+                let hint = format!("the first is {}[{first}]; keep one of them", place.path);
+                self.add(
+                    node.at,
+                    &format!("{}[{index}]", place.path),
+                    format!("{} stands twice", quote(text)),
+                    hint,
+                );
+            }
+        }
+    }
+
+    fn labels(&mut self, node: &Node, entries: &[Entry], least: usize, place: &Place) -> Json {
+        self.length(node, entries.len(), least..=MOST_LABELS, place);
+        let mut map = Map::new();
+        for entry in entries.iter().take(MOST_LABELS) {
+            let path = join(&place.path, &entry.key);
+            self.text(
+                entry.at,
+                &entry.key,
+                &kinds::LABEL_KEY,
+                &Place { path: path.clone(), owner: entry.at },
+            );
+            let shape = Shape::Text(&kinds::LABEL_VALUE);
+            let value = self.value(&entry.value, &shape, &Place { path, owner: entry.at });
+            map.insert(entry.key.clone(), value);
+        }
+        Json::Object(map)
+    }
+
+    fn text(&mut self, at: Position, text: &str, rule: &Text, place: &Place) -> Json {
+        if !(rule.holds)(text) {
+            self.add(at, &place.path, format!("{} is not {}", quote(text), rule.what), rule.rule);
+        }
+        Json::String(text.to_owned())
+    }
+
+    fn choice(&mut self, at: Position, text: &str, choice: &Choice, place: &Place) -> Json {
+        let words = (choice.words)();
+        if choice.not_yet.contains(&text) {
+            let message = format!("{} {} is not served yet", choice.what, quote(text));
+            self.add(at, &place.path, message, format!("served: {}", words.join(", ")));
+        } else if !words.contains(&text) {
+            let known = format!("known: {}", words.join(", "));
+            let hint = match nearest(text, words) {
+                Some(word) => format!("did you mean `{word}`? {known}"),
+                None => known,
+            };
+            self.add(at, &place.path, format!("unknown {} {}", choice.what, quote(text)), hint);
+        }
+        Json::String(text.to_owned())
+    }
+
+    fn number(&mut self, at: Position, text: &str, range: RangeInclusive<u32>, place: &Place) -> Json {
+        let number = whole_number(text).filter(|number| range.contains(number));
+        if number.is_none() {
+            let message =
+                format!("{} is not a whole number of {} to {}", quote(text), range.start(), range.end());
+            self.add(at, &place.path, message, "write it in plain digits, without quotes and unit");
+        }
+        number.into()
+    }
+
+    fn wrong_type(&mut self, node: &Node, expected: &Shape, place: &Place) {
+        let found = match &node.value {
+            Value::Scalar { plain: true, .. } => "a single value",
+            Value::Scalar { plain: false, .. } => "a text in quotes",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+            Value::Refused => "nothing",
+        };
+        let hint = match expected {
+            Shape::Map { fields, .. } => {
+                let served = fields
+                    .iter()
+                    .filter(|field| !matches!(field.shape, Shape::NotYet))
+                    .map(|field| field.name);
+                format!("its fields are {}", served.collect::<Vec<_>>().join(", "))
+            }
+            Shape::List { .. } => {
+                "write it in brackets, as in [one, two], or one item a line, after `- `".to_owned()
+            }
+            Shape::Labels { .. } => {
+                "write it in braces, as in {team: payments}, or one `key: value` a line".to_owned()
+            }
+            Shape::Text(text) => text.rule.to_owned(),
+            Shape::Choice(choice) => format!("known: {}", (choice.words)().join(", ")),
+            Shape::Number { least, most } => format!("write {least} to {most}, without quotes"),
+            Shape::Anything | Shape::NotYet => String::new(),
+        };
+        self.add(node.at, &place.path, format!("expected {}, found {found}", expected.expected()), hint);
+    }
+
+    fn add(&mut self, at: Position, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.mistakes.add(at, path, message, hint);
+    }
+}
+
+/// What must be unique of an item: where it stands and its text.
+fn identity(item: &Node, unique: Unique) -> Option<(&Node, &str)> {
+    let node = match (unique, &item.value) {
+        (Unique::Items, _) => item,
+        (Unique::Field(name), Value::Map(entries)) => &entries.iter().find(|entry| entry.key == name)?.value,
+        (Unique::Field(_) | Unique::Nothing, _) => return None,
+    };
+    match &node.value {
+        Value::Scalar { text, .. } => Some((node, text)),
+        Value::List(_) | Value::Map(_) | Value::Refused => None,
+    }
+}
+
+/// Plain decimal digits only: other spellings (`0o17`, `017`, `1_000`, `3.0`, `1e3`) mean different numbers to different
+/// readers.
+fn whole_number(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}

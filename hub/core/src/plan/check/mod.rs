@@ -1,0 +1,38 @@
+//! The referee: holds a finished plan against the facts, by code that shares nothing with the rules that made it.
+//!
+//! It reads manifests as the JSON that will be sent and knows the plan only by its intent, so that a rule that is
+//! missing, or wrong, is seen. What it says blocks a rollout or warns.
+
+mod asks;
+mod control_plane;
+mod seen;
+mod served;
+
+pub use seen::{Manifest, Seen};
+
+use super::{Finding, Plan, Severity};
+use crate::{fleet::Facts, platform};
+
+/// Judges a plan. What blocks comes first.
+#[must_use]
+pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
+    let (seen, mut findings) = Seen::read(plan);
+    findings.extend(control_plane::judge(&seen, facts));
+    findings.extend(served::judge(&seen, facts));
+    findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
+    findings.extend(asks::judge(plan, facts));
+    findings.sort_by_key(|finding| finding.severity);
+    findings
+}
+
+/// A finding that keeps the plan from being rolled out.
+#[must_use]
+pub fn blocks(id: &str, message: String, hint: String) -> Finding {
+    Finding { rule: id.to_owned(), severity: Severity::Blocks, message, hint }
+}
+
+/// A finding that is worth knowing.
+#[must_use]
+pub fn warns(id: &str, message: String, hint: String) -> Finding {
+    Finding { rule: id.to_owned(), severity: Severity::Warns, message, hint }
+}

@@ -1,0 +1,137 @@
+//! Rules: what a platform or an installer needs beyond what the operator wrote, as data that people can be shown.
+//!
+//! A rule yields requirements. Who fulfils a requirement decides what becomes of it: what the plan fulfils is applied,
+//! what the installer fulfils is watched, what a person must fulfil is asked for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use serde_json::Value;
+
+use super::{
+    Criterion, ObjectId, Requirement as ValueAt, RuleId, Until,
+    input::{Fact, MeshInput, Projection},
+    installer,
+};
+use crate::platform::{self, PlatformName};
+
+/// A rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Stable: stands in previews, findings and overrides.
+    pub id: RuleId,
+    /// One sentence.
+    pub reason: &'static str,
+    /// Where it can be read or was seen.
+    pub source: &'static str,
+    /// Where it holds; empty means everywhere.
+    pub platforms: &'static [PlatformName],
+    /// The facts it reads. It is shown no others.
+    pub reads: &'static [Fact],
+    /// What it requires of a cluster's mesh.
+    pub yields: fn(&MeshInput, &Projection) -> Vec<Requirement>,
+}
+
+/// What a rule requires of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requirement {
+    /// The object.
+    pub object: ObjectId,
+    /// By whom.
+    pub fulfilled_by: FulfilledBy,
+    /// What must hold of it for the mesh to count as healthy.
+    pub healthy_when: Option<Criterion>,
+}
+
+/// Who fulfils a requirement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FulfilledBy {
+    /// We apply the object. Fields that several rules write in one object are merged.
+    Plan {
+        /// When.
+        phase: Phase,
+        /// What this rule writes.
+        fields: Value,
+    },
+    /// The installer makes the object; we watch it.
+    Installer {
+        /// What must stand in it.
+        requires: Vec<ValueAt>,
+    },
+    /// A person. So far only labels of namespaces, which are never ours.
+    User {
+        /// Labels with the value they must have; none means that the label must not be there.
+        labels: BTreeMap<&'static str, Option<String>>,
+    },
+}
+
+/// The phases of a plan, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// What must be there before the installer makes its first pod.
+    Prerequisites,
+    /// What the installer works from.
+    ControlPlane,
+}
+
+impl Phase {
+    /// For people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prerequisites => "prerequisites",
+            Self::ControlPlane => "control-plane",
+        }
+    }
+
+    /// When the next may begin.
+    #[must_use]
+    pub fn until(self) -> Until {
+        match self {
+            Self::Prerequisites => Until::Applied,
+            Self::ControlPlane => Until::Healthy,
+        }
+    }
+
+    /// Two minutes for writes, which take seconds unless the API server is away; ten for an installer that takes half a
+    /// minute and for pods whose images must be pulled to every node.
+    #[must_use]
+    pub fn deadline_s(self) -> u32 {
+        match self {
+            Self::Prerequisites => 120,
+            Self::ControlPlane => 600,
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it holds on a platform.
+    #[must_use]
+    pub fn holds_on(&self, platform: PlatformName) -> bool {
+        self.platforms.is_empty() || self.platforms.contains(&platform)
+    }
+}
+
+/// All rules: the installer's, then those that each platform brings. A rule that two platforms share stands there once.
+#[must_use]
+pub fn registry() -> &'static [Rule] {
+    static REGISTRY: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+        let platforms = platform::all().iter().flat_map(|platform| platform.rules());
+        let mut seen = BTreeSet::new();
+        installer::calisti::RULES
+            .iter()
+            .chain(platforms)
+            .filter(|rule| seen.insert(rule.id))
+            .copied()
+            .collect()
+    });
+    &REGISTRY
+}
+
+/// The rule of an id.
+#[must_use]
+pub fn find(id: RuleId) -> Option<&'static Rule> {
+    registry().iter().find(|rule| rule.id == id)
+}

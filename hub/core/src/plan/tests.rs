@@ -1,0 +1,132 @@
+//! Whole plans: golden documents, digests that do not move, and a referee that misses no missing rule.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    config::{
+        Adopt, Base, DataPlane, DataPlaneNamespaces, Installer, InstallerKind, Istio, IstioVersion, Mesh,
+        MeshConfig,
+    },
+    fleet::{Cluster, ClusterId, ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup, Selector},
+    platform::PlatformName,
+};
+
+mod golden;
+mod properties;
+mod referee;
+
+pub(super) fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+pub(super) fn config() -> MeshConfig {
+    MeshConfig {
+        clusters: Selector { names: vec![name("one")], ..Selector::default() },
+        adopt: Adopt::Never,
+        base: Base {
+            mesh: Mesh { id: name("payments-mesh") },
+            istio: Istio { version: IstioVersion::parse("1.17.8").unwrap(), namespace: name("istio-system") },
+            installer: Installer { kind: InstallerKind::Calisti },
+            data_plane: DataPlane {
+                namespaces: DataPlaneNamespaces { names: vec![name("shop"), name("bank")] },
+            },
+        },
+    }
+}
+
+pub(super) fn cluster(facts: Facts) -> Cluster {
+    Cluster {
+        id: ClusterId(Uuid::from_u128(1)),
+        name: name("one"),
+        labels: BTreeMap::new(),
+        declared: None,
+        network: Some(name("east")),
+        facts: Some(facts),
+    }
+}
+
+fn nodes(provider: &str, kubelet_version: &str, labels: &[&str]) -> NodeGroup {
+    NodeGroup {
+        count: 3,
+        provider: provider.to_owned(),
+        kubelet_version: kubelet_version.to_owned(),
+        os_image: String::new(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+    }
+}
+
+fn labelled(namespace: &str) -> NamespaceFacts {
+    let labels = BTreeMap::from([("istio.io/rev".to_owned(), "payments.istio-system".to_owned())]);
+    NamespaceFacts { name: namespace.to_owned(), labels }
+}
+
+/// Facts of a sound cluster of a platform, with the operator installed.
+pub(super) fn facts(platform: PlatformName) -> Facts {
+    let sound = Facts {
+        kubernetes_version: "v1.24.6".to_owned(),
+        kinds: vec!["servicemesh.cisco.com/IstioControlPlane".to_owned()],
+        namespaces: vec![labelled("bank"), labelled("shop")],
+        ..Facts::default()
+    };
+    match platform {
+        PlatformName::Rosa | PlatformName::Openshift => {
+            openshift_facts(sound, platform == PlatformName::Rosa)
+        }
+        PlatformName::Gke => Facts {
+            nodes: vec![nodes("gce", "v1.24.6-gke.100", &["cloud.google.com/gke-nodepool"])],
+            ..sound
+        },
+        PlatformName::Eks => Facts {
+            nodes: vec![nodes("aws", "v1.24.6-eks-3abbec1", &["eks.amazonaws.com/nodegroup"])],
+            ..sound
+        },
+        PlatformName::Aks => {
+            Facts { nodes: vec![nodes("azure", "v1.24.6", &["kubernetes.azure.com/cluster"])], ..sound }
+        }
+        PlatformName::Generic => Facts { nodes: vec![nodes("aws", "v1.24.6", &[])], ..sound },
+    }
+}
+
+fn openshift_facts(sound: Facts, rosa: bool) -> Facts {
+    let kinds = [
+        "config.openshift.io/ClusterVersion",
+        "config.openshift.io/Infrastructure",
+        "k8s.cni.cncf.io/NetworkAttachmentDefinition",
+        "operator.openshift.io/OpenShiftAPIServer",
+        "security.openshift.io/SecurityContextConstraints",
+    ];
+    let tags = if rosa { vec![("red-hat-clustertype".to_owned(), "rosa".to_owned())] } else { Vec::new() };
+    Facts {
+        kinds: kinds.map(str::to_owned).into_iter().chain(sound.kinds).collect(),
+        nodes: vec![nodes("aws", "v1.24.6+5658434", &["node.openshift.io/os_id=rhcos"])],
+        cluster_version: Some(ClusterVersion {
+            current: "4.11.59".to_owned(),
+            desired: "4.11.59".to_owned(),
+        }),
+        infrastructure: Some(Infrastructure {
+            platform_type: "AWS".to_owned(),
+            control_plane_topology: "HighlyAvailable".to_owned(),
+            resource_tags: tags.into_iter().collect(),
+        }),
+        ..sound
+    }
+}
+
+pub(super) fn input_of(config: &MeshConfig, facts: &Facts, platform: PlatformName) -> PlanInput {
+    let cluster = cluster(facts.clone());
+    PlanInput::new((&name("payments"), config), &cluster, (facts, platform), rule::registry())
+}
+
+pub(super) fn input(platform: PlatformName) -> PlanInput {
+    input_of(&config(), &facts(platform), platform)
+}
+
+/// The plan for a sound cluster of a platform, of a config that `change` changed.
+pub(super) fn planned(platform: PlatformName, change: impl FnOnce(&mut MeshConfig)) -> Plan {
+    let mut config = config();
+    change(&mut config);
+    plan(&input_of(&config, &facts(platform), platform), rule::registry()).unwrap()
+}

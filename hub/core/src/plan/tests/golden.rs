@@ -1,0 +1,89 @@
+//! What people and spokes read: the documents and manifests as they are, to be reviewed like code.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::*;
+
+/// The plan document and each manifest in the order of writing, indented.
+fn told(plan: &Plan) -> String {
+    let pretty = |bytes: &[u8]| {
+        let value: Value = serde_json::from_slice(bytes).unwrap();
+        serde_json::to_string_pretty(&value).unwrap()
+    };
+    let mut told = format!("digest {}\n{}\n", plan.digest, pretty(&plan.bytes));
+    for object in plan.document.phases.iter().flat_map(|phase| &phase.objects) {
+        let reasons: Vec<String> = plan.reasons[&object.id].iter().map(RuleId::to_string).collect();
+        write!(told, "\n# {} ({})\n{}\n", object.id, reasons.join(", "), pretty(&plan.bodies[&object.body]))
+            .unwrap();
+    }
+    told
+}
+
+#[test]
+fn the_plan_of_the_article() {
+    insta::assert_snapshot!("rosa", told(&planned(PlatformName::Rosa, |_| ())));
+}
+
+#[test]
+fn the_plan_where_the_platform_needs_nothing() {
+    insta::assert_snapshot!("eks", told(&planned(PlatformName::Eks, |_| ())));
+}
+
+#[test]
+fn the_rules_as_people_are_shown_them() {
+    let mut told = String::new();
+    for rule in rule::registry() {
+        let platforms: Vec<&str> = rule.platforms.iter().map(|platform| platform.as_str()).collect();
+        let place = if platforms.is_empty() { "everywhere".to_owned() } else { platforms.join(", ") };
+        writeln!(told, "{} ({place})\n  {}\n  {}", rule.id, rule.reason, rule.source).unwrap();
+    }
+    insta::assert_snapshot!("rules", told);
+}
+
+#[test]
+fn an_old_openshift_has_no_v2_constraints() {
+    let mut facts = facts(PlatformName::Openshift);
+    facts.cluster_version =
+        Some(ClusterVersion { current: "4.10.67".to_owned(), desired: "4.10.67".to_owned() });
+    let plan = plan(&input_of(&config(), &facts, PlatformName::Openshift), rule::registry()).unwrap();
+    let bindings: Vec<&str> = plan
+        .document
+        .phases
+        .iter()
+        .flat_map(|phase| &phase.objects)
+        .filter(|object| object.id.kind == "RoleBinding")
+        .map(|object| object.id.name.as_str())
+        .collect();
+    assert_eq!(
+        bindings,
+        [
+            "meshfleet-sidecars-nonroot",
+            "meshfleet-istio-cni-payments-privileged",
+            "meshfleet-istio-meshexpansion-payments-service-account-nonroot",
+            "meshfleet-istiod-payments-nonroot",
+            "meshfleet-sidecars-nonroot",
+        ]
+    );
+    assert!(!check(&plan, &facts).iter().any(|finding| finding.severity == Severity::Blocks));
+}
+
+#[test]
+fn every_rule_says_why_and_whence() {
+    for rule in rule::registry() {
+        assert!(rule.reason.ends_with('.') && rule.reason.len() > 40, "{}", rule.id);
+        assert!(rule.source.len() > 20, "{}", rule.id);
+        assert!(rule.platforms.is_empty() || rule.id.0.starts_with("openshift."), "{}", rule.id);
+    }
+}
+
+#[test]
+fn a_rule_is_shown_only_the_facts_it_declares() {
+    let facts = input(PlatformName::Rosa).facts;
+    assert!(facts.platform_version.is_some() && facts.serves("k8s.cni.cncf.io/NetworkAttachmentDefinition"));
+    let nothing = facts.only(&[]);
+    assert!(
+        nothing.platform_version.is_none() && !nothing.serves("k8s.cni.cncf.io/NetworkAttachmentDefinition")
+    );
+}

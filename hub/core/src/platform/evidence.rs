@@ -1,0 +1,58 @@
+//! Reading facts for signs of a provider.
+//!
+//! All nodes are looked at, never the first alone: pools are mixed. A providerID tells the cloud and never the
+//! distribution, so it speaks for nothing; it can only speak against.
+
+use crate::fleet::{Facts, NodeGroup};
+
+/// How many nodes carry a label whose key begins with `prefix`, in words; none if no node does.
+pub(super) fn labelled_nodes(facts: &Facts, prefix: &str) -> Option<String> {
+    counted(facts, |group| group.labels.iter().any(|label| label.starts_with(prefix)))
+        .map(|count| format!("{count} carry labels {prefix}*"))
+}
+
+/// How many nodes run a kubelet whose version holds `mark`, in words; none if no node does.
+pub(super) fn marked_kubelets(facts: &Facts, mark: &str) -> Option<String> {
+    counted(facts, |group| group.kubelet_version.contains(mark))
+        .map(|count| format!("{count} run a kubelet whose version holds {mark:?}"))
+}
+
+/// The API server's version, in words, if it holds `mark`.
+pub(super) fn marked_api_server(facts: &Facts, mark: &str) -> Option<String> {
+    let version = &facts.kubernetes_version;
+    version.contains(mark).then(|| format!("the API server calls itself {version}"))
+}
+
+/// Says so if nodes have a providerID and not one has that of `cloud`: a distribution of the provider's, outside of the
+/// provider's cloud. Some nodes elsewhere are no contradiction: providers take foreign machines into a cluster.
+pub(super) fn foreign_nodes(facts: &Facts, cloud: &str) -> Option<String> {
+    let known: Vec<&NodeGroup> = facts.nodes.iter().filter(|group| !group.provider.is_empty()).collect();
+    let foreign = known.first().filter(|_| known.iter().all(|group| group.provider != cloud))?;
+    Some(format!("no node has a providerID of {cloud}, and some have one of {}", foreign.provider))
+}
+
+/// Whether a kind of a group is served, in words.
+pub(super) fn served_group(facts: &Facts, group: &str) -> Option<String> {
+    let served = facts.kinds.iter().any(|kind| kind.split('/').next() == Some(group));
+    served.then(|| format!("API group {group} is served"))
+}
+
+/// Whether a kind, as `group/Kind`, is served, in words.
+pub(super) fn served_kind(facts: &Facts, kind: &str) -> Option<String> {
+    facts.serves(kind).then(|| format!("kind {kind} is served"))
+}
+
+/// Why a fact could not be read; none if it was.
+pub(super) fn unread<'a>(facts: &'a Facts, fact: &str) -> Option<&'a str> {
+    facts.unread.iter().find(|unread| unread.fact == fact).map(|unread| unread.reason.as_str())
+}
+
+/// How many nodes there are.
+pub(super) fn node_count(facts: &Facts) -> u32 {
+    facts.nodes.iter().map(|group| group.count).sum()
+}
+
+fn counted(facts: &Facts, holds: impl Fn(&NodeGroup) -> bool) -> Option<String> {
+    let count: u32 = facts.nodes.iter().filter(|group| holds(group)).map(|group| group.count).sum();
+    (count > 0).then(|| format!("{count} of {} nodes", node_count(facts)))
+}

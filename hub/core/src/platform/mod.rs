@@ -1,0 +1,81 @@
+//! What clusters run on: one file a provider, each saying how it is recognised and which rules it brings.
+//!
+//! A platform judges facts and yields rules; it never writes anything, and nothing outside this folder asks which
+//! platform it is.
+
+mod name;
+
+mod detect;
+mod evidence;
+
+mod aks;
+mod eks;
+mod generic;
+mod gke;
+mod openshift;
+mod rosa;
+
+#[cfg(test)]
+mod tests;
+
+pub use detect::{Detection, check_declared, detect};
+pub use name::{PlatformName, UnknownPlatform};
+
+use crate::{
+    catalog::MinorVersion,
+    fleet::Facts,
+    plan::{Finding, check::Seen, rule::Rule},
+};
+
+/// A provider of clusters.
+pub trait Platform: Sync {
+    /// Its name.
+    fn name(&self) -> PlatformName;
+
+    /// What in the facts speaks for it, each in words for people. Nothing speaks for it if empty.
+    fn recognise(&self, facts: &Facts) -> Vec<String>;
+
+    /// What in the facts cannot be true of it, asked only if something speaks for it.
+    fn contradicted_by(&self, _facts: &Facts) -> Option<String> {
+        None
+    }
+
+    /// The platform that it is a kind of, if it is one: what speaks for both speaks for this one.
+    fn kind_of(&self) -> Option<PlatformName> {
+        None
+    }
+
+    /// The platform with its version, for people, for example `OpenShift 4.11.59 (classic)`.
+    fn detail(&self, facts: &Facts) -> String;
+
+    /// Its own version, if it has one beside that of Kubernetes.
+    fn version(&self, _facts: &Facts) -> Option<MinorVersion> {
+        None
+    }
+
+    /// The rules it brings. One that is a kind of another brings the other's too.
+    fn rules(&self) -> &'static [Rule] {
+        &[]
+    }
+
+    /// Judges a plan by what the facts show of this platform. Asked of every platform whatever the cluster was found to
+    /// be: it also says where the plan holds what belongs on this platform only.
+    fn referee(&self, _plan: &Seen<'_>, _facts: &Facts) -> Vec<Finding> {
+        Vec::new()
+    }
+}
+
+/// All platforms, the one that is taken when nothing speaks for another last.
+#[must_use]
+pub fn all() -> &'static [&'static dyn Platform] {
+    &[&rosa::Rosa, &openshift::OpenShift, &gke::Gke, &eks::Eks, &aks::Aks, &generic::Generic]
+}
+
+/// The platform of a name.
+///
+/// # Panics
+/// Never: every name has its platform, which a test asserts.
+#[must_use]
+pub fn of(name: PlatformName) -> &'static dyn Platform {
+    *all().iter().find(|platform| platform.name() == name).expect("every name has its platform")
+}

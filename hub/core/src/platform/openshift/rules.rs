@@ -1,0 +1,232 @@
+//! What Calisti's operator does not make on OpenShift, and what it makes only when told.
+//!
+//! The operator knows no platform. Attachment definitions and bindings to SecurityContextConstraints are therefore made
+//! by the plan, before the control plane; the CNI plugin is told by the control plane where Multus looks.
+
+use serde_json::{Value, json};
+
+use crate::{
+    catalog::{calisti as releases, openshift::Constraint},
+    fleet::Name,
+    plan::{
+        Intent, ObjectId, RuleId,
+        input::{Fact, MeshInput, Projection},
+        installer::calisti,
+        rule::{FulfilledBy, Phase, Requirement, Rule},
+    },
+    platform::PlatformName,
+};
+
+const FAMILY: &[PlatformName] = &[PlatformName::Openshift, PlatformName::Rosa];
+
+const ATTACHMENT_GROUP: &str = "k8s.cni.cncf.io";
+const ATTACHMENT_KIND: &str = "k8s.cni.cncf.io/NetworkAttachmentDefinition";
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
+/// What the injector writes into pods when the CNI plugin is not chained.
+const ATTACHMENT_NAME: &str = "istio-cni";
+
+const SCC_SOURCE: &str = "Calisti 1.12, OpenShift integration: RBAC bindings to SecurityContextConstraints; istio/istio 1.17, charts/istio-control/istio-discovery/templates/deployment.yaml";
+
+/// The rules, in the order of the phases.
+pub(super) static RULES: [Rule; 8] = [
+    Rule {
+        id: RuleId("openshift.nad.data-plane"),
+        reason: "Multus runs the CNI plugin only for pods whose namespace holds the attachment definition that injected pods name.",
+        source: "Calisti 1.12, OpenShift integration: Install NetworkAttachmentDefinition objects; openshift-service-mesh/sail-operator#970 for the empty spec",
+        platforms: FAMILY,
+        reads: &[Fact::Serves(ATTACHMENT_KIND)],
+        yields: yield_attachments,
+    },
+    Rule {
+        id: RuleId("openshift.scc.sidecar-1337"),
+        reason: "Up to Istio 1.19 sidecars run as user 1337, outside of the namespace's range of user ids, which only nonroot-v2 admits.",
+        source: "Calisti 1.12, OpenShift integration: UID/PID 1337 for Istio sidecars; istio/istio 1.17, injection-template.yaml",
+        platforms: FAMILY,
+        reads: &[Fact::PlatformVersion],
+        yields: yield_sidecar_bindings,
+    },
+    Rule {
+        id: RuleId("openshift.scc.istiod"),
+        reason: "istiod of this Istio runs as user and group 1337, which only nonroot-v2 admits.",
+        source: SCC_SOURCE,
+        platforms: FAMILY,
+        reads: &[Fact::PlatformVersion],
+        yields: yield_istiod_binding,
+    },
+    Rule {
+        id: RuleId("openshift.scc.gateway"),
+        reason: "The control plane's gateway runs as user and group 1337, which only nonroot-v2 admits.",
+        source: SCC_SOURCE,
+        platforms: FAMILY,
+        reads: &[Fact::PlatformVersion],
+        yields: yield_gateway_binding,
+    },
+    Rule {
+        id: RuleId("openshift.scc.istio-cni"),
+        reason: "The CNI plugin writes to directories of the node as root, which only the constraint privileged admits.",
+        source: SCC_SOURCE,
+        platforms: FAMILY,
+        reads: &[Fact::PlatformVersion],
+        yields: yield_cni_binding,
+    },
+    Rule {
+        id: RuleId("openshift.cni.multus"),
+        reason: "Multus owns the network of pods, so the CNI plugin is installed unchained, where Multus looks for plugins and their files.",
+        source: "Calisti 1.12, OpenShift integration: Install Istio CNI pods; banzaicloud/istio-operator docs/openshift/icp-openshift.yaml",
+        platforms: FAMILY,
+        reads: &[],
+        yields: yield_multus,
+    },
+    Rule {
+        id: RuleId("openshift.cni.privileged"),
+        reason: "SELinux keeps an unprivileged container off the node's directories, and the operator loses the field from v2.16 on, so an overlay writes it.",
+        source: "Calisti 1.12, OpenShift integration; observed with banzaicloud/istio-operator v2.17.4: the DaemonSet came without privileged, with the overlay it had it",
+        platforms: FAMILY,
+        reads: &[],
+        yields: yield_privileged,
+    },
+    Rule {
+        id: RuleId("openshift.cni.node"),
+        reason: "Injected pods do not start before the CNI plugin runs on their node, so its DaemonSet is watched: image, privileged, roll-out.",
+        source: "observed with banzaicloud/istio-operator v2.17.4: Available with DaemonSet pods pending",
+        platforms: FAMILY,
+        reads: &[],
+        yields: yield_cni_node,
+    },
+];
+
+/// Without the kind there is nothing to make; the referee says what is missing.
+fn yield_attachments(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
+    if !facts.serves(ATTACHMENT_KIND) {
+        return Vec::new();
+    }
+    let namespaces = mesh.intent.data_plane.iter();
+    namespaces
+        .map(|namespace| {
+            let id =
+                object((ATTACHMENT_GROUP, "v1", "NetworkAttachmentDefinition"), namespace, ATTACHMENT_NAME);
+            // An empty spec means the file of that name on the node; without the key, 4.20 refuses the object.
+            prerequisite(id, json!({ "spec": {} }))
+        })
+        .collect()
+}
+
+fn yield_sidecar_bindings(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
+    let namespaces = mesh.intent.data_plane.iter();
+    namespaces
+        .map(|namespace| {
+            let everyone = json!({
+                "apiGroup": RBAC_GROUP,
+                "kind": "Group",
+                "name": format!("system:serviceaccounts:{namespace}"),
+            });
+            binding(namespace, "sidecars", everyone, Constraint::Nonroot, facts)
+        })
+        .collect()
+}
+
+fn yield_istiod_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
+    vec![account_binding(&mesh.intent, calisti::istiod_account(&mesh.intent), Constraint::Nonroot, facts)]
+}
+
+fn yield_gateway_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
+    vec![account_binding(&mesh.intent, calisti::gateway_account(&mesh.intent), Constraint::Nonroot, facts)]
+}
+
+fn yield_cni_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
+    vec![account_binding(&mesh.intent, calisti::cni_account(&mesh.intent), Constraint::Privileged, facts)]
+}
+
+fn yield_multus(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    let mut excluded = vec![mesh.intent.namespace.as_str(), "kube-system"];
+    excluded.sort_unstable();
+    excluded.dedup();
+    let cni = json!({
+        "enabled": true,
+        "chained": false,
+        "binDir": "/var/lib/cni/bin",
+        "confDir": "/etc/cni/multus/net.d",
+        "confFileName": "istio-cni.conf",
+        "excludeNamespaces": excluded,
+    });
+    vec![calisti::control_plane_fields(&mesh.intent, json!({"proxyInit": { "cni": cni }}))]
+}
+
+fn yield_privileged(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    let mut spec = json!({"proxyInit": {"cni": {"daemonset": {"securityContext": {"privileged": true}}}}});
+    let release = releases::release_for(mesh.intent.version);
+    if release.is_none_or(|release| !release.honours_privileged) {
+        spec["k8sResourceOverlays"] = json!([privileged_overlay(&calisti::cni_node(&mesh.intent))]);
+    }
+    vec![calisti::control_plane_fields(&mesh.intent, spec)]
+}
+
+fn privileged_overlay(daemon_set: &ObjectId) -> Value {
+    json!({
+        "groupVersionKind": {"group": daemon_set.group, "version": daemon_set.version, "kind": daemon_set.kind},
+        "objectKey": {"name": daemon_set.name, "namespace": daemon_set.namespace},
+        "patches": [{
+            "type": "replace",
+            // The question mark makes the field where it is not there.
+            "path": "/spec/template/spec/containers/name=install-cni/securityContext/privileged?",
+            "value": "true",
+            "parseValue": true,
+        }],
+    })
+}
+
+fn yield_cni_node(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    let container = r#".spec.template.spec.containers[name="install-cni"]"#;
+    let requires = vec![
+        calisti::value_at(&format!("{container}.image"), calisti::image(&mesh.intent, "install-cni")),
+        calisti::value_at(&format!("{container}.securityContext.privileged"), true),
+    ];
+    vec![calisti::workload(calisti::cni_node(&mesh.intent), requires)]
+}
+
+fn account_binding(
+    intent: &Intent,
+    account: String,
+    constraint: Constraint,
+    facts: &Projection,
+) -> Requirement {
+    let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": intent.namespace.as_str()});
+    binding(&intent.namespace, &account, subject, constraint, facts)
+}
+
+/// In the namespace, so that it admits pods of that namespace only.
+fn binding(
+    namespace: &Name,
+    who: &str,
+    subject: Value,
+    constraint: Constraint,
+    facts: &Projection,
+) -> Requirement {
+    let version = facts.platform_version;
+    let name = format!("meshfleet-{who}-{}", constraint.name_in(version));
+    let role = json!({
+        "apiGroup": RBAC_GROUP,
+        "kind": "ClusterRole",
+        "name": constraint.cluster_role_in(version),
+    });
+    prerequisite(
+        object((RBAC_GROUP, "v1", "RoleBinding"), namespace, &name),
+        json!({"roleRef": role, "subjects": [subject]}),
+    )
+}
+
+fn prerequisite(object: ObjectId, fields: Value) -> Requirement {
+    let fulfilled_by = FulfilledBy::Plan { phase: Phase::Prerequisites, fields };
+    Requirement { object, fulfilled_by, healthy_when: None }
+}
+
+fn object((group, version, kind): (&str, &str, &str), namespace: &Name, name: &str) -> ObjectId {
+    ObjectId {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.to_string(),
+        name: name.to_owned(),
+    }
+}

@@ -1,0 +1,213 @@
+//! One step of a rollout.
+//!
+//! *Flow*: look at targets in flight; if one failed, start nothing and end once none is in flight; else look at the open
+//! wave and name the clusters that may be given their targets.
+//!
+//! *Guarantees*: a wave opens only when every target of the wave before it succeeded. A target is named once: the caller
+//! notes it as sent in the same transaction. A state that is an end stays. The same inputs give the same step.
+
+use jiff::Timestamp;
+
+use super::{
+    Blocker, Computed, Delivery, FailureReason, Repair, Rollout, RolloutState, RolloutTarget, Seen,
+    SeenCluster, SeenReport, Stage, TargetState, WaitingOn, state::deadline,
+};
+use crate::{fleet::ClusterId, report::Phase};
+
+/// What a step gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The rollout now.
+    pub rollout: Rollout,
+    /// Clusters to be given their targets; each is then noted with [`Rollout::sent`].
+    pub retarget: Vec<ClusterId>,
+    /// What the rollout waits for besides.
+    pub waiting_on: Vec<WaitingOn>,
+}
+
+/// Looks at a rollout and moves it on.
+#[must_use]
+pub fn advance(rollout: &Rollout, seen: &Seen, now: Timestamp) -> Step {
+    let mut rollout = rollout.clone();
+    let mut retarget = Vec::new();
+    if rollout.state == RolloutState::Running {
+        let look = Look { seen, now, deadline_s: rollout.deadline_s, rollout: rollout.number };
+        for target in rollout.waves.iter_mut().flat_map(|wave| &mut wave.targets) {
+            target.state = look.at(target);
+        }
+        if !rollout.is_failing() {
+            retarget = look.open(&mut rollout);
+        }
+        rollout.state = outcome(&rollout, now);
+    }
+    let waiting_on = rollout.waiting_on();
+    Step { rollout, retarget, waiting_on }
+}
+
+fn outcome(rollout: &Rollout, now: Timestamp) -> RolloutState {
+    let failed =
+        rollout.waves.iter().position(|wave| wave.targets.iter().any(|target| target.state.is_failure()));
+    match failed {
+        Some(_) if rollout.targets().any(|target| target.state.is_in_flight()) => RolloutState::Running,
+        Some(index) => RolloutState::Failed { at: now, wave: u32::try_from(index + 1).unwrap_or(u32::MAX) },
+        None if rollout.open_wave().is_none() => RolloutState::Succeeded { at: now },
+        None => RolloutState::Running,
+    }
+}
+
+/// One look at the fleet.
+struct Look<'a> {
+    seen: &'a Seen,
+    now: Timestamp,
+    deadline_s: u32,
+    rollout: u64,
+}
+
+impl Look<'_> {
+    /// The state of a target after what was seen; targets that were not started only run out of time here.
+    fn at(&self, target: &RolloutTarget) -> TargetState {
+        let cluster = self.seen.clusters.get(&target.cluster);
+        match &target.state {
+            TargetState::Blocked { by, since } if self.is_over(*since) => TargetState::TimedOut {
+                at: self.now,
+                delivery: None,
+                during: Stage::Blocked(*by),
+                message: String::new(),
+            },
+            TargetState::Sent(delivery)
+            | TargetState::Accepted(delivery)
+            | TargetState::Applying(delivery)
+            | TargetState::Converging(delivery) => match cluster {
+                Some(cluster) => self.in_flight(*delivery, cluster),
+                None => target.state.clone(),
+            },
+            unmoved @ (TargetState::Pending
+            | TargetState::Blocked { .. }
+            | TargetState::Succeeded { .. }
+            | TargetState::Failed { .. }
+            | TargetState::TimedOut { .. }
+            | TargetState::Refused { .. }) => unmoved.clone(),
+        }
+    }
+
+    fn in_flight(&self, delivery: Delivery, cluster: &SeenCluster) -> TargetState {
+        let report = cluster.report_of(delivery.generation, delivery.target);
+        if report.is_some_and(SeenReport::is_success) {
+            return TargetState::Succeeded { at: self.now, delivery: Some(delivery) };
+        }
+        if let Some(reason) = report.and_then(failure) {
+            return TargetState::Failed { at: self.now, delivery, reason };
+        }
+        let accepted = report.is_some() || cluster.accepted(delivery.generation, delivery.target);
+        let refusal = cluster.refusal.as_ref().filter(|refusal| refusal.generation == delivery.generation);
+        match refusal.filter(|refusal| !accepted && !refusal.code.passes()) {
+            Some(refusal) => TargetState::Refused {
+                at: self.now,
+                delivery,
+                code: refusal.code,
+                message: refusal.message.clone(),
+            },
+            None => self.unfinished(delivery, report, accepted),
+        }
+    }
+
+    fn unfinished(&self, delivery: Delivery, report: Option<&SeenReport>, accepted: bool) -> TargetState {
+        let stage = match report.map(|report| report.phase) {
+            Some(Phase::Applying | Phase::Failed) => Stage::Applying,
+            Some(Phase::Converging | Phase::Healthy | Phase::Unhealthy) => Stage::Converging,
+            None if accepted => Stage::Accepted,
+            None => Stage::Sent,
+        };
+        if self.is_over(delivery.sent_at) {
+            let message = report.map(|report| report.message.clone()).unwrap_or_default();
+            return TargetState::TimedOut { at: self.now, delivery: Some(delivery), during: stage, message };
+        }
+        match stage {
+            Stage::Blocked(_) | Stage::Sent => TargetState::Sent(delivery),
+            Stage::Accepted => TargetState::Accepted(delivery),
+            Stage::Applying => TargetState::Applying(delivery),
+            Stage::Converging => TargetState::Converging(delivery),
+        }
+    }
+
+    fn is_over(&self, since: Timestamp) -> bool {
+        self.now >= deadline(since, self.deadline_s).max(self.seen.deadlines_from)
+    }
+
+    /// Looks at the open wave: what is kept from starting, what runs already, what may be started.
+    fn open(&self, rollout: &mut Rollout) -> Vec<ClusterId> {
+        let Some(index) = rollout.open_wave() else { return Vec::new() };
+        let mut retarget = Vec::new();
+        for target in &mut rollout.waves[index].targets {
+            if !target.state.is_waiting_to_start() {
+                continue;
+            }
+            match self.gate(target) {
+                Gate::Start => retarget.push(target.cluster),
+                Gate::RunsAlready => target.state = TargetState::Succeeded { at: self.now, delivery: None },
+                Gate::Blocked(by) => target.state = self.blocked(&target.state, by),
+                Gate::NotComputed => {}
+            }
+        }
+        retarget
+    }
+
+    fn blocked(&self, state: &TargetState, by: Blocker) -> TargetState {
+        let since = if let TargetState::Blocked { since, .. } = state { *since } else { self.now };
+        TargetState::Blocked { by, since }
+    }
+
+    fn gate(&self, target: &RolloutTarget) -> Gate {
+        let Some(cluster) = self.seen.clusters.get(&target.cluster) else {
+            return Gate::Blocked(Blocker::Offline);
+        };
+        if cluster.held_by != Some(self.rollout) {
+            return Gate::Blocked(Blocker::Held);
+        }
+        if cluster.spoke_is_ahead() {
+            return Gate::Blocked(Blocker::SpokeAhead);
+        }
+        if !cluster.connected {
+            return Gate::Blocked(Blocker::Offline);
+        }
+        match cluster.computed {
+            None => Gate::NotComputed,
+            Some(Computed::Blocked) => Gate::Blocked(Blocker::PlanBlocked),
+            Some(Computed::Plan(digest)) if digest != target.plan => Gate::Blocked(Blocker::PlanChanged),
+            Some(Computed::Plan(_)) if runs_already(target, cluster) => Gate::RunsAlready,
+            Some(Computed::Plan(_)) => Gate::Start,
+        }
+    }
+}
+
+/// Whether a target may start.
+enum Gate {
+    Start,
+    RunsAlready,
+    Blocked(Blocker),
+    /// Its wave opened within this step: the next one knows its plan.
+    NotComputed,
+}
+
+/// Whether the cluster runs exactly this plan, to its end and healthy, and no drift is to be put right: then a new
+/// generation would write nothing.
+fn runs_already(target: &RolloutTarget, cluster: &SeenCluster) -> bool {
+    let current =
+        cluster.current.filter(|current| current.plan == target.plan && target.repair == Repair::Nothing);
+    let report = current.and_then(|current| cluster.report_of(current.generation, current.target));
+    report.is_some_and(SeenReport::is_success)
+}
+
+fn failure(report: &SeenReport) -> Option<FailureReason> {
+    // An outcome of an older generation is about to be tried again.
+    let failed = report.failed.iter().find(|object| object.generation == report.generation);
+    if let Some(object) = failed.filter(|object| object.outcome.is_failure()) {
+        let message = object.message.clone();
+        return Some(FailureReason::Object { id: object.id.clone(), outcome: object.outcome, message });
+    }
+    match report.phase {
+        Phase::Failed => Some(FailureReason::Apply { message: report.message.clone() }),
+        Phase::Unhealthy => Some(FailureReason::Unhealthy { message: report.message.clone() }),
+        Phase::Applying | Phase::Converging | Phase::Healthy => None,
+    }
+}

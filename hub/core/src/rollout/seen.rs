@@ -1,0 +1,112 @@
+//! What was seen of the clusters of a rollout when it was looked at.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    digest::Digest,
+    fleet::ClusterId,
+    report::{Fence, ObjectState, Phase, Refusal},
+};
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// By cluster. One that is absent counts as away: no data is never a pass.
+    pub clusters: BTreeMap<ClusterId, SeenCluster>,
+    /// No deadline strikes earlier. A hub that was away sets it a little after its start, so that spokes which went on
+    /// without it can come back and report before they are judged.
+    pub deadlines_from: Timestamp,
+}
+
+/// What was seen of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenCluster {
+    /// Whether its spoke is attached.
+    pub connected: bool,
+    /// The rollout that holds it.
+    pub held_by: Option<u64>,
+    /// Its plan as it would be made now; none if nobody computed it, which is done only for targets about to start.
+    pub computed: Option<Computed>,
+    /// Its target now.
+    pub current: Option<CurrentTarget>,
+    /// What its spoke last accepted.
+    pub fence: Option<Fence>,
+    /// What its spoke last refused.
+    pub refusal: Option<Refusal>,
+    /// What its spoke last reported.
+    pub report: Option<SeenReport>,
+}
+
+/// A plan as it would be made now, from the pinned config version and the present facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Computed {
+    /// This one.
+    Plan(Digest),
+    /// None that may be rolled out: a check blocks it, or it cannot be made.
+    Blocked,
+}
+
+/// The target that a cluster has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurrentTarget {
+    /// Its generation.
+    pub generation: u64,
+    /// Its digest.
+    pub target: Digest,
+    /// Its plan.
+    pub plan: Digest,
+}
+
+/// The newest report of a spoke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenReport {
+    /// Generation it is of.
+    pub generation: u64,
+    /// Target it is of.
+    pub target: Digest,
+    /// How far the target is.
+    pub phase: Phase,
+    /// What is awaited or what failed.
+    pub message: String,
+    /// The last generation that was applied to its end.
+    pub completed: u64,
+    /// Only the objects whose outcome is a failure.
+    pub failed: Vec<ObjectState>,
+}
+
+impl SeenCluster {
+    /// Whether the spoke accepted something that this hub does not know of: the database is older than the cluster.
+    #[must_use]
+    pub fn spoke_is_ahead(&self) -> bool {
+        let Some(fence) = self.fence else { return false };
+        match self.current {
+            None => fence.generation > 0,
+            Some(current) => {
+                fence.generation > current.generation
+                    || (fence.generation == current.generation && fence.target != current.target)
+            }
+        }
+    }
+
+    /// Whether the spoke accepted exactly this target.
+    #[must_use]
+    pub fn accepted(&self, generation: u64, target: Digest) -> bool {
+        self.fence.is_some_and(|fence| fence.generation == generation && fence.target == target)
+    }
+
+    /// The report, if it is of exactly this target.
+    #[must_use]
+    pub fn report_of(&self, generation: u64, target: Digest) -> Option<&SeenReport> {
+        self.report.as_ref().filter(|report| report.generation == generation && report.target == target)
+    }
+}
+
+impl SeenReport {
+    /// Applied to its end and healthy now.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.phase == Phase::Healthy && self.completed == self.generation && self.failed.is_empty()
+    }
+}

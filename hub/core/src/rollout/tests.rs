@@ -1,0 +1,414 @@
+//! Properties of whole rollouts over made-up fleets, and the cases that a person would ask about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::{
+    option,
+    prelude::{Just, prop_assert, prop_assert_eq, prop_oneof, proptest},
+    strategy::Strategy as Generator,
+};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    digest::Digest,
+    fleet::{ClusterId, Name},
+    plan::ObjectId,
+    report::{Fence, ObjectState, Outcome, Phase, Refusal, RefusalCode, Role},
+    target::Overwrite,
+};
+
+const DEADLINE_S: u32 = 100;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+}
+
+fn cluster(index: usize) -> ClusterId {
+    ClusterId(Uuid::from_u128(index as u128))
+}
+
+fn name(index: usize) -> Name {
+    Name::parse(&format!("c{index}")).unwrap()
+}
+
+fn pinned() -> Digest {
+    Digest::of(b"plan")
+}
+
+/// A rollout with these many targets in its waves.
+fn rollout(waves: &[usize]) -> Rollout {
+    let mut next = 0..;
+    let target = |index| RolloutTarget {
+        cluster: cluster(index),
+        name: name(index),
+        plan: pinned(),
+        repair: Repair::Nothing,
+        state: TargetState::Pending,
+    };
+    let wave = |size: &usize| RolloutWave {
+        name: Name::parse("wave").unwrap(),
+        targets: next.by_ref().take(*size).map(target).collect(),
+    };
+    Rollout {
+        number: 7,
+        deadline_s: DEADLINE_S,
+        state: RolloutState::Running,
+        waves: waves.iter().map(wave).collect(),
+    }
+}
+
+fn ready() -> SeenCluster {
+    SeenCluster {
+        connected: true,
+        held_by: Some(7),
+        computed: Some(Computed::Plan(pinned())),
+        current: None,
+        fence: None,
+        refusal: None,
+        report: None,
+    }
+}
+
+fn delivery(generation: u64) -> Delivery {
+    Delivery { generation, target: Digest::of(&generation.to_be_bytes()), sent_at: at(0) }
+}
+
+fn report(phase: Phase) -> SeenReport {
+    let delivery = delivery(1);
+    let completed = if phase == Phase::Healthy { 1 } else { 0 };
+    SeenReport {
+        generation: 1,
+        target: delivery.target,
+        phase,
+        message: "why".to_owned(),
+        completed,
+        failed: Vec::new(),
+    }
+}
+
+fn seen(clusters: impl IntoIterator<Item = SeenCluster>) -> Seen {
+    let clusters = clusters.into_iter().enumerate().map(|(index, seen)| (cluster(index), seen));
+    Seen { clusters: clusters.collect(), deadlines_from: Timestamp::MIN }
+}
+
+/// The state of the only target after one step.
+fn step_of(state: TargetState, seen_cluster: SeenCluster, now: Timestamp) -> (TargetState, Vec<ClusterId>) {
+    let mut rollout = rollout(&[1]);
+    rollout.waves[0].targets[0].state = state;
+    let step = advance(&rollout, &seen([seen_cluster]), now);
+    (step.rollout.waves[0].targets[0].state.clone(), step.retarget)
+}
+
+fn in_flight(seen_cluster: SeenCluster) -> TargetState {
+    let (state, retarget) = step_of(TargetState::Sent(delivery(1)), seen_cluster, at(1));
+    assert!(retarget.is_empty());
+    state
+}
+
+#[test]
+fn a_target_starts_only_when_nothing_keeps_it() {
+    let other = Fence { epoch: 1, generation: 9, target: pinned(), completed: 0 };
+    for (expected, cluster) in [
+        (None, ready()),
+        (Some(Blocker::Offline), SeenCluster { connected: false, ..ready() }),
+        (Some(Blocker::Held), SeenCluster { held_by: Some(8), ..ready() }),
+        (Some(Blocker::Held), SeenCluster { held_by: None, ..ready() }),
+        (Some(Blocker::SpokeAhead), SeenCluster { fence: Some(other), ..ready() }),
+        (Some(Blocker::PlanBlocked), SeenCluster { computed: Some(Computed::Blocked), ..ready() }),
+        (
+            Some(Blocker::PlanChanged),
+            SeenCluster { computed: Some(Computed::Plan(Digest::of(b"another"))), ..ready() },
+        ),
+    ] {
+        let (state, retarget) = step_of(TargetState::Pending, cluster, at(1));
+        let expected_state =
+            expected.map_or(TargetState::Pending, |by| TargetState::Blocked { by, since: at(1) });
+        assert_eq!(state, expected_state);
+        assert_eq!(retarget.is_empty(), expected.is_some());
+    }
+}
+
+#[test]
+fn a_cluster_that_nobody_saw_counts_as_offline() {
+    let step = advance(&rollout(&[1]), &seen([]), at(1));
+    assert!(step.retarget.is_empty());
+    assert_eq!(step.waiting_on[0].what, Wait::Unblocking(Blocker::Offline));
+}
+
+#[test]
+fn a_blocked_target_keeps_its_deadline_when_the_reason_changes() {
+    let since = at(1);
+    let offline = SeenCluster { connected: false, ..ready() };
+    let (state, _) = step_of(TargetState::Blocked { by: Blocker::Held, since }, offline.clone(), at(50));
+    assert_eq!(state, TargetState::Blocked { by: Blocker::Offline, since });
+    let (state, _) = step_of(state, offline, at(101));
+    assert!(
+        matches!(state, TargetState::TimedOut { during: Stage::Blocked(Blocker::Offline), .. }),
+        "{state:?}"
+    );
+}
+
+#[test]
+fn a_target_in_flight_follows_its_spoke() {
+    let delivery = delivery(1);
+    let fence = Some(Fence { epoch: 1, generation: 1, target: delivery.target, completed: 0 });
+    assert_eq!(in_flight(ready()), TargetState::Sent(delivery));
+    assert_eq!(in_flight(SeenCluster { fence, ..ready() }), TargetState::Accepted(delivery));
+    for (phase, expected) in [
+        (Phase::Applying, TargetState::Applying(delivery)),
+        (Phase::Converging, TargetState::Converging(delivery)),
+        (Phase::Healthy, TargetState::Succeeded { at: at(1), delivery: Some(delivery) }),
+    ] {
+        assert_eq!(in_flight(SeenCluster { fence, report: Some(report(phase)), ..ready() }), expected);
+    }
+}
+
+#[test]
+fn only_a_report_of_exactly_this_target_is_success() {
+    let healthy = report(Phase::Healthy);
+    for almost in [
+        SeenReport { generation: 2, completed: 2, ..healthy.clone() },
+        SeenReport { target: pinned(), ..healthy.clone() },
+        SeenReport { completed: 0, ..healthy.clone() },
+    ] {
+        let state = in_flight(SeenCluster { report: Some(almost), ..ready() });
+        assert!(!state.is_success() && !state.is_failure(), "{state:?}");
+    }
+}
+
+#[test]
+fn failures_say_why() {
+    let object = |generation| ObjectState {
+        id: ObjectId {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            namespace: "a".to_owned(),
+            name: "b".to_owned(),
+        },
+        role: Role::Created,
+        uid: String::new(),
+        body: None,
+        outcome: Outcome::Conflict,
+        healthy: false,
+        message: "held by kubectl".to_owned(),
+        generation,
+    };
+    let with =
+        |phase, failed| SeenCluster { report: Some(SeenReport { failed, ..report(phase) }), ..ready() };
+    for (cluster, words) in [
+        (with(Phase::Failed, Vec::new()), "it cannot be applied: why"),
+        (with(Phase::Unhealthy, Vec::new()), "it is not healthy: why"),
+        (with(Phase::Applying, vec![object(1)]), "ConfigMap a/b: Conflict: held by kubectl"),
+    ] {
+        let state = in_flight(cluster);
+        assert!(matches!(state, TargetState::Failed { .. }));
+        assert_eq!(state.reason(), words);
+    }
+    // What failed under an older generation is about to be tried again.
+    assert!(in_flight(with(Phase::Applying, vec![object(0)])).is_in_flight());
+}
+
+#[test]
+fn a_refusal_that_passes_by_itself_is_waited_for() {
+    let refused = |code| {
+        let refusal = Refusal { generation: 1, code, message: "no".to_owned() };
+        in_flight(SeenCluster { refusal: Some(refusal), ..ready() })
+    };
+    assert_eq!(refused(RefusalCode::Unavailable), TargetState::Sent(delivery(1)));
+    assert!(matches!(refused(RefusalCode::Floor), TargetState::Refused { code: RefusalCode::Floor, .. }));
+}
+
+#[test]
+fn a_deadline_does_not_strike_a_spoke_that_may_not_have_come_back_yet() {
+    let mut rollout = rollout(&[1]);
+    rollout.waves[0].targets[0].state = TargetState::Sent(delivery(1));
+    let seen = Seen { deadlines_from: at(500), ..seen([SeenCluster { connected: false, ..ready() }]) };
+    assert_eq!(advance(&rollout, &seen, at(499)).rollout, rollout);
+    let step = advance(&rollout, &seen, at(500));
+    assert_eq!(step.rollout.state, RolloutState::Failed { at: at(500), wave: 1 });
+    assert_eq!(step.rollout.reason(), "c0: deadline passed: its spoke had not accepted the target");
+}
+
+#[test]
+fn a_cluster_that_runs_the_plan_already_is_not_written_to() {
+    let delivery = delivery(1);
+    let runs = SeenCluster {
+        current: Some(CurrentTarget { generation: 1, target: delivery.target, plan: pinned() }),
+        fence: Some(Fence { epoch: 1, generation: 1, target: delivery.target, completed: 1 }),
+        report: Some(report(Phase::Healthy)),
+        ..ready()
+    };
+    let (state, retarget) = step_of(TargetState::Pending, runs.clone(), at(1));
+    assert_eq!((state, retarget), (TargetState::Succeeded { at: at(1), delivery: None }, Vec::new()));
+
+    let unhealthy = SeenCluster { report: Some(report(Phase::Unhealthy)), ..runs.clone() };
+    assert_eq!(step_of(TargetState::Pending, unhealthy, at(1)).1.len(), 1);
+
+    let mut repairing = rollout(&[1]);
+    let overwrite = vec![Overwrite { uid: "u".to_owned(), path: ".x".to_owned(), found: pinned() }];
+    repairing.waves[0].targets[0].repair = Repair::Drift { overwrite };
+    assert_eq!(advance(&repairing, &seen([runs]), at(1)).retarget.len(), 1);
+}
+
+#[test]
+fn a_failure_lets_targets_in_flight_finish_and_starts_none() {
+    let mut before = rollout(&[3, 1]);
+    let (failed, flying) = (delivery(1), delivery(1));
+    before.waves[0].targets[0].state = TargetState::Sent(failed);
+    before.waves[0].targets[1].state = TargetState::Sent(flying);
+    let unhealthy = SeenCluster { report: Some(report(Phase::Unhealthy)), ..ready() };
+    let step = advance(&before, &seen([unhealthy.clone(), ready(), ready(), ready()]), at(1));
+    assert_eq!((step.rollout.state, step.retarget), (RolloutState::Running, Vec::new()));
+
+    let healthy = SeenCluster { report: Some(report(Phase::Healthy)), ..ready() };
+    let step = advance(&step.rollout, &seen([unhealthy, healthy, ready(), ready()]), at(2));
+    assert_eq!(step.rollout.state, RolloutState::Failed { at: at(2), wave: 1 });
+    assert_eq!(step.rollout.reason(), "c0: it is not healthy: why");
+    assert_eq!(step.rollout.waves[0].targets[2].state, TargetState::Pending);
+}
+
+#[test]
+fn a_cluster_goes_with_the_first_wave_that_selects_it() {
+    let strategy: Strategy = serde_json::from_value(serde_json::json!({ "waves": [
+        { "name": "canary", "clusters": { "names": ["c0"] } },
+        { "name": "rest", "clusters": { "names": ["c0", "c1"] } },
+    ]}))
+    .unwrap();
+    let of = |index: usize| {
+        let (id, name) = (cluster(index), name(index));
+        let labels = BTreeMap::new();
+        crate::fleet::Cluster { id, name, labels, declared: None, network: None, facts: None }
+    };
+    assert_eq!(strategy.wave_of(&of(0)), Ok(0));
+    assert_eq!(strategy.wave_of(&of(1)), Ok(1));
+    assert_eq!(strategy.wave_of(&of(2)), Err(InNoWave(name(2))));
+    assert_eq!(Strategy::all_at_once().wave_of(&of(2)), Ok(0));
+}
+
+/// What may be seen of a cluster of a rollout, sensible or not.
+fn any_seen() -> impl Generator<Value = SeenCluster> {
+    let phase = prop_oneof![
+        1 => Just(Phase::Applying),
+        1 => Just(Phase::Converging),
+        6 => Just(Phase::Healthy),
+        1 => Just(Phase::Unhealthy),
+        1 => Just(Phase::Failed),
+    ];
+    let computed = prop_oneof![
+        4 => Just(Some(Computed::Plan(pinned()))),
+        1 => Just(Some(Computed::Plan(Digest::of(b"another")))),
+        1 => Just(Some(Computed::Blocked)),
+        1 => Just(None),
+    ];
+    let fence = option::of(0..3_u64);
+    let reported = option::of((0..3_u64, phase));
+    let mostly = || proptest::bool::weighted(0.9);
+    (mostly(), mostly(), computed, fence, reported).prop_map(
+        |(connected, held, computed, fence, reported)| {
+            let fence = fence.map(|generation| {
+                let target = delivery(generation).target;
+                Fence { epoch: 1, generation, target, completed: generation }
+            });
+            let report = reported.map(|(generation, phase)| SeenReport {
+                generation,
+                target: delivery(generation).target,
+                completed: generation,
+                ..report(phase)
+            });
+            SeenCluster { connected, held_by: held.then_some(7), computed, fence, report, ..ready() }
+        },
+    )
+}
+
+/// A rollout that is driven through looks at its fleet, as the task drives it: what a step names is sent at once.
+struct Drive {
+    rollout: Rollout,
+    sent: BTreeMap<ClusterId, u32>,
+}
+
+impl Drive {
+    fn look(&mut self, clusters: &[SeenCluster], now: Timestamp) {
+        let mut seen = seen(clusters.iter().cloned());
+        for (id, cluster) in &mut seen.clusters {
+            let delivery =
+                self.rollout.targets().find(|target| target.cluster == *id).unwrap().state.delivery();
+            cluster.current = delivery.map(|delivery| CurrentTarget {
+                generation: delivery.generation,
+                target: delivery.target,
+                plan: pinned(),
+            });
+        }
+        let before = self.rollout.clone();
+        let step = advance(&before, &seen, now);
+        assert_eq!(step, advance(&before, &seen, now), "the same inputs give the same step");
+        for (old, new) in before.targets().zip(step.rollout.targets()) {
+            if old.state.ended_at().is_some() {
+                assert_eq!(old.state, new.state, "an end stays");
+            }
+        }
+        if before.state != RolloutState::Running {
+            assert_eq!((&before, step.retarget.len()), (&step.rollout, 0), "an end stays");
+        }
+        self.rollout = step.rollout;
+        for cluster in step.retarget {
+            let delivery = Delivery { sent_at: now, ..delivery(1) };
+            self.rollout = self.rollout.clone().sent(cluster, delivery).expect("only what waits is started");
+            *self.sent.entry(cluster).or_default() += 1;
+        }
+        self.check();
+    }
+
+    fn check(&self) {
+        assert!(self.sent.values().all(|times| *times == 1), "never retargeted twice");
+        let waves = &self.rollout.waves;
+        for (earlier, later) in waves.iter().zip(waves.iter().skip(1)) {
+            let begun = later.targets.iter().any(|target| target.state != TargetState::Pending);
+            let done = earlier.targets.iter().all(|target| target.state.is_success());
+            assert!(done || !begun, "no wave begins before the one before it succeeded");
+        }
+        let succeeded = self.rollout.targets().all(|target| target.state.is_success());
+        assert_eq!(succeeded, matches!(self.rollout.state, RolloutState::Succeeded { .. }));
+        if let RolloutState::Failed { .. } = self.rollout.state {
+            assert!(self.rollout.is_failing());
+            assert!(!self.rollout.targets().any(|target| target.state.is_in_flight()));
+            assert!(!self.rollout.reason().is_empty());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn rollouts_keep_their_promises(
+        waves in proptest::collection::vec(1..4_usize, 1..4),
+        looks in proptest::collection::vec((proptest::collection::vec(any_seen(), 9), 0..60_i64), 1..30),
+    ) {
+        let mut drive = Drive { rollout: rollout(&waves), sent: BTreeMap::new() };
+        let mut second = 0;
+        for (mut clusters, later) in looks {
+            clusters.truncate(waves.iter().sum());
+            second += later;
+            drive.look(&clusters, at(second));
+        }
+    }
+
+    #[test]
+    fn a_fleet_in_order_is_rolled_out_wave_by_wave(waves in proptest::collection::vec(1..4_usize, 1..5)) {
+        let size = waves.iter().sum();
+        let mut drive = Drive { rollout: rollout(&waves), sent: BTreeMap::new() };
+        for second in 0..=waves.len() as i64 * 2 {
+            let healthy = |index| SeenCluster {
+                report: drive.sent.contains_key(&cluster(index)).then(|| report(Phase::Healthy)),
+                ..ready()
+            };
+            let clusters: Vec<SeenCluster> = (0..size).map(healthy).collect();
+            drive.look(&clusters, at(second));
+        }
+        let sent: BTreeSet<ClusterId> = drive.sent.keys().copied().collect();
+        prop_assert_eq!(sent.len(), size);
+        let is_over = matches!(drive.rollout.state, RolloutState::Succeeded { .. });
+        prop_assert!(is_over);
+    }
+}

@@ -1,0 +1,226 @@
+//! The six conditions, each a function of what is known.
+
+use super::{Condition, ConditionKind, DriftSeen, Known, Planned, Reason, Session, Truth};
+use crate::{
+    report::{Phase, Refusal, RefusalCode},
+    rollout::SeenReport,
+};
+
+/// The six conditions.
+#[must_use]
+pub fn conditions(known: &Known) -> [Condition; 6] {
+    [connected(known), planned(known), delivered(known), applied(known), healthy(known), in_sync(known)]
+}
+
+fn connected(known: &Known) -> Condition {
+    let say = |status, reason, message: String, hint: String| Condition {
+        kind: ConditionKind::Connected,
+        status,
+        reason,
+        message,
+        hint,
+    };
+    match known.session {
+        Session::Open => {
+            say(Truth::True, Reason::Attached, "its spoke is attached".to_owned(), String::new())
+        }
+        Session::Never => say(
+            Truth::Unknown,
+            Reason::NeverAttached,
+            "its spoke was never attached".to_owned(),
+            format!("run `meshfleet cluster enrol {}` and start its spoke with the token", known.cluster),
+        ),
+        Session::Gone { last_seen_at } => say(
+            Truth::False,
+            Reason::SessionGone,
+            format!("its spoke was heard last at {last_seen_at}"),
+            "look at the Deployment of the spoke, and whether it reaches the hub".to_owned(),
+        ),
+    }
+}
+
+fn planned(known: &Known) -> Condition {
+    let say = |status, reason, message: String, hint: &str| Condition {
+        kind: ConditionKind::Planned,
+        status,
+        reason,
+        message,
+        hint: hint.to_owned(),
+    };
+    match &known.planned {
+        Planned::NotYet => say(Truth::Unknown, Reason::NotPlannedYet, "no plan was made yet".to_owned(), ""),
+        Planned::Unassigned => say(
+            Truth::False,
+            Reason::Unassigned,
+            "no mesh config selects it".to_owned(),
+            "apply a MeshConfig whose `spec.clusters` selects it",
+        ),
+        Planned::TwoConfigs(one, other) => say(
+            Truth::False,
+            Reason::TwoConfigs,
+            format!("the mesh configs {one} and {other} both select it"),
+            "let only one of them select it",
+        ),
+        Planned::NoFacts => {
+            let message = "nothing is known of it: its spoke was never attached".to_owned();
+            say(Truth::Unknown, Reason::NoFacts, message, "enrol it and start its spoke")
+        }
+        Planned::Failed { message } => say(Truth::False, Reason::PlanFailed, message.clone(), ""),
+        Planned::Blocked { findings } => {
+            let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+            let hint = findings.first().map_or("", |finding| finding.hint.as_str());
+            say(Truth::False, Reason::PlanBlocked, messages.join("; "), hint)
+        }
+        Planned::Plan { digest, config, version } => {
+            let message = format!("plan {} from {config} version {version}", digest.short());
+            say(Truth::True, Reason::PlanMade, message, "")
+        }
+    }
+}
+
+fn delivered(known: &Known) -> Condition {
+    let say = |status, reason, message: String, hint: &str| Condition {
+        kind: ConditionKind::Delivered,
+        status,
+        reason,
+        message,
+        hint: hint.to_owned(),
+    };
+    if is_ahead(known) {
+        let message =
+            "its spoke accepted something newer than this hub knows of: was the hub restored from a backup?";
+        return say(
+            Truth::False,
+            Reason::SpokeAhead,
+            message.to_owned(),
+            "nothing is sent to it until that is decided",
+        );
+    }
+    let Some(target) = known.target else {
+        return say(Truth::Unknown, Reason::NoTarget, "it has no target yet".to_owned(), "start a rollout");
+    };
+    let generation = target.generation;
+    if known.fence.is_some_and(|fence| fence.generation == generation && fence.target == target.target) {
+        return say(Truth::True, Reason::Accepted, format!("its spoke accepted generation {generation}"), "");
+    }
+    match known.refusal.as_ref().filter(|refusal| refusal.generation == generation) {
+        Some(Refusal { code: RefusalCode::Unavailable, message, .. }) => {
+            let message = format!("its spoke cannot take generation {generation} now: {message}");
+            say(Truth::False, Reason::AwaitingAcceptance, message, "it is offered again by itself")
+        }
+        Some(refusal) => {
+            let message = format!("its spoke refused generation {generation}: {}", refusal.message);
+            say(Truth::False, Reason::Refused, message, "")
+        }
+        None => {
+            let message = format!("its spoke has not accepted generation {generation} yet");
+            say(Truth::False, Reason::AwaitingAcceptance, message, "")
+        }
+    }
+}
+
+fn is_ahead(known: &Known) -> bool {
+    let Some(fence) = known.fence else { return false };
+    let (generation, target) =
+        known.target.map_or((0, None), |target| (target.generation, Some(target.target)));
+    fence.generation > generation
+        || (fence.generation == generation && target.is_some_and(|one| one != fence.target))
+}
+
+/// The report, if it is of the present target.
+fn report(known: &Known) -> Result<&SeenReport, (Reason, &'static str)> {
+    let Some(target) = known.target else { return Err((Reason::NoTarget, "it has no target yet")) };
+    let report = known.report.as_ref();
+    let report =
+        report.filter(|report| report.generation == target.generation && report.target == target.target);
+    report.ok_or((Reason::NoReport, "its spoke has not reported on its target yet"))
+}
+
+fn applied(known: &Known) -> Condition {
+    let say = |status, reason, message: String, hint: &str| Condition {
+        kind: ConditionKind::Applied,
+        status,
+        reason,
+        message,
+        hint: hint.to_owned(),
+    };
+    let report = match report(known) {
+        Ok(report) => report,
+        Err((reason, message)) => return say(Truth::Unknown, reason, message.to_owned(), ""),
+    };
+    match report.phase {
+        Phase::Applying => {
+            say(Truth::False, Reason::Applying, or(&report.message, "objects are being written"), "")
+        }
+        Phase::Failed => {
+            let hint = format!("`meshfleet status {}` lists what became of each object", known.cluster);
+            say(Truth::False, Reason::ApplyFailed, or(&report.message, "it cannot be applied"), &hint)
+        }
+        Phase::Converging | Phase::Healthy | Phase::Unhealthy => {
+            say(Truth::True, Reason::Applied, format!("generation {} is written", report.generation), "")
+        }
+    }
+}
+
+fn healthy(known: &Known) -> Condition {
+    let say = |status, reason, message: String, hint: &str| Condition {
+        kind: ConditionKind::Healthy,
+        status,
+        reason,
+        message,
+        hint: hint.to_owned(),
+    };
+    let report = match report(known) {
+        Ok(report) => report,
+        Err((reason, message)) => return say(Truth::Unknown, reason, message.to_owned(), ""),
+    };
+    match report.phase {
+        // What was true when the spoke was last heard may have ended since.
+        _ if known.session != Session::Open => {
+            say(Truth::Unknown, Reason::SessionGone, "its spoke is away, so nobody can say".to_owned(), "")
+        }
+        Phase::Healthy => {
+            say(Truth::True, Reason::Healthy, or(&report.message, "everything is as planned"), "")
+        }
+        Phase::Converging | Phase::Applying => {
+            say(Truth::False, Reason::Converging, or(&report.message, "it is being changed"), "")
+        }
+        Phase::Unhealthy | Phase::Failed => {
+            let hint = format!("`meshfleet status {}` lists what is not healthy", known.cluster);
+            say(Truth::False, Reason::Unhealthy, or(&report.message, "it is not healthy"), &hint)
+        }
+    }
+}
+
+fn in_sync(known: &Known) -> Condition {
+    let say = |status, reason, message: String, hint: &str| Condition {
+        kind: ConditionKind::InSync,
+        status,
+        reason,
+        message,
+        hint: hint.to_owned(),
+    };
+    let Some(target) = known.target else {
+        return say(Truth::Unknown, Reason::NoTarget, "it has no target yet".to_owned(), "");
+    };
+    match known.drift.filter(|drift| drift.generation == target.generation) {
+        _ if known.session != Session::Open => {
+            say(Truth::Unknown, Reason::SessionGone, "its spoke is away, so nobody can say".to_owned(), "")
+        }
+        None => {
+            say(Truth::Unknown, Reason::NoReport, "its spoke has not looked for drift yet".to_owned(), "")
+        }
+        Some(DriftSeen { open: 0, .. }) => {
+            say(Truth::True, Reason::InSync, "everything is as it was applied".to_owned(), "")
+        }
+        Some(DriftSeen { open, .. }) => {
+            let hint = format!("`meshfleet drift report {}` shows what, and who wrote it", known.cluster);
+            let differences = if open == 1 { "difference" } else { "differences" };
+            say(Truth::False, Reason::Drifted, format!("{open} {differences} from what was applied"), &hint)
+        }
+    }
+}
+
+fn or(message: &str, otherwise: &str) -> String {
+    if message.is_empty() { otherwise.to_owned() } else { message.to_owned() }
+}

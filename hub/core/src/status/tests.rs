@@ -1,0 +1,118 @@
+//! Each condition, from what is known.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::report::{Fence, Phase, RefusalCode};
+
+fn known() -> Known {
+    let target = CurrentTarget { generation: 3, target: Digest::of(b"target"), plan: Digest::of(b"plan") };
+    Known {
+        cluster: Name::parse("eu-1").unwrap(),
+        session: Session::Open,
+        planned: Planned::Plan { digest: target.plan, config: Name::parse("payments").unwrap(), version: 2 },
+        target: Some(target),
+        fence: Some(Fence { epoch: 1, generation: 3, target: target.target, completed: 3 }),
+        refusal: None,
+        report: Some(report(Phase::Healthy)),
+        drift: Some(DriftSeen { generation: 3, open: 0 }),
+    }
+}
+
+fn report(phase: Phase) -> SeenReport {
+    SeenReport {
+        generation: 3,
+        target: Digest::of(b"target"),
+        phase,
+        message: String::new(),
+        completed: 3,
+        failed: Vec::new(),
+    }
+}
+
+fn truths(known: &Known) -> [Truth; 6] {
+    conditions(known).map(|condition| condition.status)
+}
+
+fn check(known: &Known, kind: ConditionKind, status: Truth, reason: Reason) {
+    let all = conditions(known);
+    let condition = all.iter().find(|condition| condition.kind == kind).unwrap();
+    assert_eq!((condition.status, condition.reason), (status, reason), "{known:?}");
+    assert!(!condition.message.is_empty());
+}
+
+#[test]
+fn a_cluster_in_order_has_six_true_conditions() {
+    assert_eq!(truths(&known()), [Truth::True; 6]);
+}
+
+#[test]
+fn no_data_is_never_true() {
+    let nothing = Known {
+        session: Session::Never,
+        planned: Planned::NotYet,
+        target: None,
+        fence: None,
+        refusal: None,
+        report: None,
+        drift: None,
+        ..known()
+    };
+    assert_eq!(truths(&nothing), [Truth::Unknown; 6]);
+}
+
+#[test]
+fn a_spoke_that_is_away_leaves_health_and_drift_unknown() {
+    let away = Known { session: Session::Gone { last_seen_at: Timestamp::UNIX_EPOCH }, ..known() };
+    check(&away, ConditionKind::Connected, Truth::False, Reason::SessionGone);
+    check(&away, ConditionKind::Delivered, Truth::True, Reason::Accepted);
+    check(&away, ConditionKind::Healthy, Truth::Unknown, Reason::SessionGone);
+    check(&away, ConditionKind::InSync, Truth::Unknown, Reason::SessionGone);
+}
+
+#[test]
+fn a_report_of_an_older_generation_says_nothing_of_the_present_target() {
+    let old = Known { report: Some(SeenReport { generation: 2, ..report(Phase::Healthy) }), ..known() };
+    check(&old, ConditionKind::Applied, Truth::Unknown, Reason::NoReport);
+    check(&old, ConditionKind::Healthy, Truth::Unknown, Reason::NoReport);
+    let old = Known { drift: Some(DriftSeen { generation: 2, open: 0 }), ..known() };
+    check(&old, ConditionKind::InSync, Truth::Unknown, Reason::NoReport);
+}
+
+#[test]
+fn a_target_is_delivered_only_when_exactly_it_was_accepted() {
+    let fence = |generation, target: &[u8]| Known {
+        fence: Some(Fence { epoch: 1, generation, target: Digest::of(target), completed: 0 }),
+        ..known()
+    };
+    check(&fence(2, b"older"), ConditionKind::Delivered, Truth::False, Reason::AwaitingAcceptance);
+    check(&fence(3, b"other"), ConditionKind::Delivered, Truth::False, Reason::SpokeAhead);
+    check(&fence(4, b"newer"), ConditionKind::Delivered, Truth::False, Reason::SpokeAhead);
+    let refused = Known {
+        refusal: Some(Refusal { generation: 3, code: RefusalCode::Floor, message: "too big".to_owned() }),
+        ..fence(2, b"older")
+    };
+    check(&refused, ConditionKind::Delivered, Truth::False, Reason::Refused);
+}
+
+#[test]
+fn phases_decide_applied_and_healthy() {
+    for (phase, applied, healthy) in [
+        (Phase::Applying, (Truth::False, Reason::Applying), (Truth::False, Reason::Converging)),
+        (Phase::Converging, (Truth::True, Reason::Applied), (Truth::False, Reason::Converging)),
+        (Phase::Unhealthy, (Truth::True, Reason::Applied), (Truth::False, Reason::Unhealthy)),
+        (Phase::Failed, (Truth::False, Reason::ApplyFailed), (Truth::False, Reason::Unhealthy)),
+    ] {
+        let known = Known { report: Some(report(phase)), ..known() };
+        check(&known, ConditionKind::Applied, applied.0, applied.1);
+        check(&known, ConditionKind::Healthy, healthy.0, healthy.1);
+    }
+}
+
+#[test]
+fn open_drift_is_counted() {
+    let drifted = Known { drift: Some(DriftSeen { generation: 3, open: 2 }), ..known() };
+    check(&drifted, ConditionKind::InSync, Truth::False, Reason::Drifted);
+    let all = conditions(&drifted);
+    assert_eq!(all[5].message, "2 differences from what was applied");
+}
