@@ -1,0 +1,96 @@
+//! Clusters: inviting and listing them.
+
+use proto::v1::{self, clusters_server};
+use tonic::{Request, Response, Status};
+
+use super::convert;
+use crate::{
+    app::{
+        App,
+        clusters::{self as use_case, ClusterOverview, ClusterState, NewToken},
+    },
+    identity::{authority::Authority, problem, token::Token},
+};
+
+use std::sync::Arc;
+
+/// How long a token can be used if nobody says otherwise, in seconds: long enough to start a spoke by hand.
+const DEFAULT_TTL_S: u32 = 600;
+
+/// The longest that a token can be used, in seconds: a day.
+const LONGEST_TTL_S: u32 = 24 * 60 * 60;
+
+/// The service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clusters {
+    app: App,
+    authority: Arc<Authority>,
+}
+
+impl Clusters {
+    /// The service for the server.
+    #[must_use]
+    pub fn server(app: App, authority: Arc<Authority>) -> clusters_server::ClustersServer<Self> {
+        clusters_server::ClustersServer::new(Self { app, authority })
+            .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+    }
+}
+
+#[tonic::async_trait]
+impl clusters_server::Clusters for Clusters {
+    async fn enrol(
+        &self,
+        request: Request<v1::EnrolClusterRequest>,
+    ) -> Result<Response<v1::EnrolClusterResponse>, Status> {
+        let operator = super::calling_operator(&request)?;
+        let v1::EnrolClusterRequest { name, token_ttl_s } = request.into_inner();
+        let name = super::name("name", &name)?;
+        let ttl_s = if token_ttl_s == 0 { DEFAULT_TTL_S } else { token_ttl_s };
+        if ttl_s > LONGEST_TTL_S {
+            return Err(problem::bad_field(
+                "token_ttl_s",
+                format!("a token lives at most {LONGEST_TTL_S} s"),
+            ));
+        }
+        let token = Token::new(self.authority.fingerprint());
+        let new = NewToken { id: token.id, secret_hash: token.secret_hash(), ttl_s };
+        let issued = use_case::issue_token(&self.app, &operator, &name, new).await;
+        let issued = issued.map_err(|error| problem::of(&error))?;
+        Ok(Response::new(v1::EnrolClusterResponse {
+            cluster_id: issued.cluster_id.to_string(),
+            token: token.reveal(),
+            expires_at: issued.expires_at.to_string(),
+        }))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListClustersRequest>,
+    ) -> Result<Response<v1::ListClustersResponse>, Status> {
+        super::calling_operator(&request)?;
+        let v1::ListClustersRequest {} = request.into_inner();
+        let clusters = use_case::list(&self.app).await.map_err(|error| problem::of(&error))?;
+        Ok(Response::new(v1::ListClustersResponse { clusters: clusters.into_iter().map(cluster).collect() }))
+    }
+}
+
+fn cluster(overview: ClusterOverview) -> v1::Cluster {
+    let ClusterOverview { cluster, state, detection, connected, last_seen_at } = overview;
+    let (platform, platform_detail) = convert::platform(detection);
+    let state = match state {
+        ClusterState::Invited => "Invited",
+        ClusterState::Active => "Active",
+    };
+    v1::Cluster {
+        id: cluster.id.to_string(),
+        name: cluster.name.to_string(),
+        labels: cluster.labels.into_iter().collect(),
+        platform,
+        platform_detail,
+        declared_platform: cluster.declared.map(|platform| platform.to_string()).unwrap_or_default(),
+        kubernetes_version: cluster.facts.map(|facts| facts.kubernetes_version).unwrap_or_default(),
+        state: state.to_owned(),
+        connected,
+        last_seen_at: convert::time(last_seen_at),
+    }
+}

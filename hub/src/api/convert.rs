@@ -1,0 +1,94 @@
+//! What several nouns have in common, written for the wire.
+
+use hub_core::{
+    drift::{Actor, DriftClass, DriftItem},
+    plan::ObjectId,
+    platform::Detection,
+    report::{ObjectState, Outcome, Role},
+};
+use jiff::Timestamp;
+use proto::v1;
+
+/// RFC 3339; empty if there is none.
+pub(super) fn time(at: Option<Timestamp>) -> String {
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
+/// The platform's name and its detail. Before a first session nothing is known.
+pub(super) fn platform(detection: Option<Detection>) -> (String, String) {
+    let Some(detection) = detection else { return ("unknown".to_owned(), String::new()) };
+    let name = detection.platform.map_or("unknown".to_owned(), |platform| platform.to_string());
+    (name, detection.detail)
+}
+
+pub(super) fn object_id(id: ObjectId) -> v1::ObjectId {
+    let ObjectId { group, version, kind, namespace, name } = id;
+    v1::ObjectId { group, version, kind, namespace, name }
+}
+
+pub(super) fn object_state(state: ObjectState) -> v1::ObjectState {
+    let ObjectState { id, role, uid, body, outcome, healthy, message, generation } = state;
+    v1::ObjectState {
+        id: Some(object_id(id)),
+        role: self::role(role).into(),
+        uid,
+        body_digest: body.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default(),
+        outcome: self::outcome(outcome).into(),
+        healthy,
+        message,
+        generation,
+    }
+}
+
+fn role(role: Role) -> v1::Role {
+    match role {
+        Role::Created => v1::Role::Created,
+        Role::Adopted => v1::Role::Adopted,
+        Role::Expected => v1::Role::Expected,
+    }
+}
+
+fn outcome(outcome: Outcome) -> v1::Outcome {
+    match outcome {
+        Outcome::Pending => v1::Outcome::Pending,
+        Outcome::Created => v1::Outcome::Created,
+        Outcome::Changed => v1::Outcome::Changed,
+        Outcome::Unchanged => v1::Outcome::Unchanged,
+        Outcome::Deleted => v1::Outcome::Deleted,
+        Outcome::Conflict => v1::Outcome::Conflict,
+        Outcome::AdoptionRequired => v1::Outcome::AdoptionRequired,
+        Outcome::Rejected => v1::Outcome::Rejected,
+        Outcome::Unreachable => v1::Outcome::Unreachable,
+        Outcome::Left => v1::Outcome::Left,
+        Outcome::Unfulfilled => v1::Outcome::Unfulfilled,
+        Outcome::Fulfilled => v1::Outcome::Fulfilled,
+    }
+}
+
+pub(super) fn drift_item(item: DriftItem) -> v1::DriftItem {
+    let DriftItem { id, uid, path, class, baseline, found, found_digest, actor } = item;
+    let class = match class {
+        DriftClass::Overwritten => v1::DriftClass::Overwritten,
+        DriftClass::Removed => v1::DriftClass::Removed,
+        DriftClass::Deleted => v1::DriftClass::Deleted,
+        DriftClass::Recreated => v1::DriftClass::Recreated,
+        DriftClass::Unfulfilled => v1::DriftClass::Unfulfilled,
+    };
+    let (manager, operation, subresource, written_at) = match actor {
+        Some(Actor { manager, operation, subresource, at }) => (manager, operation, subresource, time(at)),
+        None => Default::default(),
+    };
+    v1::DriftItem {
+        id: Some(object_id(id)),
+        uid,
+        path,
+        class: class.into(),
+        baseline: baseline.unwrap_or_default(),
+        found: found.unwrap_or_default(),
+        found_digest: found_digest.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default(),
+        manager,
+        operation,
+        subresource,
+        written_at,
+    }
+}

@@ -1,0 +1,185 @@
+//! Documents in: all are stored, or none and every mistake is said.
+
+use hub_core::{
+    document::{self, Document, Mistake, Source, Spec},
+    fleet::{Cluster, ClusterId, Name},
+};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{App, Error, operators::Operator};
+use crate::store::{
+    self,
+    audit::{self, Actor, Event},
+    configs::Publish,
+};
+
+/// What became of the documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// All are stored.
+    Stored(Vec<AppliedDocument>),
+    /// Nothing is stored.
+    Mistakes(Vec<Mistake>),
+}
+
+/// One stored document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedDocument {
+    /// For example `MeshConfig`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: Name,
+    /// What it changed.
+    pub effect: Effect,
+    /// Version of a MeshConfig; none for other kinds.
+    pub version: Option<u64>,
+}
+
+/// What storing a document changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It is new.
+    Created,
+    /// It replaces another text.
+    Configured,
+    /// The same text is there already: nothing was written.
+    Unchanged,
+}
+
+/// Reads and stores documents. Mistakes are an answer, not an error.
+pub async fn apply(app: &App, by: &Operator, sources: &[Source]) -> Result<Applied, Error> {
+    let documents = match document::parse(sources) {
+        Ok(documents) => documents,
+        Err(mistakes) => return Ok(Applied::Mistakes(mistakes)),
+    };
+    let author = Author { id: by.id, at: app.clock.now() };
+    let mut tx = app.begin().await?;
+    let mut applied = Vec::new();
+    for document in &documents {
+        let (effect, version) = author.store(&mut tx, document).await?;
+        let kind = document.kind().as_str();
+        applied.push(AppliedDocument { kind, name: document.name.clone(), effect, version });
+    }
+    if applied.iter().all(|document| document.effect == Effect::Unchanged) {
+        return Ok(Applied::Stored(applied));
+    }
+    store::commit(tx).await?;
+    app.signals.plans.wake();
+    Ok(Applied::Stored(applied))
+}
+
+/// Who writes documents, and when.
+struct Author {
+    id: Uuid,
+    at: Timestamp,
+}
+
+impl Author {
+    async fn store(
+        &self,
+        tx: &mut PgConnection,
+        document: &Document,
+    ) -> Result<(Effect, Option<u64>), store::Error> {
+        let (effect, version) = match &document.spec {
+            Spec::Cluster(_) => (self.store_cluster(tx, document).await?, None),
+            Spec::RolloutStrategy(_) => (self.store_strategy(tx, document).await?, None),
+            Spec::MeshConfig(_) => {
+                let (effect, version) = self.publish(tx, document).await?;
+                (effect, Some(version))
+            }
+        };
+        if effect != Effect::Unchanged {
+            self.record(tx, document, version).await?;
+        }
+        Ok((effect, version))
+    }
+
+    async fn store_cluster(
+        &self,
+        tx: &mut PgConnection,
+        document: &Document,
+    ) -> Result<Effect, store::Error> {
+        let Spec::Cluster(spec) = &document.spec else { return Ok(Effect::Unchanged) };
+        store::clusters::ensure(tx, ClusterId(Uuid::now_v7()), &document.name, self.at).await?;
+        let Some(stored) = store::clusters::lock_named(tx, &document.name).await? else {
+            return Ok(Effect::Unchanged);
+        };
+        if stored.document.as_deref() == Some(&document.canonical) {
+            return Ok(Effect::Unchanged);
+        }
+        let cluster = Cluster {
+            labels: spec.labels.clone(),
+            declared: spec.platform,
+            network: spec.network.clone(),
+            ..stored.cluster
+        };
+        store::clusters::save_document(tx, &cluster, &document.canonical).await?;
+        Ok(if stored.document.is_none() { Effect::Created } else { Effect::Configured })
+    }
+
+    async fn store_strategy(
+        &self,
+        tx: &mut PgConnection,
+        document: &Document,
+    ) -> Result<Effect, store::Error> {
+        let known = store::strategies::find(tx, &document.name).await?;
+        let effect = match known {
+            Some((_, text)) if text == document.canonical => return Ok(Effect::Unchanged),
+            Some(_) => Effect::Configured,
+            None => Effect::Created,
+        };
+        store::strategies::save(tx, &document.name, &document.canonical, (self.id, self.at)).await?;
+        Ok(effect)
+    }
+
+    /// Publishes a new version, unless the newest says the same already. Two that publish at once come one after the
+    /// other.
+    async fn publish(
+        &self,
+        tx: &mut PgConnection,
+        document: &Document,
+    ) -> Result<(Effect, u64), store::Error> {
+        loop {
+            let newest = store::configs::lock(tx, &document.name).await?;
+            let (seen, effect) = match newest {
+                Some((number, text)) if text == document.canonical => return Ok((Effect::Unchanged, number)),
+                Some((number, _)) => (number, Effect::Configured),
+                None => (0, Effect::Created),
+            };
+            let publish = Publish {
+                name: &document.name,
+                seen,
+                document: &document.canonical,
+                by: self.id,
+                at: self.at,
+            };
+            if let Some(number) = store::configs::publish(tx, &publish).await? {
+                return Ok((effect, number));
+            }
+        }
+    }
+
+    async fn record(
+        &self,
+        tx: &mut PgConnection,
+        document: &Document,
+        version: Option<u64>,
+    ) -> Result<(), store::Error> {
+        let (action, subject) = match &document.spec {
+            Spec::Cluster(_) => ("cluster.configured", "cluster"),
+            Spec::MeshConfig(_) => ("config.published", "config"),
+            Spec::RolloutStrategy(_) => ("strategy.configured", "strategy"),
+        };
+        let event = Event {
+            at: self.at,
+            actor: Actor::Operator(self.id),
+            action,
+            subject: format!("{subject}/{}", document.name),
+            detail: json!({ "version": version }),
+        };
+        audit::record(tx, event).await
+    }
+}

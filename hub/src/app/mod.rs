@@ -1,0 +1,49 @@
+//! Use cases: what people, spokes and tasks make the hub do. Each opens its transaction, loads, lets the core decide,
+//! saves, and commits; what a person did has its audit event in the same transaction.
+//!
+//! Nothing here knows the wire or TLS. Signals are sent after the commit.
+
+pub mod clusters;
+pub mod documents;
+pub mod drift;
+pub mod error;
+pub mod hub;
+pub mod operators;
+pub mod plans;
+pub mod reports;
+pub mod rollouts;
+pub mod sessions;
+pub mod status;
+
+pub use error::{Error, Kind};
+
+use std::sync::Arc;
+
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::{clock::Clock, signal::Signals, store};
+
+/// What every use case needs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Connections to the database.
+    pub pool: PgPool,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How this process says that a row changed.
+    pub signals: Signals,
+    /// Heartbeats that were heard and not yet stored.
+    pub heartbeats: sessions::Heartbeats,
+}
+
+impl App {
+    /// The use cases over a database.
+    #[must_use]
+    pub fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, clock, signals: Signals::default(), heartbeats: sessions::Heartbeats::default() }
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, store::Error> {
+        store::begin(&self.pool).await
+    }
+}

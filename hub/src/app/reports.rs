@@ -1,0 +1,143 @@
+//! What spokes report of their targets and of drift. Reports are levels: the newest says everything, and the same one
+//! again writes nothing.
+
+use hub_core::{
+    digest::{self, Digest},
+    drift::{self, DriftItem},
+    fleet::ClusterId,
+    report::{Fence, ObjectState, Refusal, Report},
+};
+use sqlx::PgConnection;
+
+use serde_json::json;
+
+use super::{App, Error};
+use crate::store;
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    /// It is stored.
+    Stored,
+    /// It says what was known already.
+    Unchanged,
+    /// It is of an older generation than one that was reported already, or of one that was never sent: dropped.
+    Stale,
+}
+
+/// The spoke persisted a target. Safe to repeat.
+pub async fn accepted(
+    app: &App,
+    cluster: ClusterId,
+    epoch: u64,
+    target: (u64, Digest),
+) -> Result<Saved, Error> {
+    let (generation, target) = target;
+    let mut tx = app.begin().await?;
+    let known = store::acceptance::find(&mut tx, cluster).await?;
+    let newest = store::targets::find(&mut tx, cluster).await?.map_or(0, |target| target.generation);
+    let older = known.is_some_and(|fence| fence.generation > generation);
+    if older || generation == 0 || generation > newest {
+        return Ok(Saved::Stale);
+    }
+    let completed = known.map_or(0, |fence| fence.completed);
+    let fence = Fence { epoch, generation, target, completed };
+    if !store::acceptance::save(&mut tx, cluster, &fence, app.clock.now()).await? {
+        return Ok(Saved::Unchanged);
+    }
+    store::acceptance::clear_refusal(&mut tx, cluster).await?;
+    store::commit(tx).await?;
+    app.signals.rollouts.wake();
+    Ok(Saved::Stored)
+}
+
+/// The spoke will not apply a target. Safe to repeat.
+pub async fn refused(app: &App, cluster: ClusterId, refusal: &Refusal) -> Result<Saved, Error> {
+    let mut tx = app.begin().await?;
+    let newest = store::targets::find(&mut tx, cluster).await?.map(|target| target.generation);
+    if newest != Some(refusal.generation) {
+        return Ok(Saved::Stale);
+    }
+    if !store::acceptance::save_refusal(&mut tx, cluster, refusal, app.clock.now()).await? {
+        return Ok(Saved::Unchanged);
+    }
+    store::commit(tx).await?;
+    app.signals.rollouts.wake();
+    Ok(Saved::Stored)
+}
+
+/// Stores the state of a target.
+pub async fn save(app: &App, cluster: ClusterId, report: &Report) -> Result<Saved, Error> {
+    let digest = Digest::of(&digest::canonical(&json!(report)));
+    let now = app.clock.now();
+    let mut tx = app.begin().await?;
+    let known = store::reports::lock(&mut tx, cluster).await?;
+    let target = store::targets::find(&mut tx, cluster).await?;
+    let is_sent = target.is_some_and(|target| {
+        let is_newest = report.generation == target.generation && report.target == target.digest;
+        is_newest || report.generation < target.generation
+    });
+    let is_older = known.as_ref().is_some_and(|known| report.generation < known.generation);
+    if !is_sent || is_older || report.generation == 0 || report.completed > report.generation {
+        return Ok(Saved::Stale);
+    }
+    if known.is_some_and(|known| known.digest == digest) {
+        return Ok(Saved::Unchanged);
+    }
+    store::reports::save(&mut tx, cluster, (report, digest), now).await?;
+    save_objects(&mut tx, cluster, &report.objects).await?;
+    store::commit(tx).await?;
+    app.signals.rollouts.wake();
+    Ok(Saved::Stored)
+}
+
+/// Writes only the objects that changed: most reports say something new of one.
+async fn save_objects(
+    tx: &mut PgConnection,
+    cluster: ClusterId,
+    objects: &[ObjectState],
+) -> Result<(), store::Error> {
+    let known = store::reports::objects(tx, cluster).await?;
+    for gone in known.iter().filter(|old| !objects.iter().any(|new| new.id.same_object(&old.id))) {
+        store::reports::forget_object(tx, cluster, &gone.id).await?;
+    }
+    for changed in objects.iter().filter(|new| !known.contains(new)) {
+        store::reports::save_object(tx, cluster, changed).await?;
+    }
+    Ok(())
+}
+
+/// Stores everything that differs now; what is not among `items` is resolved. Durable when this returns.
+pub async fn save_drift(
+    app: &App,
+    cluster: ClusterId,
+    generation: u64,
+    items: &[DriftItem],
+) -> Result<Saved, Error> {
+    let head = store::drift::Head { generation, digest: Digest::of(&digest::canonical(&json!(items))) };
+    let now = app.clock.now();
+    let mut tx = app.begin().await?;
+    let known = store::drift::lock(&mut tx, cluster).await?;
+    let newest = store::targets::find(&mut tx, cluster).await?.map_or(0, |target| target.generation);
+    if generation > newest || known.is_some_and(|known| generation < known.generation) {
+        return Ok(Saved::Stale);
+    }
+    if known == Some(head) {
+        return Ok(Saved::Unchanged);
+    }
+    let open = store::drift::open(&mut tx, Some(cluster)).await?;
+    let open_items: Vec<DriftItem> = open.iter().map(|numbered| numbered.open.item.clone()).collect();
+    let changes = drift::merge(&open_items, items);
+    for item in &changes.seen {
+        store::drift::insert(&mut tx, cluster, (item, generation), now).await?;
+    }
+    for (index, item) in &changes.changed {
+        store::drift::update(&mut tx, open[*index].row, (item, generation), now).await?;
+    }
+    let resolved: Vec<i64> = changes.resolved.iter().map(|index| open[*index].row).collect();
+    store::drift::resolve(&mut tx, &resolved, now).await?;
+    let still_open = open.len() + changes.seen.len() - resolved.len();
+    store::drift::save_head(&mut tx, cluster, (head, still_open), now).await?;
+    store::commit(tx).await?;
+    Ok(Saved::Stored)
+}

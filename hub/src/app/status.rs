@@ -1,0 +1,76 @@
+//! Status: the six conditions of clusters.
+
+use hub_core::{
+    fleet::{ClusterId, Name},
+    platform::{self, Detection},
+    report::ObjectState,
+    status::{self, Condition, Known, Planned},
+};
+
+use super::{App, Error};
+use crate::store;
+
+/// What is to be said of one cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterStatus {
+    /// Its name.
+    pub cluster: Name,
+    /// What it runs on; none before its spoke was attached.
+    pub platform: Option<Detection>,
+    /// The config that its present target came from, with its version.
+    pub config: Option<(Name, u64)>,
+    /// Generation of its target; 0 if it has none.
+    pub generation: u64,
+    /// The six conditions, in their order.
+    pub conditions: Vec<Condition>,
+    /// Empty unless one cluster was asked for.
+    pub objects: Vec<ObjectState>,
+}
+
+/// Status of one cluster, with its objects, or of the fleet, without.
+pub async fn show(app: &App, cluster: Option<&Name>) -> Result<Vec<ClusterStatus>, Error> {
+    let mut tx = app.begin().await?;
+    let clusters = match cluster {
+        None => store::clusters::list(&mut tx).await?,
+        Some(name) => {
+            let found = store::clusters::find_named(&mut tx, name).await?;
+            let id = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
+            store::clusters::load(&mut tx, &[id]).await?
+        }
+    };
+    let ids: Vec<ClusterId> = clusters.iter().map(|stored| stored.cluster.id).collect();
+    let mut known = store::seen::by_cluster(&mut tx, &ids, app.clock.now()).await?;
+    let mut planned = store::cluster_plans::load(&mut tx, &ids).await?;
+    let mut origins = store::targets::origins(&mut tx, &ids).await?;
+    let mut statuses = Vec::new();
+    for stored in clusters {
+        let id = stored.cluster.id;
+        let Some(known) = known.remove(&id) else { continue };
+        let objects = match cluster {
+            Some(_) => store::reports::objects(&mut tx, id).await?,
+            None => Vec::new(),
+        };
+        statuses.push(ClusterStatus {
+            platform: stored.cluster.facts.as_ref().map(platform::detect),
+            config: origins.remove(&id),
+            generation: known.seen.current.map_or(0, |current| current.generation),
+            conditions: status::conditions(&facts(known, planned.remove(&id))).to_vec(),
+            cluster: stored.cluster.name,
+            objects,
+        });
+    }
+    Ok(statuses)
+}
+
+fn facts(known: store::seen::Known, planned: Option<Planned>) -> Known {
+    Known {
+        cluster: known.name,
+        session: known.session,
+        planned: planned.unwrap_or(Planned::NotYet),
+        target: known.seen.current,
+        fence: known.seen.fence,
+        refusal: known.seen.refusal,
+        report: known.seen.report,
+        drift: known.drift,
+    }
+}

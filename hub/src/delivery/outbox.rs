@@ -1,0 +1,120 @@
+//! Messages to one spoke: written, cut into pieces, and handed to its stream, which holds only so many.
+
+use std::time::Duration;
+
+use hub_core::{delivery::OfferedTarget, digest::Digest, report::Refusal};
+use proto::v1::{self, from_hub::Message};
+use tokio::{sync::mpsc, time::timeout};
+use tonic::Status;
+
+use super::{convert, ending::Ending};
+
+/// A spoke that takes nothing for so long is not going to.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// The way to a spoke.
+#[derive(Debug)]
+pub(super) struct Outbox(mpsc::Sender<Result<v1::FromHub, Status>>);
+
+impl Outbox {
+    pub(super) fn new(sender: mpsc::Sender<Result<v1::FromHub, Status>>) -> Self {
+        Self(sender)
+    }
+
+    /// Answers Hello.
+    pub(super) async fn welcome(&self, heartbeat: Duration) -> Result<(), Ending> {
+        let message = v1::Welcome {
+            protocol_version: proto::PROTOCOL_VERSION,
+            hub_version: env!("CARGO_PKG_VERSION").to_owned(),
+            heartbeat_ms: u32::try_from(heartbeat.as_millis()).unwrap_or(u32::MAX),
+        };
+        self.send(Message::Welcome(message)).await
+    }
+
+    /// Offers a target, in the trace of what made it.
+    pub(super) async fn header(&self, target: OfferedTarget) -> Result<(), Ending> {
+        let trace = v1::TraceContext::parse(&target.traceparent);
+        let offer =
+            |(digest, size): (&Digest, &u64)| v1::Offer { digest: digest.as_bytes().to_vec(), size: *size };
+        let offers = target.bodies.iter().map(offer).collect();
+        let message = Message::Header(v1::Header { target: target.bytes, offers });
+        self.put(v1::FromHub { trace, message: Some(message) }).await
+    }
+
+    /// Sends a body, piece by piece. An empty one has one empty piece.
+    pub(super) async fn body(&self, digest: Digest, bytes: &[u8]) -> Result<(), Ending> {
+        let mut offset = 0;
+        loop {
+            let end = bytes.len().min(offset + proto::BODY_CHUNK_BYTES);
+            let last = end == bytes.len();
+            let chunk = v1::BodyChunk {
+                digest: digest.as_bytes().to_vec(),
+                offset: offset as u64,
+                data: bytes[offset..end].to_vec(),
+                last,
+            };
+            self.send(Message::Chunk(chunk)).await?;
+            if last {
+                return Ok(());
+            }
+            offset = end;
+        }
+    }
+
+    /// Tells the spoke that something is not done.
+    pub(super) async fn refused(&self, refusal: Refusal) -> Result<(), Ending> {
+        self.send(Message::Refused(convert::refused(refusal))).await
+    }
+
+    /// Confirms that drift is stored.
+    pub(super) async fn drift_stored(&self, sequence: u64) -> Result<(), Ending> {
+        self.send(Message::DriftStored(v1::DriftStored { sequence })).await
+    }
+
+    /// The last word. A spoke that is not there, or takes nothing, does not hear it.
+    pub(super) fn end(&self, status: Status) {
+        let _ = self.0.try_send(Err(status));
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Ending> {
+        self.put(v1::FromHub { trace: None, message: Some(message) }).await
+    }
+
+    async fn put(&self, message: v1::FromHub) -> Result<(), Ending> {
+        match timeout(TAKEN_WITHIN, self.0.send(Ok(message))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Ending::SpokeLeft),
+            Err(_) => Err(Ending::Stuck),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pieces(bytes: &[u8]) -> Vec<v1::BodyChunk> {
+        let (sender, mut receiver) = mpsc::channel(16);
+        Outbox::new(sender).body(Digest::of(bytes), bytes).await.unwrap();
+        let mut pieces = Vec::new();
+        while let Some(Ok(v1::FromHub { message: Some(Message::Chunk(piece)), .. })) = receiver.recv().await {
+            pieces.push(piece);
+        }
+        pieces
+    }
+
+    #[tokio::test]
+    async fn the_pieces_of_a_body_are_the_body() {
+        for length in
+            [0, 1, proto::BODY_CHUNK_BYTES, proto::BODY_CHUNK_BYTES + 1, 3 * proto::BODY_CHUNK_BYTES]
+        {
+            let bytes: Vec<u8> = (0..length).map(|index| index.to_le_bytes()[0]).collect();
+            let pieces = pieces(&bytes).await;
+            let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.data.clone()).collect();
+            assert!(joined == bytes, "{length}");
+            let lasts: Vec<bool> = pieces.iter().map(|piece| piece.last).collect();
+            assert_eq!(lasts.iter().filter(|last| **last).count(), 1);
+            assert_eq!(lasts.last(), Some(&true));
+        }
+    }
+}

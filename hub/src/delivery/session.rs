@@ -1,0 +1,295 @@
+//! One session: a loop that feeds the core's step function and carries out what it says.
+
+use std::{collections::VecDeque, time::Duration};
+
+use hub_core::{
+    delivery::{Command, Event, Hello, OfferedTarget, Session},
+    digest::Digest,
+    fleet::ClusterId,
+};
+use proto::v1::FromSpoke;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{VERSIONS, convert, ending::Ending, outbox::Outbox, sessions::Slot};
+use crate::{
+    app::{App, Error, Kind, reports, sessions},
+    identity::callers::Spoke,
+    store, telemetry,
+};
+
+/// A spoke counts as gone after this many heartbeats that were not heard; with one less, a short pause of its machine
+/// would end the session.
+const MISSED_HEARTBEATS: u32 = 3;
+
+/// How often time passes for the step function, and how often a target that could not be loaded is tried again.
+const TICK: Duration = Duration::from_secs(1);
+
+/// First and longest pause before a write is tried again while the database is gone.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A session, ready to run.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) app: App,
+    pub(super) spoke: Spoke,
+    pub(super) slot: Slot,
+    pub(super) heartbeat: Duration,
+    pub(super) outbox: Outbox,
+    pub(super) stop: CancellationToken,
+}
+
+/// What changes while it runs.
+struct Conversation {
+    machine: Session,
+    /// None before Hello was stored.
+    attached: Option<Uuid>,
+    /// Wakes when the cluster's target may have changed.
+    target: watch::Receiver<()>,
+    /// Whether the target has to be read. It stays so until the read succeeded.
+    target_changed: bool,
+    /// When the spoke was heard last, but for the time in which nobody listened.
+    heard_at: Instant,
+}
+
+impl Running {
+    /// Runs the session to its end.
+    pub(super) async fn run(self, incoming: Streaming<FromSpoke>) {
+        let span = tracing::info_span!("session", cluster.name = %self.spoke.name);
+        self.run_in_span(incoming).instrument(span).await;
+    }
+
+    async fn run_in_span(self, incoming: Streaming<FromSpoke>) {
+        let mut conversation = Conversation {
+            machine: Session::new(VERSIONS),
+            attached: None,
+            target: self.app.signals.cluster(self.spoke.cluster),
+            target_changed: false,
+            heard_at: Instant::now(),
+        };
+        let ending = tokio::select! {
+            ending = self.interrupted() => ending,
+            ending = self.converse(&mut conversation, incoming) => ending,
+        };
+        if let Some(status) = ending.status() {
+            self.outbox.end(status);
+        }
+        let why = telemetry::chain(&ending);
+        if ending.is_odd() {
+            tracing::warn!(why, "the session ended");
+        } else {
+            tracing::info!(why, "the session ended");
+        }
+        if let Some(session) = conversation.attached {
+            self.detach(session).await;
+        }
+    }
+
+    /// Ends when the session must, whatever it is doing.
+    async fn interrupted(&self) -> Ending {
+        let left = self.spoke.expires_at.duration_since(self.app.clock.now());
+        let expiry = Instant::now().checked_add(left.try_into().unwrap_or(Duration::ZERO));
+        let expired = async {
+            match expiry {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => Ending::HubStops,
+            () = self.slot.replaced.cancelled() => Ending::Replaced,
+            () = expired => Ending::Expired,
+        }
+    }
+
+    async fn converse(&self, conversation: &mut Conversation, mut incoming: Streaming<FromSpoke>) -> Ending {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let silent_at = conversation.heard_at + self.heartbeat * MISSED_HEARTBEATS;
+            let event = tokio::select! {
+                message = timeout_at(silent_at, incoming.message()) => match self.heard(conversation, message) {
+                    Ok(event) => Some(event),
+                    Err(ending) => return ending,
+                },
+                Ok(()) = conversation.target.changed() => {
+                    conversation.target_changed = true;
+                    None
+                }
+                _ = ticks.tick() => Some(Event::Tick),
+            };
+            let begun = Instant::now();
+            if let Err(ending) = self.step(conversation, event).await {
+                return ending;
+            }
+            conversation.heard_at += begun.elapsed();
+        }
+    }
+
+    /// Reads a message, or says why there is none.
+    fn heard(
+        &self,
+        conversation: &mut Conversation,
+        message: Result<Result<Option<FromSpoke>, tonic::Status>, tokio::time::error::Elapsed>,
+    ) -> Result<Event, Ending> {
+        let message =
+            message.map_err(|_| Ending::Silent)?.map_err(Ending::Broken)?.ok_or(Ending::SpokeLeft)?;
+        conversation.heard_at = Instant::now();
+        if let Some(session) = conversation.attached {
+            sessions::heartbeat(&self.app, session);
+        }
+        convert::event(message).map_err(Ending::BadMessage)
+    }
+
+    /// Feeds an event, then the target if it changed, and carries out what they lead to.
+    async fn step(&self, conversation: &mut Conversation, event: Option<Event>) -> Result<(), Ending> {
+        let mut commands: VecDeque<Command> = VecDeque::new();
+        if let Some(event) = event {
+            commands.extend(conversation.machine.on(event, self.app.clock.now()));
+        }
+        loop {
+            while let Some(command) = commands.pop_front() {
+                self.carry_out(conversation, command, &mut commands).await?;
+            }
+            if conversation.attached.is_none() || !std::mem::take(&mut conversation.target_changed) {
+                return Ok(());
+            }
+            match load_target(&self.app, self.spoke.cluster).await {
+                Ok(Some(target)) => {
+                    let changed = Event::TargetChanged(Box::new(target));
+                    commands.extend(conversation.machine.on(changed, self.app.clock.now()));
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == Kind::Unavailable => {
+                    // Tried again with the next tick.
+                    conversation.target_changed = true;
+                    return Ok(());
+                }
+                Err(error) => return Err(Ending::Failed(error)),
+            }
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        conversation: &mut Conversation,
+        command: Command,
+        more: &mut VecDeque<Command>,
+    ) -> Result<(), Ending> {
+        let (app, cluster) = (&self.app, self.spoke.cluster);
+        match command {
+            Command::Attach(hello) => {
+                let hello = hello_for_app(*hello);
+                let attached = self.persist(|| sessions::attach(app, cluster, &hello)).await?;
+                conversation.attached = Some(attached.session);
+                conversation.target_changed = true;
+                tracing::info!(spoke.version = hello.spoke_version, "a session began");
+            }
+            Command::Welcome => self.outbox.welcome(self.heartbeat).await?,
+            Command::SendHeader(target) => {
+                tracing::info!(
+                    generation = target.generation,
+                    traceparent = target.traceparent,
+                    "a target is offered"
+                );
+                self.outbox.header(*target).await?;
+            }
+            Command::LoadBodies(digests) => {
+                for digest in digests {
+                    let bytes = self.persist(|| load_body(app, digest)).await?;
+                    more.extend(
+                        conversation.machine.on(Event::BodyLoaded { digest, bytes }, app.clock.now()),
+                    );
+                    // Each leaves before the next is loaded: a large plan is never in memory as a whole.
+                    self.send_bodies(more).await?;
+                }
+            }
+            Command::SendBody { digest, bytes } => self.outbox.body(digest, &bytes).await?,
+            Command::SendRefused(refusal) => {
+                tracing::warn!(refusal.code = ?refusal.code, refusal.message, "a message was refused");
+                self.outbox.refused(refusal).await?;
+            }
+            Command::RecordAccepted { epoch, generation, target } => {
+                self.persist(|| reports::accepted(app, cluster, epoch, (generation, target))).await?;
+                tracing::debug!(generation, "a target is accepted");
+            }
+            Command::RecordRefused(refusal) => {
+                let generation = refusal.generation;
+                tracing::warn!(generation, refusal.code = ?refusal.code, refusal.message, "the spoke refused a target");
+                self.persist(|| reports::refused(app, cluster, &refusal)).await?;
+            }
+            Command::SaveReport(report) => drop(self.persist(|| reports::save(app, cluster, &report)).await?),
+            Command::SaveDrift { sequence, generation, items } => {
+                self.persist(|| reports::save_drift(app, cluster, generation, &items)).await?;
+                self.outbox.drift_stored(sequence).await?;
+            }
+            Command::SaveFacts(facts) => self.persist(|| sessions::facts(app, cluster, &facts)).await?,
+            Command::Close(reason) => return Err(Ending::Closed(reason)),
+        }
+        Ok(())
+    }
+
+    async fn send_bodies(&self, commands: &mut VecDeque<Command>) -> Result<(), Ending> {
+        for command in std::mem::take(commands) {
+            match command {
+                Command::SendBody { digest, bytes } => self.outbox.body(digest, &bytes).await?,
+                other => commands.push_back(other),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does something with the database, and again while it is gone: the spoke's messages wait meanwhile.
+    async fn persist<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Ending>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let (mut pause, longest) = PAUSES;
+        loop {
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(error) if error.kind() == Kind::Unavailable => {
+                    tracing::debug!(
+                        error = telemetry::chain(&error),
+                        "the database is gone, the session waits"
+                    );
+                }
+                Err(error) => return Err(Ending::Failed(error)),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// Says that the spoke is gone. Where that cannot be stored, its silence says it soon.
+    async fn detach(&self, session: Uuid) {
+        if let Err(error) = sessions::detach(&self.app, self.spoke.cluster, session).await {
+            tracing::debug!(error = telemetry::chain(&error), "the end of a session was not stored");
+        }
+    }
+}
+
+fn hello_for_app(hello: Hello) -> sessions::Hello {
+    let Hello { protocol_version: _, spoke_version, fence, kube_system_uid, facts } = hello;
+    sessions::Hello { spoke_version, fence, kube_system_uid, facts }
+}
+
+/// A cluster's target with everything that its spoke may ask for; a read goes straight to the store.
+async fn load_target(app: &App, cluster: ClusterId) -> Result<Option<OfferedTarget>, Error> {
+    let mut tx = store::begin(&app.pool).await?;
+    let Some(target) = store::targets::find(&mut tx, cluster).await? else { return Ok(None) };
+    let bodies = store::bodies::offers(&mut tx, target.plan).await?.into_iter().collect();
+    let store::targets::StoredTarget { epoch, generation, bytes, digest, plan: _, traceparent } = target;
+    Ok(Some(OfferedTarget { epoch, generation, digest, bytes, bodies, traceparent }))
+}
+
+async fn load_body(app: &App, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
+    let mut tx = store::begin(&app.pool).await?;
+    Ok(store::bodies::load(&mut tx, digest).await?)
+}

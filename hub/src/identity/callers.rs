@@ -1,0 +1,89 @@
+//! Who may call what: one table. What is not in it is refused.
+
+use hub_core::{
+    digest::Digest,
+    fleet::{ClusterId, Name},
+};
+use jiff::Timestamp;
+
+use crate::app::operators::Operator;
+
+/// Who a method answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// Everybody, also without a certificate.
+    Anybody,
+    /// Spokes of the fleet.
+    Spokes,
+    /// Operators.
+    Operators,
+}
+
+/// Every method of this hub.
+pub const METHODS: [(&str, Answers); 13] = [
+    ("/grpc.health.v1.Health/Check", Answers::Anybody),
+    ("/grpc.health.v1.Health/Watch", Answers::Anybody),
+    ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
+    ("/meshfleet.v1.Delivery/Attach", Answers::Spokes),
+    ("/meshfleet.v1.Documents/Apply", Answers::Operators),
+    ("/meshfleet.v1.Clusters/Enrol", Answers::Operators),
+    ("/meshfleet.v1.Clusters/List", Answers::Operators),
+    ("/meshfleet.v1.Plans/Preview", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Start", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Show", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/List", Answers::Operators),
+    ("/meshfleet.v1.Drift/Report", Answers::Operators),
+    ("/meshfleet.v1.Status/Show", Answers::Operators),
+];
+
+/// Who a method answers; none if there is no such method.
+#[must_use]
+pub fn answers(path: &str) -> Option<Answers> {
+    METHODS.iter().find(|(method, _)| *method == path).map(|(_, answers)| *answers)
+}
+
+/// Who calls, once the gate let him through. In the extensions of every request.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Somebody. Only methods for anybody see one.
+    Anybody,
+    /// A spoke.
+    Spoke(Spoke),
+    /// An operator.
+    Operator(Operator),
+}
+
+/// The spoke of a cluster.
+#[derive(Debug, Clone)]
+pub struct Spoke {
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// The cluster's name.
+    pub name: Name,
+    /// sha-256 of its key.
+    pub public_key: Digest,
+    /// When its certificate stops being good: no session outlives it.
+    pub expires_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_in_the_table_has_no_answer() {
+        for path in ["", "/", "/meshfleet.v1.Delivery/Attach/", "/meshfleet.v1.delivery/Attach", "/x.Y/Z"] {
+            assert_eq!(answers(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_enrolment_and_health_answer_anybody() {
+        let open: Vec<&str> =
+            METHODS.iter().filter(|(_, who)| *who == Answers::Anybody).map(|(method, _)| *method).collect();
+        assert_eq!(
+            open,
+            ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/meshfleet.v1.Delivery/Enrol"]
+        );
+    }
+}

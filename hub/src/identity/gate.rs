@@ -1,0 +1,155 @@
+//! The gate before every handler: it looks up who a method answers, and whether the caller is one of them now.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+use super::{
+    callers::{Answers, Caller, Spoke, answers},
+    peer::{Certified, Peer},
+    problem,
+    spiffe::Identity,
+};
+use crate::app::{App, clusters, operators};
+
+/// Puts the gate before a service.
+#[derive(Debug, Clone)]
+pub struct GateLayer {
+    app: App,
+}
+
+impl GateLayer {
+    /// A gate that asks this hub's database.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        Self { app }
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate { app: self.app.clone(), inner }
+    }
+}
+
+/// A service behind the gate.
+#[derive(Debug, Clone)]
+pub struct Gate<S> {
+    app: App,
+    inner: S,
+}
+
+impl<S, Request, Response> Service<http::Request<Request>> for Gate<S>
+where
+    S: Service<http::Request<Request>, Response = http::Response<Response>> + Clone + Send + 'static,
+    S::Future: Send,
+    Request: Send + 'static,
+    Response: Default,
+{
+    type Response = http::Response<Response>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: http::Request<Request>) -> Self::Future {
+        let app = self.app.clone();
+        // The one that was asked whether it is ready is the one to be called.
+        let next = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Anonymous);
+            match admit(&app, request.uri().path(), peer).await {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    ready.call(request).await
+                }
+                Err(refusal) => {
+                    tracing::debug!(method = request.uri().path(), code = ?refusal.code(), "a call was refused");
+                    Ok(refusal.into_http())
+                }
+            }
+        })
+    }
+}
+
+async fn admit(app: &App, method: &str, peer: Peer) -> Result<Caller, Status> {
+    let answers = answers(method).ok_or_else(unknown_method)?;
+    if answers == Answers::Anybody {
+        return Ok(Caller::Anybody);
+    }
+    let certified = match peer {
+        Peer::Certified(certified) => certified,
+        Peer::Anonymous => return Err(anonymous()),
+        Peer::Unreadable(why) => {
+            return Err(problem::status(Code::Unauthenticated, "caller.certificate", why.to_string(), ""));
+        }
+    };
+    // TLS looked at the certificate when the connection began, which may be long ago.
+    if certified.expires_at <= app.clock.now() {
+        return Err(expired());
+    }
+    match (answers, certified.identity) {
+        (Answers::Spokes, Identity::Cluster(_)) => spoke(app, certified).await,
+        (Answers::Operators, Identity::Operator(_)) => operator(app, certified).await,
+        (
+            Answers::Anybody | Answers::Spokes | Answers::Operators,
+            Identity::Cluster(_) | Identity::Operator(_),
+        ) => Err(other_kind()),
+    }
+}
+
+async fn spoke(app: &App, certified: Certified) -> Result<Caller, Status> {
+    let Identity::Cluster(cluster) = certified.identity else { return Err(other_kind()) };
+    let Certified { public_key, expires_at, .. } = certified;
+    match clusters::admit(app, cluster, public_key).await {
+        Ok(Some(name)) => Ok(Caller::Spoke(Spoke { cluster, name, public_key, expires_at })),
+        Ok(None) => Err(unknown("this cluster is not of the fleet, or was enrolled anew with another key")),
+        Err(error) => Err(problem::of(&error)),
+    }
+}
+
+async fn operator(app: &App, certified: Certified) -> Result<Caller, Status> {
+    let Identity::Operator(id) = certified.identity else { return Err(other_kind()) };
+    match operators::find(app, id).await {
+        Ok(Some(operator)) => Ok(Caller::Operator(operator)),
+        Ok(None) => Err(unknown("this operator is unknown or was revoked")),
+        Err(error) => Err(problem::of(&error)),
+    }
+}
+
+fn unknown_method() -> Status {
+    problem::status(
+        Code::Unimplemented,
+        "method.unknown",
+        "this hub has no such method",
+        "compare the versions",
+    )
+}
+
+fn anonymous() -> Status {
+    let message = "this call needs a client certificate of this hub";
+    problem::status(Code::Unauthenticated, "caller.anonymous", message, "use the context that the hub wrote")
+}
+
+fn expired() -> Status {
+    problem::status(Code::Unauthenticated, "caller.expired", "the client certificate has expired", "")
+}
+
+fn other_kind() -> Status {
+    let message = "a certificate of this kind may not make this call";
+    problem::status(Code::PermissionDenied, "caller.other_kind", message, "")
+}
+
+fn unknown(message: &str) -> Status {
+    problem::status(Code::PermissionDenied, "caller.unknown", message, "")
+}

@@ -1,0 +1,70 @@
+//! Refusals as they cross the wire: a status whose details are an encoded `Problem`.
+
+use prost::Message;
+use proto::v1::Problem;
+use tonic::{Code, Status};
+
+use crate::{app, telemetry};
+
+/// Longest message, and longest hint, in bytes. A status travels in HTTP/2 headers, twice, and clients take 16 KiB of
+/// them: a longer one would break the connection instead of saying something.
+const LONGEST: usize = 2 * 1024;
+
+/// A refusal with a stable reason code, what happened, and what to do (may be empty).
+#[must_use]
+pub fn status(code: Code, reason: &str, message: impl Into<String>, hint: impl Into<String>) -> Status {
+    let message = shortened(message.into());
+    let problem =
+        Problem { reason: reason.to_owned(), message: message.clone(), hint: shortened(hint.into()) };
+    Status::with_details(code, message, problem.encode_to_vec().into())
+}
+
+/// What a use case said, for its caller. The hub's own faults are logged here, because nobody else will tell.
+#[must_use]
+pub fn of(error: &app::Error) -> Status {
+    let code = match error.kind() {
+        app::Kind::NotFound => Code::NotFound,
+        app::Kind::Refused => Code::FailedPrecondition,
+        app::Kind::Unavailable => Code::Unavailable,
+        app::Kind::Internal => Code::Internal,
+    };
+    match error.kind() {
+        app::Kind::NotFound | app::Kind::Refused => {}
+        app::Kind::Unavailable => tracing::debug!(error = telemetry::chain(error), "the database is gone"),
+        app::Kind::Internal => tracing::error!(error = telemetry::chain(error), "a use case failed"),
+    }
+    status(code, error.reason(), error.to_string(), error.hint())
+}
+
+/// A field of a request that is not as it should be.
+#[must_use]
+pub fn bad_field(field: &str, why: impl std::fmt::Display) -> Status {
+    status(Code::InvalidArgument, "request.field", format!("{field}: {why}"), "")
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str(" …");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_carries_its_reason_and_its_hint() {
+        let refusal = status(Code::NotFound, "config.not_found", "there is no mesh config x", "apply one");
+        let problem = Problem::decode(refusal.details()).unwrap();
+        assert_eq!((problem.reason.as_str(), problem.hint.as_str()), ("config.not_found", "apply one"));
+        assert_eq!(problem.message, refusal.message());
+    }
+
+    #[test]
+    fn a_long_refusal_fits_into_headers() {
+        let refusal = status(Code::Internal, "x", "ö".repeat(50_000), "y".repeat(50_000));
+        assert!(refusal.details().len() < 5 * 1024 && refusal.message().len() < 3 * 1024);
+    }
+}

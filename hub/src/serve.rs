@@ -1,0 +1,391 @@
+//! A running hub: what it stands on, what it listens to, and in which order all of it begins and ends.
+
+use std::{
+    fs::DirBuilder,
+    io,
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rustix::process::{Resource, Rlimit};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{
+    api,
+    app::{self, App},
+    clock,
+    config::{Config, Database},
+    delivery::Delivery,
+    identity::{
+        accept,
+        authority::{self, Authority},
+        context,
+        gate::GateLayer,
+        tls::{self, ServerCertificate},
+    },
+    postgres, store, tasks, telemetry,
+};
+
+/// Connections to the database: enough for all cores of a small machine to wait for the disk.
+const CONNECTIONS: u32 = 16;
+
+/// How long a use case waits for a connection before it says that the database is gone.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(3);
+
+/// A peer that does not answer a ping within the second of these, sent each first of these, is gone.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
+
+/// Calls at once on one connection; a spoke needs one, a command line a few.
+const STREAMS: u32 = 32;
+
+/// Headers of one request, in bytes.
+const HEADERS: u32 = 16 * 1024;
+
+/// How long sessions and calls may take to end before they are cut off.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often the hub's certificate is made anew: a third of its life, so that two failures are no outage.
+const RENEWED_EVERY: Duration = Duration::from_secs(authority::SERVER_LIVES.as_secs().unsigned_abs() / 3);
+
+/// A hub that could not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data folder could not be made.
+    #[error("cannot make the data folder {folder}")]
+    Data {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The private database does not run.
+    #[error("cannot start the private database")]
+    Postgres(#[source] postgres::Error),
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the database's schema up to date")]
+    Schema(#[source] store::Error),
+    /// The hub's state could not be taken up.
+    #[error("cannot take up the hub's state")]
+    State(#[from] app::hub::StartError),
+    /// A use case of the start failed.
+    #[error("cannot prepare the hub")]
+    Prepare(#[from] app::Error),
+    /// The certificate authority cannot be used.
+    #[error("cannot use the certificate authority")]
+    Authority(#[source] authority::Error),
+    /// The database knows an authority, and its files are gone.
+    #[error(
+        "the certificate authority in {folder} is gone, and every spoke trusts it: put its files back from a backup"
+    )]
+    AuthorityGone {
+        /// Where it should be.
+        folder: PathBuf,
+    },
+    /// The admin's context could not be written.
+    #[error("cannot write the admin's context")]
+    Context(#[source] authority::Error),
+    /// TLS could not be set up.
+    #[error("cannot set up TLS")]
+    Tls(#[from] tls::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: choose another one with --listen")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The server ended by itself.
+    #[error("the server ended")]
+    Server(#[from] tonic::transport::Error),
+}
+
+/// A hub that is ready.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    context_file: PathBuf,
+    main: JoinSet<Result<(), Error>>,
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The admin's context.
+    #[must_use]
+    pub fn context_file(&self) -> &Path {
+        &self.context_file
+    }
+
+    /// Waits until it has ended, its private database included.
+    pub async fn ended(mut self) -> Result<(), Error> {
+        match self.main.join_next().await {
+            Some(Ok(result)) => result,
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+}
+
+/// What a hub stands on.
+struct Ground {
+    app: App,
+    postgres: Option<postgres::Server>,
+}
+
+/// Starts a hub. It is ready when this returns, and ends after `stop`.
+pub async fn serve(config: Config, stop: CancellationToken) -> Result<Running, Error> {
+    // The first provider that a process installs stays; all parts of the hub name theirs anyway.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    raise_file_limit();
+    make_data_folder(&config.data)?;
+    let (options, postgres) = match &config.database {
+        Database::Private(private) => {
+            let server = postgres::Server::start(private).await.map_err(Error::Postgres)?;
+            (server.connect_options(), Some(server))
+        }
+        Database::Given { options, .. } => (PgConnectOptions::clone(options), None),
+    };
+    let ground = Ground { app: App::new(pool(options), clock::system()), postgres };
+    match open(&config, &ground, &stop).await {
+        Ok(house) => {
+            let (address, context_file) = (house.address, config.context_file);
+            let mut main = JoinSet::new();
+            main.spawn(live(ground, house, stop));
+            store::ready();
+            Ok(Running { address, context_file, main })
+        }
+        Err(error) => {
+            ground.leave().await;
+            Err(error)
+        }
+    }
+}
+
+/// What listens and works.
+struct House {
+    address: SocketAddr,
+    delivery: Delivery,
+    server: JoinSet<Result<(), tonic::transport::Error>>,
+    tasks: JoinSet<()>,
+}
+
+async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Result<House, Error> {
+    let app = &ground.app;
+    if ground.postgres.is_some() {
+        store::migrate(&app.pool).await.map_err(Error::Schema)?;
+    }
+    let authority = Arc::new(take_authority(config, app).await?);
+    let state = app::hub::start(app, authority.fingerprint()).await?;
+    let listener = listen(&config.listen).await?;
+    let address =
+        listener.local_addr().map_err(|source| Error::Listen { address: config.listen.clone(), source })?;
+    write_context(config, app, &authority, address).await?;
+
+    let now = app.clock.now();
+    let certificate = Arc::new(ServerCertificate::issue(Arc::clone(&authority), now)?);
+    let mut tasks = JoinSet::new();
+    let connections = accept::connections(
+        &mut tasks,
+        listener,
+        tls::server_config(Arc::clone(&certificate))?,
+        config.trust_domain.clone(),
+        stop.clone(),
+    );
+    tasks::spawn(&mut tasks, app, stop);
+    tasks.spawn(renew(certificate, app.clone(), stop.clone()));
+    let (health, health_service) = tonic_health::server::health_reporter();
+    if let Some(postgres) = &ground.postgres {
+        tasks.spawn(report_health(postgres.state(), health, stop.clone()));
+    }
+    let delivery = Delivery::new(app.clone(), Arc::clone(&authority), config.heartbeat, stop.clone());
+    let router = Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE.0))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE.1))
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEADERS)
+        .layer(GateLayer::new(app.clone()))
+        .add_service(health_service)
+        .add_service(delivery.clone().into_server())
+        .add_service(api::documents::Documents::server(app.clone()))
+        .add_service(api::clusters::Clusters::server(app.clone(), authority))
+        .add_service(api::plans::Plans::server(app.clone()))
+        .add_service(api::rollouts::Rollouts::server(app.clone()))
+        .add_service(api::drift::Drift::server(app.clone()))
+        .add_service(api::status::Status::server(app.clone()));
+    let mut server = JoinSet::new();
+    server.spawn(
+        router.serve_with_incoming_shutdown(ReceiverStream::new(connections), stop.clone().cancelled_owned()),
+    );
+    tracing::info!(%address, epoch = state.epoch, "the hub is ready");
+    Ok(House { address, delivery, server, tasks })
+}
+
+/// Lives until it is stopped, then ends from the edge inwards: first who calls, then what works, at last the database.
+async fn live(ground: Ground, mut house: House, stop: CancellationToken) -> Result<(), Error> {
+    let ended_early = tokio::select! {
+        () = stop.cancelled() => None,
+        ended = house.server.join_next() => ended,
+    };
+    stop.cancel();
+    let result = match ended_early {
+        Some(Ok(result)) => result.map_err(Error::from),
+        Some(Err(_)) | None => Ok(()),
+    };
+    if timeout(ENDS_WITHIN, house.delivery.ended()).await.is_err() {
+        tracing::warn!("sessions did not end in time and are cut off");
+    }
+    let calls = async { while house.server.join_next().await.is_some() {} };
+    if timeout(ENDS_WITHIN, calls).await.is_err() {
+        tracing::warn!("calls did not end in time and are cut off");
+    }
+    let work = async { while house.tasks.join_next().await.is_some() {} };
+    if timeout(ENDS_WITHIN, work).await.is_err() {
+        tracing::warn!("tasks did not end in time and are cut off");
+    }
+    drop(house);
+    ground.leave().await;
+    tracing::info!("the hub has ended");
+    result
+}
+
+impl Ground {
+    async fn leave(self) {
+        if timeout(ENDS_WITHIN, self.app.pool.close()).await.is_err() {
+            tracing::warn!("connections to the database did not end in time and are cut off");
+        }
+        if let Some(postgres) = self.postgres {
+            postgres.stop().await;
+        }
+    }
+}
+
+fn pool(options: PgConnectOptions) -> PgPool {
+    let options = options.application_name("meshfleet-hub");
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(CONNECTED_WITHIN)
+        .connect_lazy_with(options)
+}
+
+/// Brings the schema of a given database up to date: what `hub migrate` does.
+pub async fn migrate(options: PgConnectOptions) -> Result<(), Error> {
+    let pool = pool(options);
+    let migrated = store::migrate(&pool).await.map_err(Error::Schema);
+    pool.close().await;
+    migrated
+}
+
+/// With a private database the authority is made at the first start, and only then: a database that knows one wants that
+/// one back.
+async fn take_authority(config: &Config, app: &App) -> Result<Authority, Error> {
+    let trust_domain = config.trust_domain.clone();
+    let folder = match &config.database {
+        Database::Given { ca, .. } => return Authority::load(ca, trust_domain).map_err(Error::Authority),
+        Database::Private(_) => config.data.join("ca"),
+    };
+    if Authority::exists(&folder) {
+        return Authority::load(&folder, trust_domain).map_err(Error::Authority);
+    }
+    let known = async {
+        let mut tx = store::begin(&app.pool).await?;
+        store::hub::lock(&mut tx).await
+    };
+    if known.await.map_err(app::Error::from)?.is_some() {
+        return Err(Error::AuthorityGone { folder });
+    }
+    Authority::make(&folder, trust_domain, app.clock.now()).map_err(Error::Authority)
+}
+
+async fn write_context(
+    config: &Config,
+    app: &App,
+    authority: &Authority,
+    address: SocketAddr,
+) -> Result<(), Error> {
+    let admin = app::operators::ensure_admin(app).await?;
+    let holder = context::Holder { id: admin.id, name: &admin.name, path: &config.context_file };
+    let now: Timestamp = app.clock.now();
+    context::write(&holder, &reachable(address).to_string(), authority, now).map_err(Error::Context)
+}
+
+/// Where this machine reaches a listener: one that listens everywhere is also here.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => ([127, 0, 0, 1], v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (std::net::Ipv6Addr::LOCALHOST, v6.port()).into(),
+        other => other,
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address: address.to_owned(), source })
+}
+
+/// Others may pass through the folder, because PostgreSQL runs as another user under root; what lies in it is closed.
+fn make_data_folder(folder: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o711).create(folder);
+    made.map_err(|source| Error::Data { folder: folder.to_owned(), source })
+}
+
+async fn renew(certificate: Arc<ServerCertificate>, app: App, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RENEWED_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        match certificate.renew(app.clock.now()) {
+            Ok(()) => tracing::info!("the hub's certificate was renewed"),
+            Err(error) => {
+                let chain = telemetry::chain(&error);
+                tracing::error!(error = chain, "the hub's certificate was not renewed, it is tried again");
+            }
+        }
+    }
+}
+
+/// Health is that of the database: without it nothing can be answered.
+async fn report_health(
+    mut state: watch::Receiver<postgres::State>,
+    health: HealthReporter,
+    stop: CancellationToken,
+) {
+    loop {
+        let status = match *state.borrow_and_update() {
+            postgres::State::Ready { .. } => ServingStatus::Serving,
+            postgres::State::Gone | postgres::State::Stopped => ServingStatus::NotServing,
+        };
+        health.set_service_status("", status).await;
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Every spoke is an open file. A limit that cannot be raised is no reason not to serve a small fleet.
+fn raise_file_limit() {
+    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(?current, %error, "the limit of open files could not be raised");
+    }
+}

@@ -1,0 +1,152 @@
+//! What the newest configs would make of each cluster.
+
+use std::collections::BTreeMap;
+
+use hub_core::{
+    digest::Digest,
+    fleet::{ClusterId, Name},
+    plan::Finding,
+    status::Planned,
+};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    Error,
+    column::{self, Row},
+};
+
+/// Digests of the inputs that each cluster's plan was computed from.
+pub async fn inputs(conn: &mut PgConnection) -> Result<BTreeMap<ClusterId, Digest>, Error> {
+    let rows = sqlx::query!("select cluster_id, inputs from cluster_plan")
+        .fetch_all(conn)
+        .await
+        .map_err(Error::doing("look at the computed plans"))?;
+    let read = |id: Uuid, inputs: &[u8]| Row::of("cluster_plan", id).digest("inputs", inputs);
+    rows.iter().map(|row| Ok((ClusterId(row.cluster_id), read(row.cluster_id, &row.inputs)?))).collect()
+}
+
+/// What was planned, as it stands in columns.
+#[derive(Default)]
+struct Columns<'a> {
+    outcome: &'static str,
+    config: Option<&'a Name>,
+    version: Option<u64>,
+    other_config: Option<&'a Name>,
+    plan: Option<Digest>,
+    findings: &'a [Finding],
+    message: &'a str,
+}
+
+impl<'a> From<&'a Planned> for Columns<'a> {
+    fn from(planned: &'a Planned) -> Self {
+        match planned {
+            // Never stored: it means that there is no row.
+            Planned::NotYet => Self::default(),
+            Planned::Unassigned => Self { outcome: "Unassigned", ..Self::default() },
+            Planned::TwoConfigs(one, other) => Self {
+                outcome: "TwoConfigs",
+                config: Some(one),
+                other_config: Some(other),
+                ..Self::default()
+            },
+            Planned::NoFacts => Self { outcome: "NoFacts", ..Self::default() },
+            Planned::Failed { message } => Self { outcome: "Failed", message, ..Self::default() },
+            Planned::Blocked { findings } => Self { outcome: "Blocked", findings, ..Self::default() },
+            Planned::Plan { digest, config, version } => Self {
+                outcome: "Plan",
+                config: Some(config),
+                version: Some(*version),
+                plan: Some(*digest),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// Stores what was planned for a cluster, and from what.
+pub async fn save(
+    conn: &mut PgConnection,
+    cluster: ClusterId,
+    (inputs, planned): (Digest, &Planned),
+    at: Timestamp,
+) -> Result<(), Error> {
+    let columns = Columns::from(planned);
+    sqlx::query!(
+        "insert into cluster_plan (cluster_id, inputs, outcome, config, version, other_config, plan, findings, message,
+            computed_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (cluster_id) do update set inputs = excluded.inputs, outcome = excluded.outcome,
+            config = excluded.config, version = excluded.version, other_config = excluded.other_config,
+            plan = excluded.plan, findings = excluded.findings, message = excluded.message,
+            computed_at = excluded.computed_at",
+        cluster.0,
+        column::bytes(&inputs),
+        columns.outcome,
+        columns.config.map(Name::as_str),
+        columns.version.map(column::signed),
+        columns.other_config.map(Name::as_str),
+        columns.plan.as_ref().map(column::bytes),
+        column::json(&columns.findings),
+        column::text(columns.message),
+        at.to_sqlx() as _,
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("store a computed plan"))?;
+    Ok(())
+}
+
+struct PlannedRow {
+    cluster_id: Uuid,
+    outcome: String,
+    config: Option<String>,
+    version: Option<i64>,
+    other_config: Option<String>,
+    plan: Option<Vec<u8>>,
+    findings: Value,
+    message: String,
+}
+
+impl TryFrom<PlannedRow> for Planned {
+    type Error = Error;
+
+    fn try_from(row: PlannedRow) -> Result<Self, Error> {
+        let place = Row::of("cluster_plan", row.cluster_id);
+        let config = || place.name("config", &place.given("config", row.config.clone())?);
+        match row.outcome.as_str() {
+            "Unassigned" => Ok(Self::Unassigned),
+            "TwoConfigs" => {
+                let other = place.given("other_config", row.other_config.as_deref())?;
+                Ok(Self::TwoConfigs(config()?, place.name("other_config", other)?))
+            }
+            "NoFacts" => Ok(Self::NoFacts),
+            "Failed" => Ok(Self::Failed { message: row.message }),
+            "Blocked" => Ok(Self::Blocked { findings: place.json("findings", row.findings)? }),
+            "Plan" => Ok(Self::Plan {
+                digest: place.digest("plan", &place.given("plan", row.plan)?)?,
+                config: config()?,
+                version: place.number("version", place.given("version", row.version)?)?,
+            }),
+            _ => Err(place.corrupt("outcome")),
+        }
+    }
+}
+
+/// What was planned for some clusters; those that nobody looked at yet are not among it.
+pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<BTreeMap<ClusterId, Planned>, Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        PlannedRow,
+        "select cluster_id, outcome, config, version, other_config, plan, findings, message
+         from cluster_plan where cluster_id = any($1)",
+        &ids
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("load computed plans"))?;
+    rows.into_iter().map(|row| Ok((ClusterId(row.cluster_id), Planned::try_from(row)?))).collect()
+}

@@ -1,0 +1,245 @@
+//! Clusters.
+
+use hub_core::{
+    digest::Digest,
+    fleet::{Cluster, ClusterId, Facts, Name},
+    platform::PlatformName,
+};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    Error,
+    column::{self, Row},
+};
+
+/// Whether a cluster joined the fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClusterState {
+    /// Known by name only.
+    Invited,
+    /// Its spoke enrolled.
+    Active,
+}
+
+/// A cluster as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCluster {
+    /// The cluster, with its facts.
+    pub cluster: Cluster,
+    /// Whether it joined.
+    pub state: ClusterState,
+    /// Rises with every change of its document or facts.
+    pub revision: u64,
+    /// Canonical JSON of its document; none if it was only enrolled.
+    pub document: Option<Vec<u8>>,
+}
+
+struct ClusterRow {
+    id: Uuid,
+    name: String,
+    state: String,
+    labels: Value,
+    declared_platform: Option<String>,
+    network: Option<String>,
+    document: Option<Vec<u8>>,
+    facts: Option<Value>,
+    revision: i64,
+}
+
+impl TryFrom<ClusterRow> for StoredCluster {
+    type Error = Error;
+
+    fn try_from(row: ClusterRow) -> Result<Self, Error> {
+        let place = Row::of("cluster", row.id);
+        let declared = row.declared_platform.as_deref().map(PlatformName::parse).transpose();
+        Ok(Self {
+            cluster: Cluster {
+                id: ClusterId(row.id),
+                name: place.name("name", &row.name)?,
+                labels: place.json("labels", row.labels)?,
+                declared: declared.map_err(|_| place.corrupt("declared_platform"))?,
+                network: row.network.map(|network| place.name("network", &network)).transpose()?,
+                facts: row.facts.map(|facts| place.json("facts", facts)).transpose()?,
+            },
+            state: place.word("state", &row.state)?,
+            revision: place.number("revision", row.revision)?,
+            document: row.document,
+        })
+    }
+}
+
+/// All clusters, by name, with their facts.
+pub async fn list(conn: &mut PgConnection) -> Result<Vec<StoredCluster>, Error> {
+    let rows = sqlx::query_as!(
+        ClusterRow,
+        "select id, name, state, labels, declared_platform, network, document, facts, revision
+         from cluster order by name"
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("load the clusters"))?;
+    rows.into_iter().map(StoredCluster::try_from).collect()
+}
+
+/// Some clusters, by name, with their facts.
+pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<Vec<StoredCluster>, Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        ClusterRow,
+        "select id, name, state, labels, declared_platform, network, document, facts, revision
+         from cluster where id = any($1) order by name",
+        &ids
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("load clusters"))?;
+    rows.into_iter().map(StoredCluster::try_from).collect()
+}
+
+/// The cluster of this name; its row is locked until the transaction ends.
+pub async fn lock_named(conn: &mut PgConnection, name: &Name) -> Result<Option<StoredCluster>, Error> {
+    let row = sqlx::query_as!(
+        ClusterRow,
+        "select id, name, state, labels, declared_platform, network, document, facts, revision
+         from cluster where name = $1 for update",
+        name.as_str()
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(Error::doing("load a cluster"))?;
+    row.map(StoredCluster::try_from).transpose()
+}
+
+/// A cluster's identity by its name.
+pub async fn find_named(conn: &mut PgConnection, name: &Name) -> Result<Option<ClusterId>, Error> {
+    let id = sqlx::query_scalar!("select id from cluster where name = $1", name.as_str())
+        .fetch_optional(conn)
+        .await
+        .map_err(Error::doing("look for a cluster"))?;
+    Ok(id.map(ClusterId))
+}
+
+/// A cluster's name by its identity.
+pub async fn find_name(conn: &mut PgConnection, id: ClusterId) -> Result<Option<Name>, Error> {
+    let name = sqlx::query_scalar!("select name from cluster where id = $1", id.0)
+        .fetch_optional(conn)
+        .await
+        .map_err(Error::doing("look for a cluster"))?;
+    name.map(|name| Row::of("cluster", id).name("name", &name)).transpose()
+}
+
+/// A cluster without its facts: what decides whether something must be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Its name and labels; without facts.
+    pub cluster: Cluster,
+    /// Rises with every change of its document or facts.
+    pub revision: u64,
+}
+
+/// All clusters by name, without facts.
+pub async fn outlines(conn: &mut PgConnection) -> Result<Vec<Outline>, Error> {
+    let rows = sqlx::query_as!(
+        ClusterRow,
+        r#"select id, name, state, labels, declared_platform, network, null::bytea as document,
+            null::jsonb as facts, revision
+         from cluster order by name"#
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("look at the clusters"))?;
+    let outlines = rows.into_iter().map(|row| {
+        let stored = StoredCluster::try_from(row)?;
+        Ok(Outline { cluster: stored.cluster, revision: stored.revision })
+    });
+    outlines.collect()
+}
+
+/// Makes a cluster that is known by name only, unless it is there; returns its identity either way.
+pub async fn ensure(
+    conn: &mut PgConnection,
+    id: ClusterId,
+    name: &Name,
+    at: Timestamp,
+) -> Result<ClusterId, Error> {
+    let made = sqlx::query_scalar!(
+        "insert into cluster (id, name, state, created_at) values ($1, $2, 'Invited', $3)
+         on conflict (name) do nothing returning id",
+        id.0,
+        name.as_str(),
+        at.to_sqlx() as _,
+    )
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(Error::doing("make a cluster"))?;
+    if let Some(id) = made {
+        return Ok(ClusterId(id));
+    }
+    let id = sqlx::query_scalar!("select id from cluster where name = $1", name.as_str())
+        .fetch_one(conn)
+        .await
+        .map_err(Error::doing("look for a cluster"))?;
+    Ok(ClusterId(id))
+}
+
+/// Stores what the Cluster document says.
+pub async fn save_document(conn: &mut PgConnection, cluster: &Cluster, document: &[u8]) -> Result<(), Error> {
+    sqlx::query!(
+        "update cluster set labels = $2, declared_platform = $3, network = $4, document = $5, revision = revision + 1
+         where id = $1",
+        cluster.id.0,
+        column::json(&cluster.labels),
+        cluster.declared.map(PlatformName::as_str),
+        cluster.network.as_ref().map(Name::as_str),
+        document,
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("store a Cluster document"))?;
+    Ok(())
+}
+
+/// Stores what a spoke saw; says whether that was news. The same again writes nothing.
+pub async fn save_facts(conn: &mut PgConnection, id: ClusterId, facts: &Facts) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update cluster set facts = $2, revision = revision + 1 where id = $1 and facts is distinct from $2",
+        id.0,
+        column::json(facts),
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("store facts"))?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Stores the uid of the cluster's namespace kube-system; the same again writes nothing.
+pub async fn save_kube_system_uid(conn: &mut PgConnection, id: ClusterId, uid: &str) -> Result<(), Error> {
+    sqlx::query!(
+        "update cluster set kube_system_uid = $2 where id = $1 and kube_system_uid is distinct from $2",
+        id.0,
+        column::text(uid),
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("store a cluster's uid"))?;
+    Ok(())
+}
+
+/// The name of a cluster and the hash of the key it enrolled with last; none if it never did.
+pub async fn find_key(conn: &mut PgConnection, id: ClusterId) -> Result<Option<(Name, Digest)>, Error> {
+    let row = sqlx::query!(
+        r#"select name, public_key_hash as "key!" from cluster where id = $1 and public_key_hash is not null"#,
+        id.0
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(Error::doing("load a cluster's key"))?;
+    let place = Row::of("cluster", id);
+    row.map(|row| Ok((place.name("name", &row.name)?, place.digest("public_key_hash", &row.key)?)))
+        .transpose()
+}

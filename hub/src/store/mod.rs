@@ -1,0 +1,30 @@
+//! Everything that is SQL. Free functions over a connection; the caller owns the transaction.
+//!
+//! Rows are read into private structs and become domain types by `TryFrom`; a row that cannot is
+//! [`Error::Corrupt`]. Nothing here notifies: signals are sent by the caller, after the commit.
+
+pub mod acceptance;
+pub mod audit;
+pub mod bodies;
+pub mod cluster_plans;
+pub mod clusters;
+pub mod configs;
+pub mod drift;
+pub mod holds;
+pub mod hub;
+pub mod operators;
+pub mod plans;
+pub mod reports;
+pub mod rollouts;
+pub mod seen;
+pub mod sessions;
+pub mod strategies;
+pub mod targets;
+pub mod tokens;
+
+mod column;
+mod commit;
+mod error;
+
+pub use commit::{begin, commit, commit_presence, migrate, ready};
+pub use error::Error;

@@ -1,0 +1,94 @@
+//! Keeps for every cluster what the newest configs would make of it. A cluster whose inputs did not change costs a look at
+//! two numbers; nothing is written for it.
+
+use std::collections::BTreeMap;
+
+use hub_core::{
+    config::ConfigVersion,
+    digest::{self, Digest},
+    fleet::{Cluster, ClusterId},
+    plan::{self, Severity},
+    status::Planned,
+};
+use serde_json::json;
+
+use super::Task;
+use crate::{
+    app::{App, Error},
+    store::{self, clusters::Outline},
+};
+
+/// The task.
+pub(super) struct PlanTask {
+    app: App,
+}
+
+impl PlanTask {
+    pub(super) fn new(app: App) -> Self {
+        Self { app }
+    }
+}
+
+impl Task for PlanTask {
+    async fn look(&mut self) -> Result<(), Error> {
+        let mut tx = store::begin(&self.app.pool).await?;
+        let configs = store::configs::newest(&mut tx).await?;
+        let known = store::cluster_plans::inputs(&mut tx).await?;
+        let outlines = store::clusters::outlines(&mut tx).await?;
+        let stale: BTreeMap<ClusterId, Digest> = outlines
+            .iter()
+            .map(|outline| (outline.cluster.id, inputs(outline, &selecting(&configs, &outline.cluster))))
+            .filter(|(cluster, inputs)| known.get(cluster) != Some(inputs))
+            .collect();
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<ClusterId> = stale.keys().copied().collect();
+        for stored in store::clusters::load(&mut tx, &ids).await? {
+            let cluster = stored.cluster;
+            let planned = planned(&selecting(&configs, &cluster), &cluster);
+            let computed = (stale[&cluster.id], &planned);
+            store::cluster_plans::save(&mut tx, cluster.id, computed, self.app.clock.now()).await?;
+        }
+        store::commit(tx).await?;
+        Ok(())
+    }
+}
+
+fn selecting<'a>(configs: &'a [ConfigVersion], cluster: &Cluster) -> Vec<&'a ConfigVersion> {
+    let selects = |version: &&ConfigVersion| version.config.clusters.matches(&cluster.name, &cluster.labels);
+    configs.iter().filter(selects).collect()
+}
+
+/// Digest of the revisions that a plan depends on, the release's rules among them.
+fn inputs(outline: &Outline, configs: &[&ConfigVersion]) -> Digest {
+    let versions: Vec<_> = configs.iter().map(|version| json!([version.name, version.number])).collect();
+    let release = env!("CARGO_PKG_VERSION");
+    let inputs = json!({ "release": release, "cluster": outline.revision, "configs": versions });
+    Digest::of(&digest::canonical(&inputs))
+}
+
+/// What the configs that select a cluster make of it. Pure.
+fn planned(configs: &[&ConfigVersion], cluster: &Cluster) -> Planned {
+    let version = match configs {
+        [] => return Planned::Unassigned,
+        [version] => version,
+        [one, other, ..] => return Planned::TwoConfigs(one.name.clone(), other.name.clone()),
+    };
+    if cluster.facts.is_none() {
+        return Planned::NoFacts;
+    }
+    let proposal = match plan::propose(&version.name, &version.config, cluster) {
+        Ok(proposal) => proposal,
+        Err(error) => return Planned::Failed { message: error.to_string() },
+    };
+    let findings = proposal.findings.iter().filter(|finding| finding.severity == Severity::Blocks);
+    let findings: Vec<_> = findings.cloned().collect();
+    match proposal.plan {
+        _ if !findings.is_empty() => Planned::Blocked { findings },
+        None => Planned::Failed { message: "no plan could be made".to_owned() },
+        Some(plan) => {
+            Planned::Plan { digest: plan.digest, config: version.name.clone(), version: version.number }
+        }
+    }
+}
