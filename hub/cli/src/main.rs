@@ -1,0 +1,58 @@
+//! `meshfleet`, the command line: what an operator types. It knows the hub only by its API, so it can do nothing that
+//! the API does not offer.
+//!
+//! Every command asks the hub, then renders the answer as text for people or as JSON for programs. Rendering is pure
+//! and tested with golden text; whatever came from a cluster is stripped of control characters before it is shown.
+
+mod args;
+mod call;
+mod context;
+mod failure;
+mod hub;
+mod screen;
+mod time;
+
+mod cluster;
+mod document;
+mod drift;
+mod plan;
+mod rollout;
+mod status;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    args::{Arguments, Command},
+    call::{Call, Outcome},
+    failure::Failure,
+};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let call = Call::new(&arguments);
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return call.fail(&Failure::Provider);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return call.fail(&Failure::Runtime(error)),
+    };
+    match runtime.block_on(run(&call, arguments.command)) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => call.fail(&failure),
+    }
+}
+
+async fn run(call: &Call, command: Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Apply(files) => document::apply(call, &files).await,
+        Command::Cluster(command) => cluster::run(call, command).await,
+        Command::Plan(preview) => plan::preview(call, preview).await,
+        Command::Rollout(command) => rollout::run(call, command).await,
+        Command::Status { cluster } => status::show(call, cluster).await,
+        Command::Drift(args::Drift::Report(report)) => drift::report(call, report).await,
+    }
+}

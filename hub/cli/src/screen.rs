@@ -1,0 +1,257 @@
+//! What people see: text in tones, wrapped to the terminal.
+//!
+//! All text goes through [`Piece`], which takes the teeth out of it: names, messages and values come from clusters, and
+//! a terminal obeys control characters whoever wrote them.
+
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
+use owo_colors::{OwoColorize, Style};
+
+/// How a piece of text stands out. Colour is never the only sign: every tone has words or marks beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Strong,
+    Faint,
+    Good,
+    Warning,
+    Bad,
+}
+
+/// A piece of text that is safe to show.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    text: String,
+    tone: Tone,
+}
+
+impl Piece {
+    pub fn new(text: impl AsRef<str>, tone: Tone) -> Self {
+        Self { text: harmless(text.as_ref()), tone }
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+
+    fn style(&self) -> Style {
+        match self.tone {
+            Tone::Plain => Style::new(),
+            Tone::Strong => Style::new().bold(),
+            Tone::Faint => Style::new().dimmed(),
+            Tone::Good => Style::new().green(),
+            Tone::Warning => Style::new().yellow(),
+            Tone::Bad => Style::new().red().bold(),
+        }
+    }
+
+    fn cell(&self) -> Cell {
+        let cell = Cell::new(&self.text);
+        match self.tone {
+            Tone::Plain => cell,
+            Tone::Strong => cell.add_attribute(Attribute::Bold),
+            Tone::Faint => cell.add_attribute(Attribute::Dim),
+            Tone::Good => cell.fg(Color::DarkGreen),
+            Tone::Warning => cell.fg(Color::DarkYellow),
+            Tone::Bad => cell.fg(Color::DarkRed).add_attribute(Attribute::Bold),
+        }
+    }
+}
+
+pub fn plain(text: impl AsRef<str>) -> Piece {
+    Piece::new(text, Tone::Plain)
+}
+
+pub fn strong(text: impl AsRef<str>) -> Piece {
+    Piece::new(text, Tone::Strong)
+}
+
+pub fn faint(text: impl AsRef<str>) -> Piece {
+    Piece::new(text, Tone::Faint)
+}
+
+pub fn good(text: impl AsRef<str>) -> Piece {
+    Piece::new(text, Tone::Good)
+}
+
+pub fn warning(text: impl AsRef<str>) -> Piece {
+    Piece::new(text, Tone::Warning)
+}
+
+pub fn bad(text: impl AsRef<str>) -> Piece {
+    Piece::new(text, Tone::Bad)
+}
+
+/// The text without anything that a terminal would obey: line breaks become spaces, other control characters and marks
+/// that turn the direction of a line are shown as their code.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' | '\t' => out.push(' '),
+            _ if obeyed(character) => out.extend(character.escape_unicode()),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// Whether a terminal does something at this character instead of showing it.
+pub fn obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The text, cut to `longest` characters.
+pub fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// Text under construction.
+#[derive(Debug)]
+pub struct Screen {
+    out: String,
+    /// Of the terminal; none where the text goes into a file or a pipe.
+    width: Option<usize>,
+}
+
+impl Screen {
+    pub fn new(width: Option<usize>) -> Self {
+        Self { out: String::new(), width }
+    }
+
+    /// Everything, with the codes of its colours.
+    pub fn finish(self) -> String {
+        self.out
+    }
+
+    pub fn blank(&mut self) {
+        if !self.out.is_empty() {
+            self.out.push('\n');
+        }
+    }
+
+    /// Pieces one after the other, wrapped between words. Later lines are indented by `hang`.
+    pub fn line(&mut self, hang: usize, pieces: &[Piece]) {
+        let width = self.width.unwrap_or(usize::MAX);
+        let mut line: Vec<Piece> = Vec::new();
+        let mut column = 0;
+        for word in pieces.iter().flat_map(words) {
+            // A word that would be no further to the left in the next line stays, however long it is.
+            if column > hang && column + word.text.trim_end().chars().count() > width {
+                self.paint_line(&line);
+                line = vec![plain(" ".repeat(hang))];
+                column = hang;
+            }
+            column += word.width();
+            line.push(word);
+        }
+        self.paint_line(&line);
+    }
+
+    /// Lines of text as they are.
+    pub fn block(&mut self, indent: usize, text: &str, tone: Tone) {
+        for line in text.lines() {
+            self.out.push_str(&" ".repeat(indent));
+            self.paint(&Piece::new(line, tone));
+            self.out.push('\n');
+        }
+    }
+
+    /// A table as kubectl makes them: no borders, capitals above. Only the columns in `wrapped` are broken in a narrow
+    /// terminal.
+    pub fn table(&mut self, header: &[&str], wrapped: &[usize], rows: &[Vec<Piece>]) {
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING).enforce_styling();
+        table.style_text_only();
+        match self.width.and_then(|width| u16::try_from(width).ok()) {
+            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        };
+        table.set_header(header.iter().map(|title| faint(title).cell()).collect::<Vec<_>>());
+        table.add_rows(rows.iter().map(|row| row.iter().map(Piece::cell).collect::<Vec<_>>()));
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, if index + 1 == header.len() { 0 } else { 2 }));
+            if !wrapped.contains(&index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        self.out.push_str(&table.trim_fmt());
+        self.out.push('\n');
+    }
+
+    fn paint_line(&mut self, line: &[Piece]) {
+        let end = line.iter().rposition(|piece| !piece.text.trim_end().is_empty()).map_or(0, |last| last + 1);
+        for (index, piece) in line[..end].iter().enumerate() {
+            let text = if index + 1 == end { piece.text.trim_end() } else { &piece.text };
+            self.paint(&Piece { text: text.to_owned(), tone: piece.tone });
+        }
+        self.out.push('\n');
+    }
+
+    fn paint(&mut self, piece: &Piece) {
+        let styled = piece.text.style(piece.style()).to_string();
+        self.out.push_str(if piece.tone == Tone::Plain { &piece.text } else { &styled });
+    }
+}
+
+/// The widest of some pieces.
+pub fn widest<'a>(pieces: impl IntoIterator<Item = &'a Piece>) -> usize {
+    pieces.into_iter().map(Piece::width).max().unwrap_or(0)
+}
+
+/// A piece, and the spaces that fill it up to a width.
+pub fn padded(piece: Piece, width: usize) -> [Piece; 2] {
+    let spaces = plain(" ".repeat(width.saturating_sub(piece.width())));
+    [piece, spaces]
+}
+
+/// A piece in parts between which a line may break: each word with the spaces after it.
+fn words(piece: &Piece) -> impl Iterator<Item = Piece> {
+    piece.text.split_inclusive(' ').map(|word| Piece { text: word.to_owned(), tone: piece.tone })
+}
+
+/// What is drawn, without colours.
+#[cfg(test)]
+pub fn golden(width: usize, draw: impl Fn(&mut Screen)) -> String {
+    let mut screen = Screen::new(Some(width));
+    draw(&mut screen);
+    anstream::adapter::strip_str(&screen.finish()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_golden() {
+        let hostile = "a\u{1b}[2Jb\u{9b}1mc\rd\ne\u{7}\u{202e}f";
+        assert_eq!(harmless(hostile), r"a\u{1b}[2Jb\u{9b}1mc d e\u{7}\u{202e}f");
+        for draw in [
+            (|screen: &mut Screen, text: &str| screen.line(0, &[bad(text)])) as fn(&mut Screen, &str),
+            |screen, text| screen.table(&["A"], &[0], &[vec![plain(text)]]),
+            |screen, text| screen.block(2, text, Tone::Faint),
+        ] {
+            let text = golden(200, |screen| draw(screen, hostile));
+            assert!(text.chars().all(|character| character == '\n' || !obeyed(character)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_break_between_words_and_hang() {
+        let text =
+            golden(20, |screen| screen.line(4, &[strong("one:  "), plain("two three four five six seven")]));
+        assert_eq!(text, "one:  two three four\n    five six seven\n");
+        let long = golden(10, |screen| screen.line(2, &[plain("a unbreakableword b")]));
+        assert_eq!(long, "a unbreakableword\n  b\n");
+    }
+
+    #[test]
+    fn tables_have_no_trailing_spaces() {
+        let rows = [vec![plain("a"), good("yes")], vec![plain("longer"), plain("")]];
+        let text = golden(80, |screen| screen.table(&["NAME", "CONNECTED"], &[], &rows));
+        assert_eq!(text, "NAME    CONNECTED\na       yes\nlonger\n");
+    }
+}
