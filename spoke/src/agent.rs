@@ -1,0 +1,449 @@
+//! The agent: one select loop that owns what is accepted and decides what runs.
+//!
+//! # Design notes
+//! *Flow*: an offered target is checked against fence and floor, the running apply is stopped and drained, what a former
+//! life wrote is found again, the target is persisted; then it is the accepted one and its apply begins. Beside that the
+//! agent looks at health and drift whenever something is seen to change, and tells the present state as levels.
+//! *Guarantees*: one apply at a time; the fence is written by this loop alone. *Caveats*: while a target is being persisted
+//! the loop does nothing else; heartbeats and the Lease are kept by tasks of their own.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    apply::{self, Apply, Ended, Progress, Stage},
+    cluster::Cluster,
+    delivery::Offer,
+    document::ObjectId,
+    drift,
+    fence::{self, Content, Decision, Fence},
+    floor,
+    health::{Tracker, Verdict},
+    inventory::{self, Inventory},
+    observe::{Live, Watches},
+    refusal::{Code, Refusal},
+    report::{Report, Seen},
+    secrets::Secrets,
+    writes::Writes,
+};
+
+/// How long changes are gathered before health and drift are looked at.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// How often the agent looks though nothing is seen to change: what could not be written down is tried again then.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What is accepted.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// The fence; none before the first target.
+    pub fence: Option<Fence>,
+    /// What it stands for; none before the first target, or if it was lost.
+    pub content: Option<Arc<Content>>,
+}
+
+/// Everything that differs now.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// Generation of the accepted target.
+    pub generation: u64,
+    /// The differences.
+    pub items: Vec<drift::Item>,
+}
+
+/// Where the agent tells its levels.
+#[derive(Clone)]
+pub struct Outlets {
+    /// What is accepted.
+    pub accepted: watch::Sender<Arc<Accepted>>,
+    /// The accepted generation, for [`Writes`].
+    pub generation: watch::Sender<u64>,
+    /// State of the target.
+    pub report: watch::Sender<Option<Arc<Report>>>,
+    /// Differences.
+    pub drift: watch::Sender<Option<Arc<Drift>>>,
+}
+
+/// What an agent is made with.
+pub struct Setup {
+    /// The API server.
+    pub cluster: Cluster,
+    /// The right to write.
+    pub writes: Writes,
+    /// The spoke's Secrets.
+    pub secrets: Secrets,
+    /// UUID of this cluster.
+    pub cluster_id: String,
+    /// Namespace of this spoke.
+    pub namespace: String,
+    /// Where levels go.
+    pub outlets: Outlets,
+    /// Offered targets.
+    pub offers: mpsc::Receiver<Offer>,
+}
+
+/// Why an agent cannot begin yet.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The fence cannot be read.
+    #[error(transparent)]
+    Fence(#[from] fence::Error),
+    /// The inventory cannot be read.
+    #[error(transparent)]
+    Inventory(#[from] inventory::Error),
+}
+
+/// The agent.
+pub struct Agent {
+    setup: Setup,
+    fences: fence::Store,
+    accepted: Arc<Accepted>,
+    /// What is ours, while no apply has it.
+    idle: Option<(Inventory, inventory::Store)>,
+    applies: JoinSet<Ended>,
+    stop_apply: CancellationToken,
+    progress: watch::Receiver<Arc<Progress>>,
+    /// The apply is through and the fence does not say so yet.
+    unrecorded: bool,
+    live: Live,
+    watches: Watches,
+    tracker: Tracker,
+    verdict: watch::Sender<Arc<Verdict>>,
+}
+
+impl Agent {
+    /// An agent that knows what was accepted and what is ours.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub async fn begin(setup: Setup, stop: &CancellationToken) -> Result<Self, (Setup, Error)> {
+        let mut fences = fence::Store::new(setup.secrets.clone());
+        let mut store = inventory::Store::new(setup.secrets.clone());
+        let loaded = match load(&mut fences, &mut store).await {
+            Ok(loaded) => loaded,
+            Err(error) => return Err((setup, error)),
+        };
+        let (accepted, inventory) = loaded;
+        let live = Live::default();
+        let watches = Watches::new(setup.cluster.clone(), live.clone(), stop.child_token());
+        let agent = Self {
+            setup,
+            fences,
+            accepted: Arc::new(Accepted::default()),
+            progress: watch::channel(Arc::new(Progress {
+                inventory: Arc::new(inventory.clone()),
+                ..Progress::default()
+            }))
+            .1,
+            idle: Some((inventory, store)),
+            applies: JoinSet::new(),
+            stop_apply: CancellationToken::new(),
+            unrecorded: false,
+            live,
+            watches,
+            tracker: Tracker::default(),
+            verdict: watch::Sender::default(),
+        };
+        Ok(agent.with(accepted))
+    }
+
+    fn with(mut self, accepted: Accepted) -> Self {
+        self.take_up(accepted);
+        self
+    }
+
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut changes = self.live.changes();
+        self.clean().await;
+        self.resume();
+        let mut look_at = Instant::now();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(offer) = self.setup.offers.recv() => {
+                    self.consider(offer).await;
+                    look_at = Instant::now();
+                }
+                Some(ended) = self.applies.join_next() => {
+                    self.apply_ended(ended).await;
+                    look_at = Instant::now();
+                }
+                Ok(()) = changes.changed() => look_at = look_at.min(Instant::now() + GATHER),
+                Ok(()) = self.progress.changed() => look_at = look_at.min(Instant::now() + GATHER),
+                () = tokio::time::sleep_until(look_at.into()) => {
+                    self.record().await;
+                    look_at = Instant::now() + self.look();
+                }
+            }
+        }
+        self.halt().await;
+    }
+
+    /// Looks at health and drift and tells the levels. Returns when to look again.
+    fn look(&mut self) -> Duration {
+        let (Some(fence), Some(content)) = (&self.accepted.fence, &self.accepted.content) else {
+            return LOOK_EVERY;
+        };
+        let progress = Arc::clone(&self.progress.borrow_and_update());
+        let verdict = Arc::new(self.tracker.assess(&content.plan, &self.live, Instant::now()));
+        let seen = Seen { fence, content, progress: &progress, verdict: &verdict, live: &self.live };
+        tell(&self.setup.outlets.report, seen.report());
+        // While objects are being written, a baseline and a watch are not of the same moment.
+        if !matches!(progress.stage, Stage::Applying(_)) {
+            let expected = progress.stage == Stage::Done;
+            let mut known = Verdict::clone(&verdict);
+            known.unfulfilled.iter_mut().for_each(|unfulfilled| *unfulfilled &= expected);
+            let items =
+                drift::observe(&content.target, &content.plan, &progress.inventory, &self.live, &known);
+            tell(&self.setup.outlets.drift, Drift { generation: fence.generation, items });
+        }
+        let again_in = verdict.again_in.unwrap_or(LOOK_EVERY);
+        self.verdict.send_replace(verdict);
+        again_in
+    }
+
+    /// Decides on an offered target.
+    async fn consider(&mut self, offer: Offer) {
+        let Offer { content, traceparent, answer } = offer;
+        let generation = content.target.generation;
+        let decided = self.accept(&content).await;
+        match &decided {
+            Ok(()) => tracing::info!(generation, traceparent = %traceparent, "accepted"),
+            Err(refusal) => tracing::warn!(%refusal, "a target was refused"),
+        }
+        // The session may be gone: then the next one begins with the fence.
+        let _ = answer.send(decided);
+        self.resume();
+        self.clean().await;
+    }
+
+    async fn accept(&mut self, content: &Arc<Content>) -> Result<(), Refusal> {
+        let target = &content.target;
+        let fence = self.accepted.fence.as_ref();
+        let decision = fence::decide(fence, &self.setup.cluster_id, target, content.digest)?;
+        if decision == Decision::Again && self.accepted.content.is_some() {
+            return Ok(());
+        }
+        floor::check(target, &content.plan, &content.bodies, &self.setup.namespace)?;
+        self.halt().await;
+        let unavailable = |why: String| Refusal::new(Code::Unavailable, target.generation, why);
+        self.recover().await.map_err(unavailable)?;
+        let completed = self.accepted.fence.map_or(0, |fence| fence.completed);
+        match self.fences.accept(content, completed).await {
+            Ok(fence) => {
+                self.take_up(Accepted { fence: Some(fence), content: Some(Arc::clone(content)) });
+                Ok(())
+            }
+            Err(error) => {
+                let why = crate::chain(&error);
+                if matches!(error, fence::Error::Moved) {
+                    self.reread().await;
+                }
+                Err(unavailable(why))
+            }
+        }
+    }
+
+    /// Somebody else wrote the fence. What stands there now counts, if it is newer.
+    async fn reread(&mut self) {
+        match self.fences.load().await {
+            Ok(Some(loaded))
+                if Some(loaded.fence.generation) > self.accepted.fence.map(|fence| fence.generation) =>
+            {
+                let content = loaded.content.ok();
+                self.take_up(Accepted { fence: Some(loaded.fence), content });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %crate::chain(&error), "the fence could not be read again"),
+        }
+    }
+
+    /// What a former life or a stopped apply wrote and did not write down.
+    async fn recover(&mut self) -> Result<(), String> {
+        let (Some(content), Some((inventory, store))) = (&self.accepted.content, &mut self.idle) else {
+            return Ok(());
+        };
+        apply::recover(&self.setup.cluster, content, inventory)
+            .await
+            .map_err(|error| crate::chain(&error))?;
+        if inventory.is_dirty() {
+            store.flush(inventory).await.map_err(|error| crate::chain(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Makes something the accepted target, in this process.
+    fn take_up(&mut self, accepted: Accepted) {
+        let generation = accepted.fence.map_or(0, |fence| fence.generation);
+        self.accepted = Arc::new(accepted);
+        self.unrecorded = false;
+        self.tracker = Tracker::default();
+        self.verdict.send_replace(Arc::default());
+        self.setup.outlets.generation.send_replace(generation);
+        self.setup.outlets.accepted.send_replace(Arc::clone(&self.accepted));
+        self.watches.watch(&self.watched());
+    }
+
+    /// Everything that is managed or expected.
+    fn watched(&self) -> BTreeSet<ObjectId> {
+        let mut ids = BTreeSet::new();
+        if let Some(content) = &self.accepted.content {
+            ids.extend(content.plan.objects().map(|planned| planned.id.clone()));
+            ids.extend(content.plan.expectations.iter().map(|expectation| expectation.id.clone()));
+            ids.extend(content.plan.healthy_when.iter().map(|criterion| criterion.id.clone()));
+        }
+        let known: BTreeSet<_> = ids.iter().map(ObjectId::key).collect();
+        let progress = Arc::clone(&self.progress.borrow());
+        let inventory = self.idle.as_ref().map_or(progress.inventory.as_ref(), |(inventory, _)| inventory);
+        ids.extend(inventory.entries().map(|entry| entry.id.clone()).filter(|id| !known.contains(&id.key())));
+        ids
+    }
+
+    /// Begins the apply of what is accepted, unless it runs, or is through.
+    fn resume(&mut self) {
+        let (Some(fence), Some(content)) = (self.accepted.fence, self.accepted.content.clone()) else {
+            if self.accepted.fence.is_some() {
+                tracing::error!("what was accepted is lost: nothing is written until the hub sends it again");
+            }
+            return;
+        };
+        let Some((inventory, store)) = self.idle.take() else { return };
+        let through = fence.completed == fence.generation || self.unrecorded;
+        let stage = if through { Stage::Done } else { Stage::default() };
+        let first = Progress { stage, inventory: Arc::new(inventory.clone()), ..Progress::default() };
+        if through {
+            // What is told of objects by an apply that just ended is kept.
+            if self.progress.borrow().stage != Stage::Done {
+                self.progress = watch::channel(Arc::new(first)).1;
+            }
+            self.idle = Some((inventory, store));
+            return;
+        }
+        let (progress, receiver) = watch::channel(Arc::new(first));
+        self.progress = receiver;
+        self.stop_apply = CancellationToken::new();
+        let apply = Apply {
+            cluster: self.setup.cluster.clone(),
+            writes: self.setup.writes.clone(),
+            live: self.live.clone(),
+            content,
+            health: self.verdict.subscribe(),
+            inventory,
+            store,
+            stop: self.stop_apply.clone(),
+            progress,
+        };
+        self.applies.spawn(apply.run());
+    }
+
+    /// Stops the apply, if one runs, once its write in flight is done.
+    async fn halt(&mut self) {
+        self.stop_apply.cancel();
+        while let Some(ended) = self.applies.join_next().await {
+            self.take_back(ended).await;
+        }
+    }
+
+    async fn apply_ended(&mut self, ended: Result<Ended, JoinError>) {
+        if self.take_back(ended).await {
+            self.unrecorded = true;
+            self.record().await;
+        }
+        self.resume();
+    }
+
+    /// Takes back what an apply had. True if it is through.
+    async fn take_back(&mut self, ended: Result<Ended, JoinError>) -> bool {
+        match ended {
+            Ok(ended) => {
+                self.idle = Some((ended.inventory, ended.store));
+                ended.completed
+            }
+            Err(error) => {
+                tracing::error!(%error, "an apply broke off: beginning anew from what is written down");
+                self.reload().await;
+                false
+            }
+        }
+    }
+
+    /// Reads the inventory again, for as long as it takes: without it nothing may be written.
+    async fn reload(&mut self) {
+        let mut store = inventory::Store::new(self.setup.secrets.clone());
+        loop {
+            match store.load().await {
+                Ok(inventory) => {
+                    self.idle = Some((inventory, store));
+                    return;
+                }
+                Err(error) => tracing::warn!(error = %crate::chain(&error), "the inventory cannot be read"),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Writes into the fence that the accepted target is through.
+    async fn record(&mut self) {
+        let (true, Some(fence)) = (self.unrecorded, self.accepted.fence) else { return };
+        match self.fences.complete(fence).await {
+            Ok(fence) => {
+                self.unrecorded = false;
+                tracing::info!(generation = fence.generation, "applied to its end");
+                let content = self.accepted.content.clone();
+                self.accepted = Arc::new(Accepted { fence: Some(fence), content });
+                self.setup.outlets.accepted.send_replace(Arc::clone(&self.accepted));
+            }
+            Err(error) => {
+                tracing::warn!(error = %crate::chain(&error), "the end of the apply is not written down yet");
+                if matches!(error, fence::Error::Moved) {
+                    self.reread().await;
+                }
+            }
+        }
+    }
+
+    /// Removes what older targets left. What cannot be removed now goes the next time.
+    async fn clean(&self) {
+        let Some(fence) = self.accepted.fence else { return };
+        if let Err(error) = self.fences.clean(fence.target).await {
+            tracing::debug!(error = %crate::chain(&error), "older targets are still stored");
+        }
+    }
+}
+
+async fn load(
+    fences: &mut fence::Store,
+    store: &mut inventory::Store,
+) -> Result<(Accepted, Inventory), Error> {
+    let accepted = match fences.load().await? {
+        None => Accepted::default(),
+        Some(loaded) => {
+            let content = loaded.content.inspect_err(|error| {
+                tracing::error!(error = %crate::chain(error), "the accepted target is damaged");
+            });
+            Accepted { fence: Some(loaded.fence), content: content.ok() }
+        }
+    };
+    Ok((accepted, store.load().await?))
+}
+
+/// Tells a level if it differs from the last.
+fn tell<T: PartialEq>(outlet: &watch::Sender<Option<Arc<T>>>, level: T) {
+    outlet.send_if_modified(|told| {
+        let changed = told.as_deref() != Some(&level);
+        if changed {
+            *told = Some(Arc::new(level));
+        }
+        changed
+    });
+}

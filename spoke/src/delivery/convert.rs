@@ -1,0 +1,151 @@
+//! Between the wire's types and the spoke's own.
+
+use std::collections::BTreeMap;
+
+use proto::v1::{self, from_spoke::Message};
+
+use super::intake::Piece;
+use crate::{
+    digest::{Digest, NotADigest},
+    document::ObjectId,
+    drift::{self, Actor, Class, Item},
+    fence::Fence,
+    refusal::{Code, Refusal},
+    report::{ObjectState, Outcome, Phase, Report, Role},
+};
+
+fn id(id: &ObjectId) -> v1::ObjectId {
+    let ObjectId { group, version, kind, namespace, name } = id.clone();
+    v1::ObjectId { group, version, kind, namespace, name }
+}
+
+fn bytes(digest: Digest) -> Vec<u8> {
+    digest.as_bytes().to_vec()
+}
+
+pub(super) fn fence(fence: &Fence) -> v1::Fence {
+    let Fence { epoch, generation, target, completed } = *fence;
+    v1::Fence { epoch, generation, target_digest: bytes(target), completed_generation: completed }
+}
+
+pub(super) fn accepted(fence: &Fence) -> Message {
+    let Fence { epoch, generation, target, completed: _ } = *fence;
+    Message::Accepted(v1::Accepted { epoch, generation, target_digest: bytes(target) })
+}
+
+pub(super) fn refused(refusal: &Refusal) -> Message {
+    let code = match refusal.code {
+        Code::StaleGeneration => v1::RefusalCode::StaleGeneration,
+        Code::StaleEpoch => v1::RefusalCode::StaleEpoch,
+        Code::GenerationConflict => v1::RefusalCode::GenerationConflict,
+        Code::WrongCluster => v1::RefusalCode::WrongCluster,
+        Code::Malformed => v1::RefusalCode::Malformed,
+        Code::Floor => v1::RefusalCode::Floor,
+        Code::Protocol => v1::RefusalCode::Protocol,
+        Code::Unavailable => v1::RefusalCode::Unavailable,
+    };
+    let Refusal { code: _, generation, message } = refusal.clone();
+    Message::Refused(v1::Refused { code: code.into(), generation, message })
+}
+
+pub(super) fn want(generation: u64, digests: &[Digest]) -> Message {
+    Message::Want(v1::Want { generation, digests: digests.iter().copied().map(bytes).collect() })
+}
+
+/// The target and the offers of a header.
+pub(super) fn header(header: v1::Header) -> Result<(Vec<u8>, BTreeMap<Digest, u64>), NotADigest> {
+    let v1::Header { target, offers } = header;
+    let offer = |v1::Offer { digest, size }| Ok((Digest::try_from(digest.as_slice())?, size));
+    Ok((target, offers.into_iter().map(offer).collect::<Result<_, _>>()?))
+}
+
+pub(super) fn piece(chunk: v1::BodyChunk) -> Result<Piece, NotADigest> {
+    let v1::BodyChunk { digest, offset, data, last } = chunk;
+    Ok(Piece { digest: Digest::try_from(digest.as_slice())?, offset, data, last })
+}
+
+pub(super) fn report(report: &Report) -> Message {
+    let phase = match report.phase {
+        Phase::Applying => v1::TargetPhase::Applying,
+        Phase::Converging => v1::TargetPhase::Converging,
+        Phase::Healthy => v1::TargetPhase::Healthy,
+        Phase::Unhealthy => v1::TargetPhase::Unhealthy,
+        Phase::Failed => v1::TargetPhase::Failed,
+    };
+    Message::Report(v1::Report {
+        generation: report.generation,
+        target_digest: bytes(report.target),
+        phase: phase.into(),
+        message: report.message.clone(),
+        objects: report.objects.iter().map(object).collect(),
+        completed_generation: report.completed,
+    })
+}
+
+fn object(state: &ObjectState) -> v1::ObjectState {
+    let role = match state.role {
+        Role::Created => v1::Role::Created,
+        Role::Adopted => v1::Role::Adopted,
+        Role::Expected => v1::Role::Expected,
+    };
+    v1::ObjectState {
+        id: Some(id(&state.id)),
+        role: role.into(),
+        uid: state.uid.clone(),
+        body_digest: state.body.map(bytes).unwrap_or_default(),
+        outcome: outcome(state.outcome).into(),
+        healthy: state.healthy,
+        message: state.message.clone(),
+        generation: state.generation,
+    }
+}
+
+fn outcome(outcome: Outcome) -> v1::Outcome {
+    match outcome {
+        Outcome::Pending => v1::Outcome::Pending,
+        Outcome::Created => v1::Outcome::Created,
+        Outcome::Changed => v1::Outcome::Changed,
+        Outcome::Unchanged => v1::Outcome::Unchanged,
+        Outcome::Deleted => v1::Outcome::Deleted,
+        Outcome::Conflict => v1::Outcome::Conflict,
+        Outcome::AdoptionRequired => v1::Outcome::AdoptionRequired,
+        Outcome::Rejected => v1::Outcome::Rejected,
+        Outcome::Unreachable => v1::Outcome::Unreachable,
+        Outcome::Left => v1::Outcome::Left,
+        Outcome::Unfulfilled => v1::Outcome::Unfulfilled,
+        Outcome::Fulfilled => v1::Outcome::Fulfilled,
+    }
+}
+
+pub(super) fn drift(sequence: u64, generation: u64, items: &[Item]) -> Message {
+    Message::Drift(v1::DriftReport { sequence, generation, items: items.iter().map(item).collect() })
+}
+
+fn item(item: &Item) -> v1::DriftItem {
+    let class = match item.class {
+        Class::Overwritten => v1::DriftClass::Overwritten,
+        Class::Removed => v1::DriftClass::Removed,
+        Class::Deleted => v1::DriftClass::Deleted,
+        Class::Recreated => v1::DriftClass::Recreated,
+        Class::Unfulfilled => v1::DriftClass::Unfulfilled,
+    };
+    let (manager, operation, subresource, written_at) = match item.actor.clone() {
+        Some(Actor { manager, operation, subresource, written_at }) => {
+            (manager, operation, subresource, written_at.unwrap_or_default())
+        }
+        None => Default::default(),
+    };
+    v1::DriftItem {
+        id: Some(id(&item.id)),
+        uid: item.uid.clone(),
+        path: item.path.clone(),
+        class: class.into(),
+        baseline: item.baseline.as_ref().map(drift::shown).unwrap_or_default(),
+        found: item.found.as_ref().map(drift::shown).unwrap_or_default(),
+        found_digest: item.found_digest().map(bytes).unwrap_or_default(),
+        manager,
+        operation,
+        subresource,
+        written_at,
+    }
+}

@@ -1,0 +1,46 @@
+//! Facts in the wire's type. They stand apart because the wire names a fact after the platform that has it.
+
+use std::collections::BTreeMap;
+
+use proto::v1;
+
+use crate::facts::{ClusterVersion, Facts, Infrastructure, NodeKind};
+
+/// Facts as they are sent.
+pub(super) fn facts(facts: &Facts) -> v1::Facts {
+    let namespace = |(name, labels): (&String, &BTreeMap<String, String>)| v1::NamespaceFacts {
+        name: name.clone(),
+        labels: labels.clone().into_iter().collect(),
+    };
+    let unread =
+        |(fact, reason): (&String, &String)| v1::UnreadFact { fact: fact.clone(), reason: reason.clone() };
+    v1::Facts {
+        kubernetes_version: facts.kubernetes_version.clone(),
+        kinds: facts.kinds.iter().cloned().collect(),
+        nodes: facts.nodes.iter().map(|(kind, count)| nodes(kind, *count)).collect(),
+        cluster_version: facts.cluster_version.clone().map(cluster_version),
+        infrastructure: facts.infrastructure.clone().map(infrastructure),
+        namespaces: facts.namespaces.iter().map(namespace).collect(),
+        kube_dns_labels: facts.kube_dns_labels.clone().into_iter().collect(),
+        unread: facts.unread.iter().map(unread).collect(),
+    }
+}
+
+fn nodes(kind: &NodeKind, count: u32) -> v1::NodeGroup {
+    let NodeKind { provider, kubelet_version, os_image, labels } = kind.clone();
+    v1::NodeGroup { count, provider, kubelet_version, os_image, labels }
+}
+
+fn cluster_version(version: ClusterVersion) -> v1::ClusterVersion {
+    let ClusterVersion { current, desired } = version;
+    v1::ClusterVersion { current, desired }
+}
+
+fn infrastructure(infrastructure: Infrastructure) -> v1::Infrastructure {
+    let Infrastructure { platform_type, control_plane_topology, resource_tags } = infrastructure;
+    v1::Infrastructure {
+        platform_type,
+        control_plane_topology,
+        resource_tags: resource_tags.into_iter().collect(),
+    }
+}

@@ -1,0 +1,380 @@
+//! Sessions with the hub, one after the other.
+//!
+//! A hub that is away is a state, not an error: the session ends, the pause grows to a few seconds, the next begins with
+//! the fence and the present levels.
+
+use std::{sync::Arc, time::Duration};
+
+use proto::v1::{
+    FromHub, FromSpoke, Hello, TraceContext, Welcome, delivery_client::DeliveryClient, from_hub,
+    from_spoke::Message,
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::{
+    Offer, connect, convert, facts as wire_facts,
+    intake::{Intake, Known, Step},
+};
+use crate::{
+    agent::{Accepted, Drift},
+    backoff::Backoff,
+    facts::Facts,
+    identity::{self, Identity},
+    lease,
+    refusal::{Code, Refusal},
+    report::Report,
+};
+
+/// Longest pause between two attempts to attach: a hub that comes back has its fleet within this time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long levels are gathered before they are sent.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// How long the hub may take to answer Hello.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long the first session waits for the first facts, so that the hub can plan at once.
+const FACTS_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What the spoke has to say, each the newest of its kind.
+#[derive(Clone)]
+pub struct Levels {
+    /// What is accepted.
+    pub accepted: watch::Receiver<Arc<Accepted>>,
+    /// State of the target; none before the first.
+    pub report: watch::Receiver<Option<Arc<Report>>>,
+    /// Differences; none before they were looked for.
+    pub drift: watch::Receiver<Option<Arc<Drift>>>,
+    /// Facts; none before they were read.
+    pub facts: watch::Receiver<Option<Arc<Facts>>>,
+    /// Whether this spoke may write: one that may not has nothing to say.
+    pub lease: watch::Receiver<lease::State>,
+}
+
+/// The spoke's end of the stream.
+pub struct Delivery {
+    /// Address of the hub.
+    pub hub: String,
+    /// Who this spoke is.
+    pub identity: Arc<Identity>,
+    /// What it has to say.
+    pub levels: Levels,
+    /// Where offered targets go.
+    pub offers: mpsc::Sender<Offer>,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("cannot use this spoke's identity")]
+    Identity(#[source] identity::Error),
+    #[error("cannot reach the hub")]
+    Connect(#[source] tonic::transport::Error),
+    #[error("the hub ended the session: {}", .0.message())]
+    Status(Status),
+    #[error("the hub closed the session")]
+    Closed,
+    #[error("the hub did not answer in time")]
+    Silent,
+    #[error("the hub speaks protocol {0}, which is newer than this spoke: upgrade the spoke")]
+    Protocol(u32),
+    #[error("another spoke holds the Lease")]
+    NoLease,
+    #[error("the spoke stops")]
+    Stopped,
+}
+
+impl Delivery {
+    /// Attaches again and again until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(Duration::from_millis(250), LONGEST_PAUSE);
+        let mut said = String::new();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tokio::time::timeout(FACTS_TIMEOUT, self.levels.facts.wait_for(Option::is_some)) => {}
+        }
+        while !stop.is_cancelled() {
+            let began = Instant::now();
+            let ended = tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.session() => ended,
+            };
+            if began.elapsed() > LONGEST_PAUSE {
+                backoff.reset();
+                said.clear();
+            }
+            let why = crate::chain(&ended);
+            if why == said {
+                tracing::debug!(reason = %why, "still not attached");
+            } else {
+                tracing::warn!(hub = %self.hub, reason = %why, "not attached to the hub: the cluster goes on by itself");
+                said = why;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(backoff.pause()) => {}
+            }
+        }
+    }
+
+    async fn session(&mut self) -> Ended {
+        match self.attach().await {
+            Ok(mut session) => match session.serve().await {
+                Err(ended) => ended,
+                Ok(()) => Ended::Closed,
+            },
+            Err(ended) => ended,
+        }
+    }
+
+    async fn attach(&mut self) -> Result<Session, Ended> {
+        if self.levels.lease.borrow().is_held_by_another() {
+            return Err(Ended::NoLease);
+        }
+        let tls = identity::client_config(&self.identity).map_err(Ended::Identity)?;
+        let channel = connect(&self.hub, tls).await.map_err(Ended::Connect)?;
+        // A hub that does not read fast enough holds up this side, and nothing else.
+        let (outbox, messages) = mpsc::channel(16);
+        let hello = self.hello();
+        outbox
+            .send(FromSpoke { trace: None, message: Some(Message::Hello(hello)) })
+            .await
+            .map_err(|_| Ended::Closed)?;
+        let mut client = DeliveryClient::new(channel)
+            .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(proto::MAX_MESSAGE_BYTES);
+        let attached = client.attach(ReceiverStream::new(messages));
+        let attached = tokio::time::timeout(WELCOME_TIMEOUT, attached).await.map_err(|_| Ended::Silent)?;
+        let mut inbox = attached.map_err(Ended::Status)?.into_inner();
+        let welcome =
+            tokio::time::timeout(WELCOME_TIMEOUT, inbox.message()).await.map_err(|_| Ended::Silent)?;
+        let welcome = match welcome.map_err(Ended::Status)?.and_then(|message| message.message) {
+            Some(from_hub::Message::Welcome(welcome)) => welcome,
+            Some(_) | None => return Err(Ended::Closed),
+        };
+        self.welcomed(welcome, outbox, inbox)
+    }
+
+    fn hello(&mut self) -> Hello {
+        // Facts that ride with Hello need not be sent again.
+        let facts = self.levels.facts.borrow_and_update().clone();
+        Hello {
+            protocol_version: proto::PROTOCOL_VERSION,
+            spoke_version: env!("CARGO_PKG_VERSION").to_owned(),
+            fence: self.levels.accepted.borrow().fence.as_ref().map(convert::fence),
+            kube_system_uid: facts.as_ref().map(|facts| facts.kube_system_uid.clone()).unwrap_or_default(),
+            facts: facts.as_deref().map(wire_facts::facts),
+        }
+    }
+
+    fn welcomed(
+        &self,
+        welcome: Welcome,
+        outbox: mpsc::Sender<FromSpoke>,
+        inbox: Streaming<FromHub>,
+    ) -> Result<Session, Ended> {
+        let Welcome { protocol_version, hub_version, heartbeat_ms } = welcome;
+        if protocol_version > proto::PROTOCOL_VERSION {
+            return Err(Ended::Protocol(protocol_version));
+        }
+        tracing::info!(hub = %self.hub, hub_version = %hub_version, "attached");
+        let mut levels = self.levels.clone();
+        // Every session begins with the present levels, whatever the last one said.
+        levels.report.mark_changed();
+        levels.drift.mark_changed();
+        Ok(Session {
+            cluster: self.identity.cluster_id.clone(),
+            levels,
+            offers: self.offers.clone(),
+            outbox,
+            inbox,
+            intake: Intake::default(),
+            trace: None,
+            heartbeat: Duration::from_millis(heartbeat_ms.clamp(100, 60_000).into()),
+            sequence: 0,
+        })
+    }
+}
+
+/// One session.
+struct Session {
+    cluster: String,
+    levels: Levels,
+    offers: mpsc::Sender<Offer>,
+    outbox: mpsc::Sender<FromSpoke>,
+    inbox: Streaming<FromHub>,
+    intake: Intake,
+    /// Of the target that is under way or was accepted last.
+    trace: Option<TraceContext>,
+    heartbeat: Duration,
+    sequence: u64,
+}
+
+impl Session {
+    async fn serve(&mut self) -> Result<(), Ended> {
+        let mut heartbeat = tokio::time::interval(self.heartbeat);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut decision: Option<oneshot::Receiver<Result<(), Refusal>>> = None;
+        loop {
+            tokio::select! {
+                message = self.inbox.message() => {
+                    let Some(message) = message.map_err(Ended::Status)? else { return Err(Ended::Closed) };
+                    if let Some(offered) = self.take(message).await? {
+                        decision = Some(offered);
+                    }
+                }
+                decided = decided(&mut decision) => {
+                    decision = None;
+                    self.answer(decided).await?;
+                }
+                changed = self.levels.report.changed() => {
+                    changed.map_err(|_| Ended::Stopped)?;
+                    tokio::time::sleep(GATHER).await;
+                    self.send_report().await?;
+                }
+                changed = self.levels.drift.changed() => {
+                    changed.map_err(|_| Ended::Stopped)?;
+                    tokio::time::sleep(GATHER).await;
+                    self.send_drift().await?;
+                }
+                changed = self.levels.facts.changed() => {
+                    changed.map_err(|_| Ended::Stopped)?;
+                    self.send_facts().await?;
+                }
+                ended = lost(&mut self.levels.lease) => return Err(ended),
+                _ = heartbeat.tick() => self.send(Message::Heartbeat(proto::v1::Heartbeat {})).await?,
+            }
+        }
+    }
+
+    /// Takes a message of the hub. Gives where the agent's decision will come, if a target went to it.
+    async fn take(
+        &mut self,
+        message: FromHub,
+    ) -> Result<Option<oneshot::Receiver<Result<(), Refusal>>>, Ended> {
+        let FromHub { trace, message } = message;
+        let step = match message {
+            Some(from_hub::Message::Header(header)) => {
+                self.trace = trace;
+                match convert::header(header) {
+                    Ok((target, offers)) => {
+                        let accepted = Arc::clone(&self.levels.accepted.borrow());
+                        let known =
+                            Known { fence: accepted.fence.as_ref(), content: accepted.content.as_deref() };
+                        self.intake.header(&self.cluster, known, target, &offers)
+                    }
+                    Err(error) => Step::Refuse(Refusal::new(Code::Malformed, 0, error.to_string())),
+                }
+            }
+            Some(from_hub::Message::Chunk(chunk)) => match convert::piece(chunk) {
+                Ok(piece) => self.intake.piece(piece),
+                Err(error) => Step::Refuse(Refusal::new(Code::Malformed, 0, error.to_string())),
+            },
+            Some(from_hub::Message::Refused(refused)) => {
+                tracing::warn!(code = refused.code, reason = %refused.message, "the hub refused what was asked");
+                Step::Nothing
+            }
+            Some(from_hub::Message::DriftStored(stored)) => {
+                tracing::debug!(sequence = stored.sequence, "the hub stored the drift report");
+                Step::Nothing
+            }
+            Some(from_hub::Message::Welcome(_)) => {
+                Step::Refuse(Refusal::new(Code::Protocol, 0, "a session has one Welcome"))
+            }
+            // A kind of message that a newer hub knows.
+            None => Step::Nothing,
+        };
+        self.step(step).await
+    }
+
+    async fn step(&mut self, step: Step) -> Result<Option<oneshot::Receiver<Result<(), Refusal>>>, Ended> {
+        match step {
+            Step::Nothing => Ok(None),
+            Step::Want { generation, digests } => {
+                self.send(convert::want(generation, &digests)).await?;
+                Ok(None)
+            }
+            Step::Again(fence) => {
+                self.send(convert::accepted(&fence)).await?;
+                Ok(None)
+            }
+            Step::Refuse(refusal) => {
+                tracing::warn!(%refusal, "a target was refused");
+                self.send(convert::refused(&refusal)).await?;
+                Ok(None)
+            }
+            Step::Offer(content) => {
+                let (answer, decision) = oneshot::channel();
+                let traceparent =
+                    self.trace.as_ref().map(|trace| trace.traceparent.clone()).unwrap_or_default();
+                let offer = Offer { content: Arc::new(*content), traceparent, answer };
+                self.offers.send(offer).await.map_err(|_| Ended::Stopped)?;
+                Ok(Some(decision))
+            }
+        }
+    }
+
+    async fn answer(&mut self, decided: Option<Result<(), Refusal>>) -> Result<(), Ended> {
+        let message = match decided.ok_or(Ended::Stopped)? {
+            Err(refusal) => convert::refused(&refusal),
+            Ok(()) => match self.levels.accepted.borrow().fence.as_ref() {
+                Some(fence) => convert::accepted(fence),
+                None => return Ok(()),
+            },
+        };
+        self.send(message).await
+    }
+
+    async fn send_report(&mut self) -> Result<(), Ended> {
+        let report = self.levels.report.borrow_and_update().clone();
+        match report {
+            Some(report) => self.send(convert::report(&report)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_drift(&mut self) -> Result<(), Ended> {
+        let drift = self.levels.drift.borrow_and_update().clone();
+        let Some(drift) = drift else { return Ok(()) };
+        self.sequence += 1;
+        self.send(convert::drift(self.sequence, drift.generation, &drift.items)).await
+    }
+
+    async fn send_facts(&mut self) -> Result<(), Ended> {
+        let facts = self.levels.facts.borrow_and_update().clone();
+        match facts {
+            Some(facts) => self.send(Message::Facts(wire_facts::facts(&facts))).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Ended> {
+        let message = FromSpoke { trace: self.trace.clone(), message: Some(message) };
+        self.outbox.send(message).await.map_err(|_| Ended::Closed)
+    }
+}
+
+/// The agent's decision, once there is one to wait for.
+async fn decided(
+    decision: &mut Option<oneshot::Receiver<Result<(), Refusal>>>,
+) -> Option<Result<(), Refusal>> {
+    match decision {
+        Some(decision) => decision.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until another spoke has the Lease.
+async fn lost(lease: &mut watch::Receiver<lease::State>) -> Ended {
+    match lease.wait_for(lease::State::is_held_by_another).await {
+        Ok(_) => Ended::NoLease,
+        Err(_) => Ended::Stopped,
+    }
+}

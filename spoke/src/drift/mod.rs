@@ -1,0 +1,103 @@
+//! Drift: where live objects differ from what our apply left there, and who made them differ.
+//!
+//! Pure. It compares locally, from watches, so it goes on while the hub is away. What differs is reported, never put
+//! right: that takes a target that names the field.
+
+mod actor;
+mod compare;
+
+pub use actor::Actor;
+pub use compare::{compare, same};
+
+use serde_json::Value;
+
+use crate::{
+    digest::Digest,
+    document::{ObjectId, Plan, Target},
+    health::Verdict,
+    inventory::Inventory,
+    observe::{Live, Sight},
+};
+
+/// Most items in one report, so that it stays far below the limit of a message.
+const MAX_ITEMS: usize = 500;
+
+/// Longest value that is shown in full.
+const MAX_VALUE_BYTES: usize = 2048;
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Of which object.
+    pub id: ObjectId,
+    /// Its uid; empty if it is gone.
+    pub uid: String,
+    /// Of which field; empty for the whole object.
+    pub path: String,
+    /// What kind of difference.
+    pub class: Class,
+    /// What our apply left there.
+    pub baseline: Option<Value>,
+    /// What stands there now.
+    pub found: Option<Value>,
+    /// Who wrote it; none where managedFields do not tell.
+    pub actor: Option<Actor>,
+}
+
+/// What kind of difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// A field of ours has another value, or another owner.
+    Overwritten,
+    /// A field of ours is gone.
+    Removed,
+    /// The object is gone.
+    Deleted,
+    /// Another object stands in its place.
+    Recreated,
+    /// An expectation does not hold.
+    Unfulfilled,
+}
+
+impl Item {
+    /// The digest of the value that stands there now.
+    #[must_use]
+    pub fn found_digest(&self) -> Option<Digest> {
+        self.found.as_ref().map(Digest::of_value)
+    }
+}
+
+/// A value as it is shown: itself, or what is known of it where it is too long.
+#[must_use]
+pub fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.len() <= MAX_VALUE_BYTES {
+        return text;
+    }
+    Value::String(format!("{} bytes, sha-256 {}", text.len(), Digest::of_value(value))).to_string()
+}
+
+/// Everything that differs now: of what we applied, and of what we expect if `verdict` says that it has been missing for
+/// long enough. Objects that the target deletes do not count.
+#[must_use]
+pub fn observe(
+    target: &Target,
+    plan: &Plan,
+    inventory: &Inventory,
+    live: &Live,
+    verdict: &Verdict,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    for entry in inventory.entries().filter(|entry| !target.deletes(&entry.id)) {
+        match live.sight(&entry.id) {
+            Sight::Unknown(_) => {}
+            Sight::Absent => items.extend(compare(entry, None)),
+            Sight::Present { object, .. } => items.extend(compare(entry, Some(&object))),
+        }
+    }
+    for (expectation, _) in plan.expectations.iter().zip(&verdict.unfulfilled).filter(|(_, long)| **long) {
+        items.extend(compare::unfulfilled(expectation, &live.sight(&expectation.id)));
+    }
+    items.truncate(MAX_ITEMS);
+    items
+}

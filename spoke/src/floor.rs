@@ -1,0 +1,190 @@
+//! The floor: what this spoke never does, whatever a hub says.
+//!
+//! Pure, and compiled in: a hub that was taken over can change a mesh, but not reach past it into the cluster. The limits
+//! are checked before a target is persisted, so that a breach changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    digest::Digest,
+    document::{ObjectId, Plan, Target},
+    refusal::{Code, Refusal},
+};
+
+/// Largest body. A Kubernetes API server takes little more (its request limit is 3 MiB, etcd's 1.5 MiB).
+pub const MAX_OBJECT_BYTES: usize = 1024 * 1024;
+
+/// Largest plan with all its bodies: what the fence Secrets and the spoke's memory are made for.
+pub const MAX_PLAN_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most objects in a plan.
+pub const MAX_OBJECTS: usize = 2000;
+
+/// Namespaces of the cluster itself. A plan has no business in them.
+const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// Kinds that are never written by a plan: what they hold is not the mesh's, or is secret.
+const NEVER_WRITTEN: [(&str, &str); 5] =
+    [("", "Namespace"), ("", "Node"), ("", "PersistentVolume"), ("", "Secret"), ("", "List")];
+
+/// Kinds that are never deleted: with them goes what cannot be made again.
+const NEVER_DELETED: [(&str, &str); 4] = [
+    ("", "Namespace"),
+    ("", "Node"),
+    ("", "PersistentVolume"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+];
+
+/// Metadata that a manifest must not set: it is the server's, or would bind the object's life to another.
+const NEVER_SET: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "generateName",
+    "managedFields",
+    "ownerReferences",
+    "finalizers",
+    "deletionTimestamp",
+    "selfLink",
+];
+
+/// Checks a target, its plan and its bodies against the floor. `own_namespace` is the spoke's.
+///
+/// # Errors
+/// With everything that is wrong, in one refusal.
+pub fn check(
+    target: &Target,
+    plan: &Plan,
+    bodies: &BTreeMap<Digest, Vec<u8>>,
+    own_namespace: &str,
+) -> Result<(), Refusal> {
+    let mut breaches = limits(plan, bodies);
+    breaches.extend(forbidden_deletions(target, plan, own_namespace));
+    breaches.extend(plan.namespaces.iter().filter_map(|name| forbidden_namespace(name, own_namespace)));
+    breaches.extend(plan.objects().filter_map(|planned| forbidden_object(&planned.id, own_namespace)));
+    breaches.extend(
+        watched(plan).filter(|id| id.kind == "Secret").map(|id| format!("{id}: secrets are not watched")),
+    );
+    if !breaches.is_empty() {
+        return Err(Refusal::new(Code::Floor, target.generation, join(&breaches)));
+    }
+    bodies_match(target.generation, plan, bodies)
+}
+
+fn join(breaches: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = breaches.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    if breaches.len() > SHOWN { format!("{shown}; and {} more", breaches.len() - SHOWN) } else { shown }
+}
+
+fn limits(plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let count = plan.objects().count() + plan.expectations.len();
+    if count > MAX_OBJECTS {
+        breaches.push(format!("{count} objects, at most {MAX_OBJECTS} are taken"));
+    }
+    let total: usize = bodies.values().map(Vec::len).sum();
+    if total > MAX_PLAN_BYTES {
+        breaches.push(format!("{total} bytes, at most {MAX_PLAN_BYTES} are taken"));
+    }
+    let long = |planned: &&crate::document::PlannedObject| {
+        bodies.get(&planned.body).is_some_and(|body| body.len() > MAX_OBJECT_BYTES)
+    };
+    breaches.extend(
+        plan.objects()
+            .filter(long)
+            .map(|planned| format!("{}: larger than {MAX_OBJECT_BYTES} bytes", planned.id)),
+    );
+    breaches
+}
+
+fn watched(plan: &Plan) -> impl Iterator<Item = &ObjectId> {
+    let expected = plan.expectations.iter().map(|expectation| &expectation.id);
+    expected.chain(plan.healthy_when.iter().map(|criterion| &criterion.id))
+}
+
+fn forbidden_deletions(target: &Target, plan: &Plan, own_namespace: &str) -> Vec<String> {
+    let planned: Vec<_> = plan.objects().map(|planned| planned.id.key()).collect();
+    let breach = |id: &ObjectId| {
+        if NEVER_DELETED.contains(&(id.group.as_str(), id.kind.as_str())) {
+            return Some(format!("{id}: objects of this kind are never deleted"));
+        }
+        if planned.contains(&id.key()) {
+            return Some(format!("{id}: is both in the plan and to be deleted"));
+        }
+        forbidden_namespace(&id.namespace, own_namespace).map(|reason| format!("{id}: {reason}"))
+    };
+    target.deletions.iter().filter_map(|deletion| breach(&deletion.id)).collect()
+}
+
+fn forbidden_object(id: &ObjectId, own_namespace: &str) -> Option<String> {
+    if NEVER_WRITTEN.contains(&(id.group.as_str(), id.kind.as_str())) || id.kind.ends_with("List") {
+        return Some(format!("{id}: objects of this kind are never written by a plan"));
+    }
+    forbidden_namespace(&id.namespace, own_namespace).map(|reason| format!("{id}: {reason}"))
+}
+
+fn forbidden_namespace(name: &str, own_namespace: &str) -> Option<String> {
+    if SYSTEM_NAMESPACES.contains(&name) {
+        return Some(format!("the namespace {name} is the cluster's own"));
+    }
+    (name == own_namespace).then(|| format!("the namespace {name} is the spoke's own"))
+}
+
+/// Checks that each body is there and is the object that the plan says, and what it may hold.
+fn bodies_match(generation: u64, plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>) -> Result<(), Refusal> {
+    let malformed =
+        |id: &ObjectId, what: &str| Refusal::new(Code::Malformed, generation, format!("{id}: {what}"));
+    for planned in plan.objects() {
+        let id = &planned.id;
+        let bytes = bodies.get(&planned.body).ok_or_else(|| malformed(id, "its body was not sent"))?;
+        let body: Value = serde_json::from_slice(bytes).map_err(|_| malformed(id, "its body is no JSON"))?;
+        if let Some(what) = stranger(id, &body) {
+            return Err(malformed(id, &what));
+        }
+        if let Some(what) = forbidden_power(id, &body) {
+            return Err(Refusal::new(Code::Floor, generation, format!("{id}: {what}")));
+        }
+    }
+    Ok(())
+}
+
+fn stranger(id: &ObjectId, body: &Value) -> Option<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let metadata = &body["metadata"];
+    let written = [&body["apiVersion"], &body["kind"], &metadata["namespace"], &metadata["name"]].map(text);
+    if written != [id.api_version(), id.kind.clone(), id.namespace.clone(), id.name.clone()] {
+        return Some("its body is another object".to_owned());
+    }
+    if body.get("status").is_some() {
+        return Some("its body sets status".to_owned());
+    }
+    NEVER_SET
+        .iter()
+        .find(|field| metadata.get(**field).is_some())
+        .map(|field| format!("its body sets metadata.{field}"))
+}
+
+/// Powers that no plan gives: they would let whoever gets them take the cluster.
+fn forbidden_power(id: &ObjectId, body: &Value) -> Option<String> {
+    if id.group != "rbac.authorization.k8s.io" {
+        return None;
+    }
+    let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    if body["roleRef"]["name"] == "cluster-admin" {
+        return Some("binds cluster-admin".to_owned());
+    }
+    if items(&body["subjects"]).iter().any(|subject| subject["name"] == "system:masters") {
+        return Some("binds system:masters".to_owned());
+    }
+    if body.get("aggregationRule").is_some() {
+        return Some("aggregates rules that the plan does not show".to_owned());
+    }
+    let verbs = items(&body["rules"]).into_iter().flat_map(|rule| items(&rule["verbs"]));
+    let forbidden = |verb: &Value| matches!(verb.as_str(), Some("*" | "escalate" | "impersonate"));
+    verbs.into_iter().find(forbidden).map(|verb| format!("gives the verb {verb}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+use serde_json::json;
+
+use super::*;
+
+fn id(kind: &str, namespace: &str) -> Value {
+    let group = match kind {
+        "RoleBinding" | "ClusterRole" => "rbac.authorization.k8s.io",
+        "CustomResourceDefinition" => "apiextensions.k8s.io",
+        _ => "",
+    };
+    json!({"group": group, "version": "v1", "kind": kind, "namespace": namespace, "name": "x"})
+}
+
+fn body(id: &Value, more: &Value) -> Value {
+    let id: ObjectId = serde_json::from_value(id.clone()).unwrap();
+    let mut body = json!({"apiVersion": id.api_version(), "kind": id.kind, "metadata": {"name": id.name}});
+    if !id.namespace.is_empty() {
+        body["metadata"]["namespace"] = id.namespace.into();
+    }
+    for (field, value) in more.as_object().unwrap() {
+        match body.get_mut(field).and_then(Value::as_object_mut) {
+            Some(map) => map.extend(value.as_object().unwrap().clone()),
+            None => body[field] = value.clone(),
+        }
+    }
+    body
+}
+
+fn check_plan(planned: &[(Value, Value)], deletions: &[Value]) -> Result<(), Code> {
+    let bodies: BTreeMap<Digest, Vec<u8>> = planned
+        .iter()
+        .map(|(_, body)| (Digest::of(body.to_string().as_bytes()), body.to_string().into()))
+        .collect();
+    let objects: Vec<Value> = planned
+        .iter()
+        .map(|(id, body)| json!({"id": id, "body": Digest::of(body.to_string().as_bytes())}))
+        .collect();
+    let plan = json!({"format": 1, "namespaces": [], "expectations": [], "healthy_when": [],
+        "phases": [{"name": "one", "objects": objects, "until": "applied", "deadline_s": 1}]});
+    let deletions: Vec<Value> = deletions.iter().map(|id| json!({"id": id, "uid": "", "why": ""})).collect();
+    let target = json!({"format": 1, "cluster": "c", "epoch": 1, "generation": 1, "plan": Digest::of(b""),
+        "deletions": deletions, "overwrite": [], "adopt": "Never"});
+    let (target, plan) = (target.to_string(), plan.to_string());
+    let (target, plan) = (Target::read(target.as_bytes()).unwrap(), Plan::read(plan.as_bytes()).unwrap());
+    check(&target, &plan, &bodies, "meshfleet").map_err(|refusal| refusal.code)
+}
+
+fn check_one(kind: &str, namespace: &str, more: &Value) -> Result<(), Code> {
+    let id = id(kind, namespace);
+    check_plan(&[(id.clone(), body(&id, more))], &[])
+}
+
+#[test]
+fn what_a_mesh_needs_is_allowed() {
+    let subjects = json!([{"kind": "Group", "name": "system:serviceaccounts:shop"}]);
+    let binding = json!({"roleRef": {"name": "view"}, "subjects": subjects});
+    assert_eq!(check_one("RoleBinding", "shop", &binding), Ok(()));
+    assert_eq!(check_one("ConfigMap", "shop", &json!({"data": {}})), Ok(()));
+    assert_eq!(check_plan(&[], &[id("RoleBinding", "shop")]), Ok(()));
+}
+
+#[test]
+fn the_clusters_own_things_are_not_written() {
+    for (kind, namespace) in [
+        ("ConfigMap", "kube-system"),
+        ("ConfigMap", "meshfleet"),
+        ("Secret", "shop"),
+        ("Namespace", ""),
+        ("Node", ""),
+        ("ConfigMapList", "shop"),
+    ] {
+        assert_eq!(check_one(kind, namespace, &json!({})), Err(Code::Floor), "{kind} {namespace}");
+    }
+}
+
+#[test]
+fn what_cannot_be_made_again_is_not_deleted() {
+    for kind in ["Namespace", "Node", "PersistentVolume", "CustomResourceDefinition"] {
+        assert_eq!(check_plan(&[], &[id(kind, "")]), Err(Code::Floor), "{kind}");
+    }
+    let planned = id("ConfigMap", "shop");
+    assert_eq!(check_plan(&[(planned.clone(), body(&planned, &json!({})))], &[planned]), Err(Code::Floor));
+}
+
+#[test]
+fn powers_over_the_cluster_are_not_given() {
+    let cases = [
+        ("RoleBinding", json!({"roleRef": {"name": "cluster-admin"}})),
+        (
+            "RoleBinding",
+            json!({"roleRef": {"name": "view"}, "subjects": [{"kind": "Group", "name": "system:masters"}]}),
+        ),
+        ("ClusterRole", json!({"rules": [{"verbs": ["get", "*"]}]})),
+        ("ClusterRole", json!({"rules": [{"verbs": ["escalate"]}]})),
+        ("ClusterRole", json!({"aggregationRule": {}})),
+    ];
+    for (kind, more) in cases {
+        let namespace = if kind == "RoleBinding" { "shop" } else { "" };
+        assert_eq!(check_one(kind, namespace, &more), Err(Code::Floor), "{more}");
+    }
+}
+
+#[test]
+fn a_body_that_is_not_what_the_plan_says_is_malformed() {
+    let cases = [
+        json!({"metadata": {"name": "y"}}),
+        json!({"kind": "Secret"}),
+        json!({"status": {}}),
+        json!({"metadata": {"uid": "1"}}),
+        json!({"metadata": {"ownerReferences": []}}),
+        json!({"metadata": {"finalizers": ["a/b"]}}),
+    ];
+    for more in cases {
+        let (id, mut wrong) = (id("ConfigMap", "shop"), body(&id("ConfigMap", "shop"), &json!({})));
+        for (field, value) in more.as_object().unwrap() {
+            match (wrong.get_mut(field).and_then(Value::as_object_mut), value.as_object()) {
+                (Some(map), Some(value)) => map.extend(value.clone()),
+                _ => wrong[field] = value.clone(),
+            }
+        }
+        assert_eq!(check_plan(&[(id, wrong)], &[]), Err(Code::Malformed), "{more}");
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let id = id("ConfigMap", "shop");
+    let large = body(&id, &json!({"data": {"x": "y".repeat(MAX_OBJECT_BYTES)}}));
+    assert_eq!(check_plan(&[(id.clone(), large)], &[]), Err(Code::Floor));
+    let small = body(&id, &json!({}));
+    let many: Vec<_> = (0..=MAX_OBJECTS).map(|_| (id.clone(), small.clone())).collect();
+    assert_eq!(check_plan(&many, &[]), Err(Code::Floor));
+}

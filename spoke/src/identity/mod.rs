@@ -1,0 +1,189 @@
+//! Who this spoke is: a key that never leaves the cluster, and the certificate that the hub gave for it.
+//!
+//! They are kept in the Secret `spoke-identity`. The key is written down *before* it is enrolled, so that a spoke that is
+//! killed in between enrols the same key again, which the hub answers as it did the first time.
+
+mod enrol;
+mod key;
+mod pin;
+mod token;
+
+pub use enrol::enrol;
+pub use key::{client_config, generate_key};
+pub use pin::{Pin, PinnedVerifier};
+pub use token::{InvalidToken, Token};
+
+use crate::{
+    cluster,
+    secrets::{Data, Secrets, Stored, Version},
+    writes,
+};
+
+const NAME: &str = "spoke-identity";
+
+/// What can go wrong with the identity.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Secret could not be read.
+    #[error("cannot read the Secret {NAME}")]
+    Read(#[source] cluster::Error),
+    /// The Secret could not be written.
+    #[error("cannot write the Secret {NAME}")]
+    Write(#[source] writes::Error),
+    /// There is no identity yet, and nothing to get one with.
+    #[error(
+        "this cluster is not enrolled: give a token with --token-file or MESHFLEET_TOKEN (meshfleet cluster enrol NAME prints one)"
+    )]
+    NoToken,
+    /// The token's file cannot be read.
+    #[error("cannot read the token's file")]
+    TokenFile(#[source] std::io::Error),
+    /// The token is none.
+    #[error("the enrolment token cannot be used")]
+    Token(#[from] InvalidToken),
+    /// A key or certificate cannot be made or read.
+    #[error("cannot use the key or certificate: {0}")]
+    Key(String),
+    /// The hub could not be reached.
+    #[error("cannot reach the hub at {hub}")]
+    Unreachable {
+        /// Its address.
+        hub: String,
+        /// Why not.
+        #[source]
+        source: tonic::transport::Error,
+    },
+    /// The hub refused.
+    #[error("the hub refused the enrolment: {0}")]
+    Refused(String),
+    /// The hub's answer does not fit what was asked.
+    #[error("the hub's answer cannot be used: {0}")]
+    Answer(&'static str),
+}
+
+/// Who this spoke is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// UUID of the cluster.
+    pub cluster_id: String,
+    /// Name of the cluster, for people.
+    pub cluster_name: String,
+    /// PEM of the client certificate.
+    pub certificate: String,
+    /// PEM of the hub's CA.
+    pub ca: String,
+    /// PEM of the private key.
+    key: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("cluster_id", &self.cluster_id).finish_non_exhaustive()
+    }
+}
+
+/// Where the identity is kept.
+pub struct Store {
+    secrets: Secrets,
+}
+
+/// What the Secret holds.
+#[derive(Debug)]
+pub enum Kept {
+    /// Nothing yet.
+    Nothing,
+    /// A key that is not known to be enrolled.
+    Key(PendingKey),
+    /// An identity.
+    Identity(Identity),
+}
+
+/// A key that is written down and not known to be enrolled.
+#[derive(Clone)]
+pub struct PendingKey {
+    pem: String,
+    version: Version,
+}
+
+impl std::fmt::Debug for PendingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingKey").finish_non_exhaustive()
+    }
+}
+
+impl PendingKey {
+    /// The private key.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+}
+
+impl Identity {
+    /// An identity of a key that was enrolled.
+    #[must_use]
+    pub fn new(key: &PendingKey, cluster: (String, String), certificate: String, ca: String) -> Self {
+        let (cluster_id, cluster_name) = cluster;
+        Self { cluster_id, cluster_name, certificate, ca, key: key.pem.clone() }
+    }
+}
+
+impl Store {
+    /// A store over the spoke's Secrets.
+    #[must_use]
+    pub fn new(secrets: Secrets) -> Self {
+        Self { secrets }
+    }
+
+    /// What is kept.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn load(&self) -> Result<Kept, Error> {
+        let found = self.secrets.find(NAME).await.map_err(Error::Read)?;
+        Ok(found.map_or(Kept::Nothing, |secret| read(&secret)))
+    }
+
+    /// Writes down a new key.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn save_key(&self, pem: String) -> Result<PendingKey, Error> {
+        let data = Data::from([("key", pem.clone().into_bytes())]);
+        let version = self.secrets.put(NAME, None, data).await.map_err(Error::Write)?;
+        Ok(PendingKey { pem, version })
+    }
+
+    /// Writes down the identity that the hub gave for a key.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn save(&self, key: &PendingKey, identity: &Identity) -> Result<(), Error> {
+        let data = Data::from([
+            ("key", identity.key.clone().into_bytes()),
+            ("cluster-id", identity.cluster_id.clone().into_bytes()),
+            ("cluster-name", identity.cluster_name.clone().into_bytes()),
+            ("certificate", identity.certificate.clone().into_bytes()),
+            ("ca", identity.ca.clone().into_bytes()),
+        ]);
+        self.secrets.put(NAME, Some(&key.version), data).await.map(drop).map_err(Error::Write)
+    }
+}
+
+/// A Secret without a key is as good as none, but for its version: it is written over.
+fn read(secret: &Stored) -> Kept {
+    let Some(key) = secret.text("key") else { return Kept::Nothing };
+    let whole = || {
+        Some(Identity {
+            cluster_id: secret.text("cluster-id")?,
+            cluster_name: secret.text("cluster-name")?,
+            certificate: secret.text("certificate")?,
+            ca: secret.text("ca")?,
+            key: key.clone(),
+        })
+    };
+    whole().map_or_else(
+        || Kept::Key(PendingKey { pem: key.clone(), version: secret.version.clone() }),
+        Kept::Identity,
+    )
+}

@@ -1,0 +1,281 @@
+//! The spoke: the agent in a cluster.
+//!
+//! It dials the hub, takes in targets, and makes the cluster what the accepted target says: nothing older, nothing more.
+//! It knows no platform: what a cluster needs, and what counts as healthy, comes in its plan. It goes on by itself while
+//! the hub is away. In the order of the data: [`delivery`], [`fence`], [`apply`], [`health`], [`report`], [`drift`].
+
+pub mod config;
+
+pub mod agent;
+pub mod delivery;
+pub mod identity;
+
+pub mod document;
+pub mod fence;
+pub mod floor;
+pub mod refusal;
+
+pub mod apply;
+pub mod inventory;
+pub mod namespaces;
+pub mod owned;
+pub mod path;
+
+pub mod drift;
+pub mod facts;
+pub mod health;
+pub mod observe;
+pub mod report;
+
+pub mod backoff;
+pub mod cluster;
+pub mod deploy;
+pub mod digest;
+pub mod lease;
+pub mod secrets;
+pub mod writes;
+
+#[cfg(test)]
+mod samples;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use kube::{
+    Client,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    agent::{Accepted, Agent, Outlets, Setup},
+    backoff::Backoff,
+    cluster::Cluster,
+    config::Config,
+    delivery::{Delivery, Levels},
+    identity::{Identity, Kept, Token},
+    lease::{Holder, Keeper},
+    secrets::Secrets,
+    writes::Writes,
+};
+
+/// Longest pause between two attempts to begin.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why a spoke cannot run at all. Everything else is a state that passes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kubeconfig cannot be used.
+    #[error("cannot read the kubeconfig")]
+    Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// There is no service account to run as.
+    #[error("this is no pod with a service account: give --kubeconfig")]
+    InCluster(#[source] kube::config::InClusterError),
+    /// No client can be made of the settings.
+    #[error("cannot make a client for the API server")]
+    Client(#[source] kube::Error),
+}
+
+/// An error and what caused it, in one line.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        // Some libraries print their cause themselves.
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs a spoke until `stop`.
+///
+/// # Errors
+/// If it cannot be told how to reach its API server.
+pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Error> {
+    let cluster = Cluster::new(client(config.kubeconfig.as_deref()).await?);
+    let mut tasks = JoinSet::new();
+    let (keeper, lease) = Keeper::new(&cluster, &config.namespace, Holder::this_process(random()));
+    // The Lease is given back last, when nothing writes any more.
+    let stop_lease = CancellationToken::new();
+    tasks.spawn(keeper.run(stop_lease.clone()));
+    let (generation, accepted_generation) = watch::channel(0);
+    let writes = Writes::new(lease.clone(), accepted_generation);
+    let secrets = Secrets::new(&cluster, &config.namespace, writes.clone());
+
+    let mut spoke = Spoke { config, cluster, writes, secrets, lease, generation };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = spoke.lease_held() => spoke.live(&stop, &mut tasks).await,
+    }
+    stop_lease.cancel();
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// What every stage of a spoke's life works with.
+struct Spoke {
+    config: Config,
+    cluster: Cluster,
+    writes: Writes,
+    secrets: Secrets,
+    lease: watch::Receiver<lease::State>,
+    generation: watch::Sender<u64>,
+}
+
+impl Spoke {
+    async fn lease_held(&self) {
+        let mut lease = self.lease.clone();
+        // The keeper lives longer than this.
+        let _ = lease.wait_for(|state| matches!(state, lease::State::Held { .. })).await;
+    }
+
+    async fn live(&mut self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+        let Some(identity) = self.identity(stop).await else { return };
+        tracing::info!(cluster.id = %identity.cluster_id, cluster.name = %identity.cluster_name, "this cluster is enrolled");
+        let (facts, known_facts) = watch::channel(None);
+        tasks.spawn(facts::keep(self.cluster.clone(), facts, stop.clone()));
+
+        let (offered, offers) = mpsc::channel(4);
+        let outlets = Outlets {
+            accepted: watch::Sender::new(Arc::new(Accepted::default())),
+            generation: self.generation.clone(),
+            report: watch::Sender::new(None),
+            drift: watch::Sender::new(None),
+        };
+        let levels = Levels {
+            accepted: outlets.accepted.subscribe(),
+            report: outlets.report.subscribe(),
+            drift: outlets.drift.subscribe(),
+            facts: known_facts,
+            lease: self.lease.clone(),
+        };
+        let setup = Setup {
+            cluster: self.cluster.clone(),
+            writes: self.writes.clone(),
+            secrets: self.secrets.clone(),
+            cluster_id: identity.cluster_id.clone(),
+            namespace: self.config.namespace.clone(),
+            outlets,
+            offers,
+        };
+        let Some(agent) = begin(setup, stop).await else { return };
+        // Only now is it known what the hub is to be told of the fence.
+        let delivery =
+            Delivery { hub: self.config.hub.clone(), identity: Arc::new(identity), levels, offers: offered };
+        tasks.spawn(delivery.run(stop.clone()));
+        agent.run(stop.clone()).await;
+    }
+
+    /// The identity, once there is one. None if the spoke stops before.
+    async fn identity(&self, stop: &CancellationToken) -> Option<Identity> {
+        let store = identity::Store::new(self.secrets.clone());
+        let mut backoff = Backoff::new(Duration::from_millis(500), LONGEST_PAUSE);
+        let mut said = String::new();
+        loop {
+            let error = tokio::select! {
+                () = stop.cancelled() => return None,
+                found = self.enrolled(&store) => match found {
+                    Ok(identity) => return Some(identity),
+                    Err(error) => error,
+                },
+            };
+            let why = chain(&error);
+            if why != said {
+                tracing::error!(error = %why, "this cluster is not enrolled yet");
+                said = why;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(backoff.pause()) => {}
+            }
+        }
+    }
+
+    async fn enrolled(&self, store: &identity::Store) -> Result<Identity, identity::Error> {
+        let key = match store.load().await? {
+            Kept::Identity(identity) => return Ok(identity),
+            Kept::Key(key) => key,
+            Kept::Nothing => {
+                // A token that cannot be used leaves nothing behind.
+                self.token()?;
+                store.save_key(identity::generate_key()?).await?
+            }
+        };
+        let identity = identity::enrol(&self.config.hub, &self.token()?, &key).await?;
+        store.save(&key, &identity).await?;
+        Ok(identity)
+    }
+
+    /// The token, read anew each time: a person may replace one that was wrong.
+    fn token(&self) -> Result<Token, identity::Error> {
+        let text = match &self.config.token_file {
+            Some(file) => std::fs::read_to_string(file).map_err(identity::Error::TokenFile)?,
+            None => std::env::var("MESHFLEET_TOKEN").map_err(|_| identity::Error::NoToken)?,
+        };
+        Ok(Token::read(&text)?)
+    }
+}
+
+/// An agent, once what was accepted and what is ours can be read.
+async fn begin(mut setup: Setup, stop: &CancellationToken) -> Option<Agent> {
+    let mut backoff = Backoff::new(Duration::from_millis(500), LONGEST_PAUSE);
+    loop {
+        match Agent::begin(setup, stop).await {
+            Ok(agent) => return Some(agent),
+            Err((again, error)) => {
+                tracing::error!(error = %chain(&error), "cannot begin yet");
+                setup = again;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(backoff.pause()) => {}
+        }
+    }
+}
+
+async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
+    let mut config = match kubeconfig {
+        Some(file) => {
+            let read = Kubeconfig::read_from(file).map_err(Error::Kubeconfig)?;
+            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+                .await
+                .map_err(Error::Kubeconfig)?
+        }
+        None => kube::Config::incluster().map_err(Error::InCluster)?,
+    };
+    // The library would try for many minutes; what is worth trying again is decided in one place, see `cluster`.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Client::try_from(config).map_err(Error::Client)
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // Without randomness the name only serves where the system tells the process apart.
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot open the door")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_chain_names_every_cause_once() {
+        let error = Outer(std::io::Error::other("no key"));
+        assert_eq!(chain(&error), "cannot open the door: no key");
+    }
+}

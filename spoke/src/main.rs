@@ -1,0 +1,43 @@
+//! `spoke run`: the agent of a cluster.
+
+use clap::Parser as _;
+use spoke::config::{Action, Command, Config, LogFormat};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> anyhow::Result<()> {
+    let Action::Run(config) = Command::parse().action;
+    // Two providers in one process would leave rustls without a choice.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a cryptography provider is installed already"))?;
+    logs(config.log_format);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(config))
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let spoke = tokio::spawn(spoke::run(config, stop.clone()));
+    tokio::pin!(spoke);
+    tokio::select! {
+        ended = &mut spoke => return Ok(ended??),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping: writes in flight are finished first");
+    stop.cancel();
+    Ok(spoke.await??)
+}
+
+/// Logs go to stderr. The libraries below say too much by themselves.
+fn logs(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,kube=warn,h2=warn,tower=warn"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}

@@ -1,0 +1,79 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn pod() -> Value {
+    json!({
+        "metadata": {"annotations": {"meshfleet.dev/applied-by": "x"}, "finalizers": ["a/b", "c"]},
+        "spec": {"containers": [
+            {"name": "proxy", "image": "proxy:1"},
+            {"name": "discovery", "image": "pilot:1", "ports": [{"containerPort": 80, "protocol": "TCP", "name": "http"}]},
+        ]},
+    })
+}
+
+#[test]
+fn a_path_finds_its_value() {
+    let cases = [
+        (r#".spec.containers[name="discovery"].image"#, json!("pilot:1")),
+        (r#".spec.containers[name="discovery"].ports[containerPort=80,protocol="TCP"].name"#, json!("http")),
+        (".spec.containers[0].image", json!("proxy:1")),
+        (r#".metadata.finalizers[="a/b"]"#, json!("a/b")),
+        (r#".metadata.annotations["meshfleet.dev/applied-by"]"#, json!("x")),
+    ];
+    for (path, value) in cases {
+        assert_eq!(path.parse::<Path>().unwrap().get(&pod()), Some(&value), "{path}");
+    }
+}
+
+#[test]
+fn a_path_finds_nothing_where_nothing_is() {
+    for path in
+        [".status", r#".spec.containers[name="cni"].image"#, ".spec.containers[7]", ".spec.containers.image"]
+    {
+        assert_eq!(path.parse::<Path>().unwrap().get(&pod()), None, "{path}");
+    }
+}
+
+#[test]
+fn what_is_no_path_is_refused() {
+    for text in
+        ["", "spec", ".", "..a", ".a[", ".a[]", ".a[name]", ".a[name=x]", ".a[=]", ".a[1", r#".a["b]"#, ".a]"]
+    {
+        assert!(text.parse::<Path>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn keys_are_spelled_as_api_servers_spell_them() {
+    let managed = ["f:spec", "f:ports", r#"k:{"protocol":"TCP","containerPort":80}"#, "f:name"];
+    let path = Path::try_from(managed.map(str::to_owned).to_vec()).unwrap();
+    assert_eq!(path.to_string(), r#".spec.ports[containerPort=80,protocol="TCP"].name"#);
+}
+
+fn elements() -> impl Strategy<Value = Element> {
+    let name = "[a-zA-Z][a-zA-Z0-9-]{0,8}";
+    let value = prop_oneof![any::<u16>().prop_map(Value::from), "[ -~]{0,10}".prop_map(Value::from)];
+    prop_oneof![
+        name.prop_map(Element::Field),
+        (0..50usize).prop_map(Element::Index),
+        value.clone().prop_map(Element::Item),
+        proptest::collection::btree_map(name, value, 1..3)
+            .prop_map(|key| Element::Key(key.into_iter().collect())),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn both_spellings_can_be_read_back(elements in proptest::collection::vec(elements(), 1..6)) {
+        let path = Path(elements);
+        prop_assert_eq!(path.to_string().parse::<Path>(), Ok(path.clone()));
+        prop_assert_eq!(Path::try_from(Vec::<String>::from(path.clone())), Ok(path));
+    }
+
+    #[test]
+    fn reading_a_path_never_panics(text in ".{0,60}") {
+        let _ = text.parse::<Path>();
+    }
+}

@@ -1,0 +1,324 @@
+//! The report: the present state of the accepted target.
+//!
+//! Pure. A level, not an event: it is made anew from everything that is known, and sent when it differs from the last.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    apply::{Progress, Stage},
+    digest::Digest,
+    document::{Expectation, ObjectId, ObjectKey, PlannedObject},
+    fence::{Content, Fence},
+    health::{Level, Verdict},
+    inventory::{self, Entry},
+    observe::{Live, Sight},
+};
+
+/// Longest message of one object.
+const MAX_MESSAGE_BYTES: usize = 1024;
+
+/// What a spoke says of its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Generation of the target.
+    pub generation: u64,
+    /// Its digest.
+    pub target: Digest,
+    /// How far it is.
+    pub phase: Phase,
+    /// What is awaited or what failed; may be empty.
+    pub message: String,
+    /// Everything that is managed or expected.
+    pub objects: Vec<ObjectState>,
+    /// The last generation that was applied to its end.
+    pub completed: u64,
+}
+
+/// How far a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Objects are being written.
+    Applying,
+    /// All is written; health is awaited.
+    Converging,
+    /// Applied to its end and healthy now.
+    Healthy,
+    /// Not healthy, after it was or after its deadline.
+    Unhealthy,
+    /// It cannot be applied.
+    Failed,
+}
+
+/// One object under a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectState {
+    /// Which.
+    pub id: ObjectId,
+    /// How it became known.
+    pub role: Role,
+    /// Empty while it is absent.
+    pub uid: String,
+    /// What was applied; none for expectations.
+    pub body: Option<Digest>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whether it meets what the plan asks of it.
+    pub healthy: bool,
+    /// Why not, or who holds it.
+    pub message: String,
+    /// The generation under which this outcome came.
+    pub generation: u64,
+}
+
+/// How an object became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// We made it, or are to make it.
+    Created,
+    /// We took it over.
+    Adopted,
+    /// Somebody else makes it.
+    Expected,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not yet its turn, or not gone yet.
+    Pending,
+    /// Made.
+    Created,
+    /// Changed.
+    Changed,
+    /// As it should be already.
+    Unchanged,
+    /// Deleted.
+    Deleted,
+    /// Somebody else holds fields that we would write.
+    Conflict,
+    /// It exists and is not ours.
+    AdoptionRequired,
+    /// Refused; again would not help.
+    Rejected,
+    /// Could not be sent; tried again.
+    Unreachable,
+    /// To be deleted, but not in the inventory.
+    Left,
+    /// An expectation that does not hold.
+    Unfulfilled,
+    /// An expectation that holds.
+    Fulfilled,
+}
+
+impl From<inventory::Outcome> for Outcome {
+    fn from(outcome: inventory::Outcome) -> Self {
+        match outcome {
+            inventory::Outcome::Created => Self::Created,
+            inventory::Outcome::Changed => Self::Changed,
+            inventory::Outcome::Unchanged => Self::Unchanged,
+        }
+    }
+}
+
+/// Everything that a report is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// What was accepted.
+    pub fence: &'a Fence,
+    /// What that stands for.
+    pub content: &'a Content,
+    /// How far the apply is.
+    pub progress: &'a Progress,
+    /// What is said of health.
+    pub verdict: &'a Verdict,
+    /// What is seen of the cluster.
+    pub live: &'a Live,
+}
+
+impl Seen<'_> {
+    /// The report.
+    #[must_use]
+    pub fn report(self) -> Report {
+        let (phase, message) = self.phase();
+        let mut objects: BTreeMap<ObjectKey, ObjectState> = BTreeMap::new();
+        let plan = &self.content.plan;
+        let planned = plan.objects().map(|planned| self.planned(planned));
+        let expected = plan.expectations.iter().map(|expectation| self.expected(expectation));
+        let deleted = self.content.target.deletions.iter().map(|deletion| self.to_delete(&deletion.id));
+        let kept = self.progress.inventory.entries().map(|entry| self.kept(entry));
+        for state in planned.chain(expected).chain(deleted).chain(kept) {
+            objects.entry(state.id.key()).or_insert(state);
+        }
+        Report {
+            generation: self.fence.generation,
+            target: self.fence.target,
+            phase,
+            message: shortened(message),
+            objects: objects.into_values().collect(),
+            completed: self.fence.completed,
+        }
+    }
+
+    fn phase(self) -> (Phase, String) {
+        let verdict = self.verdict;
+        match &self.progress.stage {
+            Stage::Applying(what) => (Phase::Applying, what.clone()),
+            Stage::AwaitingHealth => (Phase::Converging, verdict.message.clone()),
+            Stage::Overdue(why) => (Phase::Unhealthy, format!("{why}: {}", verdict.message)),
+            Stage::Failed(why) => (Phase::Failed, why.clone()),
+            Stage::Done if self.fence.completed != self.fence.generation => {
+                (Phase::Converging, "all is applied; that is being written down".to_owned())
+            }
+            Stage::Done => match verdict.level {
+                Level::Healthy => (Phase::Healthy, String::new()),
+                Level::Unhealthy => (Phase::Unhealthy, verdict.message.clone()),
+                Level::Unknown => (Phase::Converging, verdict.message.clone()),
+            },
+        }
+    }
+
+    fn planned(self, planned: &PlannedObject) -> ObjectState {
+        let entry = self.progress.inventory.get(&planned.id);
+        let (outcome, message) =
+            match (self.progress.objects.get(&planned.id.key()), entry, &self.progress.stage) {
+                (Some(done), _, _) => (done.outcome, done.message.clone()),
+                // After a restart of a spoke that was through: what came of it stands in the inventory.
+                (None, Some(entry), Stage::Done) if entry.generation == self.fence.generation => {
+                    (entry.outcome.into(), String::new())
+                }
+                (None, Some(_), Stage::Done) => (Outcome::Unchanged, String::new()),
+                (None, _, _) => (Outcome::Pending, String::new()),
+            };
+        let unwell = self.verdict.objects.get(&planned.id.key());
+        let applied = matches!(outcome, Outcome::Created | Outcome::Changed | Outcome::Unchanged);
+        ObjectState {
+            id: planned.id.clone(),
+            role: entry.map_or(Role::Created, role),
+            uid: entry.map(|entry| entry.uid.clone()).unwrap_or_default(),
+            body: entry.map(|entry| entry.body),
+            outcome,
+            healthy: applied && unwell.is_none(),
+            message: shortened(if message.is_empty() {
+                unwell.cloned().unwrap_or_default()
+            } else {
+                message
+            }),
+            generation: self.fence.generation,
+        }
+    }
+
+    fn expected(self, expectation: &Expectation) -> ObjectState {
+        let uid = match self.live.sight(&expectation.id) {
+            Sight::Present { object, .. } => {
+                object["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+            }
+            Sight::Absent | Sight::Unknown(_) => String::new(),
+        };
+        let unwell = self.verdict.objects.get(&expectation.id.key());
+        ObjectState {
+            id: expectation.id.clone(),
+            role: Role::Expected,
+            uid,
+            body: None,
+            outcome: if unwell.is_none() { Outcome::Fulfilled } else { Outcome::Unfulfilled },
+            healthy: unwell.is_none(),
+            message: shortened(unwell.cloned().unwrap_or_default()),
+            generation: self.fence.generation,
+        }
+    }
+
+    /// An object that is to go. Once the target is through, it is gone or was left.
+    fn to_delete(self, id: &ObjectId) -> ObjectState {
+        let entry = self.progress.inventory.get(id);
+        let (outcome, message) = match (self.progress.objects.get(&id.key()), &self.progress.stage) {
+            (Some(done), _) => (done.outcome, done.message.clone()),
+            (None, Stage::Done) => (Outcome::Deleted, String::new()),
+            (None, _) => (Outcome::Pending, String::new()),
+        };
+        ObjectState {
+            id: id.clone(),
+            role: entry.map_or(Role::Created, role),
+            uid: entry.map(|entry| entry.uid.clone()).unwrap_or_default(),
+            body: entry.map(|entry| entry.body),
+            outcome,
+            healthy: true,
+            message: shortened(message),
+            generation: self.fence.generation,
+        }
+    }
+
+    /// An object that is ours and that the target does not speak of: it stays, and the hub gets to know of it.
+    fn kept(self, entry: &Entry) -> ObjectState {
+        ObjectState {
+            id: entry.id.clone(),
+            role: role(entry),
+            uid: entry.uid.clone(),
+            body: Some(entry.body),
+            outcome: entry.outcome.into(),
+            healthy: true,
+            message: String::new(),
+            generation: entry.generation,
+        }
+    }
+}
+
+fn role(entry: &Entry) -> Role {
+    match entry.role {
+        inventory::Role::Created => Role::Created,
+        inventory::Role::Adopted => Role::Adopted,
+    }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_MESSAGE_BYTES {
+        let end = (0..=MAX_MESSAGE_BYTES - 4).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::samples::content;
+
+    fn phase(stage: Stage, level: Level, completed: u64) -> Phase {
+        let content = content(3, &["a".to_owned()]);
+        let fence = Fence { epoch: 1, generation: 3, target: content.digest, completed };
+        let progress = Progress { stage, objects: BTreeMap::new(), inventory: Arc::default() };
+        let verdict = Verdict { level, ..Verdict::default() };
+        let seen = Seen {
+            fence: &fence,
+            content: &content,
+            progress: &progress,
+            verdict: &verdict,
+            live: &Live::default(),
+        };
+        seen.report().phase
+    }
+
+    #[test]
+    fn a_target_is_healthy_only_once_its_end_is_written_down() {
+        assert_eq!(phase(Stage::Done, Level::Healthy, 2), Phase::Converging);
+        assert_eq!(phase(Stage::Done, Level::Healthy, 3), Phase::Healthy);
+        assert_eq!(phase(Stage::Done, Level::Unknown, 3), Phase::Converging);
+        assert_eq!(phase(Stage::Done, Level::Unhealthy, 3), Phase::Unhealthy);
+    }
+
+    #[test]
+    fn a_target_under_way_is_never_healthy() {
+        assert_eq!(phase(Stage::Applying(String::new()), Level::Healthy, 2), Phase::Applying);
+        assert_eq!(phase(Stage::AwaitingHealth, Level::Healthy, 2), Phase::Converging);
+        assert_eq!(phase(Stage::Overdue(String::new()), Level::Unknown, 2), Phase::Unhealthy);
+        assert_eq!(phase(Stage::Failed(String::new()), Level::Healthy, 2), Phase::Failed);
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        let cut = shortened("ä".repeat(2000));
+        assert!(cut.len() <= MAX_MESSAGE_BYTES && cut.ends_with('…'));
+    }
+}

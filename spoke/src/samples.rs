@@ -1,0 +1,28 @@
+//! Samples for tests: whole targets.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::{digest::Digest, fence::Content};
+
+/// A target whose plan applies ConfigMaps with these values.
+pub fn content(generation: u64, values: &[String]) -> Content {
+    let mut documents = BTreeMap::new();
+    let mut objects = Vec::new();
+    for (number, value) in values.iter().enumerate() {
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": value},
+            "metadata": {"name": format!("x{number}"), "namespace": "mesh"}});
+        let bytes = body.to_string().into_bytes();
+        let id = json!({"group": "", "version": "v1", "kind": "ConfigMap", "namespace": "mesh", "name": format!("x{number}")});
+        objects.push(json!({"id": id, "body": Digest::of(&bytes)}));
+        documents.insert(Digest::of(&bytes), bytes);
+    }
+    let phases = json!([{"name": "one", "objects": objects, "until": "applied", "deadline_s": 60}]);
+    let plan = json!({"format": 1, "namespaces": ["mesh"], "phases": phases, "expectations": [], "healthy_when": []});
+    let plan = plan.to_string().into_bytes();
+    let target = json!({"format": 1, "cluster": "c1", "epoch": 1, "generation": generation,
+        "plan": Digest::of(&plan), "deletions": [], "overwrite": [], "adopt": "Never"});
+    documents.insert(Digest::of(&plan), plan);
+    Content::assemble(target.to_string().into_bytes(), &documents).unwrap()
+}

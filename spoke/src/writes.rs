@@ -1,0 +1,135 @@
+//! The one way to write into the cluster. Everything but the Lease goes through here.
+//!
+//! A write is sent only while the Lease is held for longer than the write can take, and, if it carries out a target, only
+//! while that target is the accepted one. The check is made at each write, not once before a row of them.
+
+use std::{future::Future, time::Instant};
+
+use kube::api::PostParams;
+use tokio::sync::watch;
+
+use crate::{
+    cluster::{self, REQUEST_TIMEOUT, bounded},
+    lease, owned,
+};
+
+/// Why a write was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another spoke may be writing.
+    #[error("the Lease is not held: {0}")]
+    NoLease(String),
+    /// A newer target was accepted.
+    #[error("generation {0} is not the accepted one any more")]
+    Superseded(u64),
+    /// The API server did not do it, or did not say.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
+}
+
+/// What a write is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The spoke's own Secrets.
+    Bookkeeping,
+    /// Carrying out the target of this generation.
+    Target(u64),
+}
+
+/// The right to write. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Writes {
+    lease: watch::Receiver<lease::State>,
+    accepted: watch::Receiver<u64>,
+}
+
+impl Writes {
+    /// The right to write while the Lease is held and, for a target's writes, while its generation is the accepted one.
+    #[must_use]
+    pub fn new(lease: watch::Receiver<lease::State>, accepted: watch::Receiver<u64>) -> Self {
+        Self { lease, accepted }
+    }
+
+    /// Sends one write.
+    ///
+    /// # Errors
+    /// If it must not be sent now, or failed.
+    pub async fn send<T>(
+        &self,
+        purpose: Purpose,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        self.allowed(purpose)?;
+        let done = bounded(request).await?;
+        written();
+        Ok(done)
+    }
+
+    fn allowed(&self, purpose: Purpose) -> Result<(), Error> {
+        self.lease.borrow().allows(Instant::now() + REQUEST_TIMEOUT).map_err(Error::NoLease)?;
+        match purpose {
+            Purpose::Target(generation) if generation != *self.accepted.borrow() => {
+                Err(Error::Superseded(generation))
+            }
+            Purpose::Target(_) | Purpose::Bookkeeping => Ok(()),
+        }
+    }
+}
+
+/// Parameters of creating and replacing, under our field manager.
+#[must_use]
+pub fn as_manager() -> PostParams {
+    PostParams { field_manager: Some(owned::MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// Counts a write. In debug builds the process can be told to die after one, so that tests can show that it may die
+/// anywhere; the switch is not compiled into releases.
+fn written() {
+    #[cfg(debug_assertions)]
+    {
+        use std::sync::{
+            LazyLock,
+            atomic::{AtomicU64, Ordering},
+        };
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        static LAST: LazyLock<Option<u64>> =
+            LazyLock::new(|| std::env::var("MESHFLEET_DIE_AFTER_WRITES").ok()?.parse().ok());
+        let count = WRITTEN.fetch_add(1, Ordering::SeqCst) + 1;
+        if *LAST == Some(count) {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn writes(lease: lease::State, accepted: u64) -> Writes {
+        Writes::new(watch::channel(lease).1, watch::channel(accepted).1)
+    }
+
+    fn held(longer: Duration) -> lease::State {
+        lease::State::Held { until: Instant::now() + longer }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_without_the_lease() {
+        let lost = lease::State::HeldBy("another".to_owned());
+        let ends_soon = held(REQUEST_TIMEOUT - Duration::from_secs(1));
+        for state in [lost, ends_soon, lease::State::Waiting("not acquired yet".to_owned())] {
+            let sent = writes(state, 1).send(Purpose::Bookkeeping, async { panic!("it was sent") }).await;
+            assert!(matches!(sent, Err::<(), _>(Error::NoLease(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_for_a_target_that_is_not_the_accepted_one() {
+        let writes = writes(held(REQUEST_TIMEOUT * 2), 3);
+        let sent = writes.send(Purpose::Target(2), async { panic!("it was sent") }).await;
+        assert!(matches!(sent, Err::<(), _>(Error::Superseded(2))));
+        assert!(writes.send(Purpose::Target(3), async { Ok(()) }).await.is_ok());
+    }
+}
