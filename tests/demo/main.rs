@@ -1,0 +1,98 @@
+//! `cargo demo`: the main job on real parts, on one machine, with nothing to set up.
+//!
+//! A hub with its private Postgres, two control planes dressed as EKS and as ROSA, a real spoke in each, and a mesh of
+//! ten lines that comes to be differently on the two. Everything that is claimed is read back from the API servers; a
+//! claim that does not hold ends the demo with exit code 1.
+
+mod documents;
+mod proof;
+mod say;
+mod story;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+/// Shows the main job of meshfleet on real parts: hub, Postgres, two API servers, two spokes.
+#[derive(Debug, Parser)]
+#[command(name = "cargo demo --", bin_name = "cargo demo --")]
+struct Arguments {
+    /// End when everything was shown and checked, instead of staying up to be tried.
+    #[arg(long)]
+    once: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // The demo speaks TLS to its API servers; there is one provider, and this is the only place that chooses it.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        say::problem("a TLS provider was installed before the demo began");
+        return ExitCode::FAILURE;
+    }
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::problem(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let shown = shown_folder()?;
+    let folder = working_folder()?;
+    let result = tokio::select! {
+        result = tell(arguments, folder.path(), &shown) => result,
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C"),
+    };
+    if result.is_err() {
+        keep_logs(folder.path(), &shown);
+    }
+    result
+}
+
+async fn tell(arguments: &Arguments, folder: &std::path::Path, shown: &std::path::Path) -> Result<()> {
+    let stage = story::set_up(folder, shown).await?;
+    let told = story::tell(&stage).await;
+    if told.is_ok() && !arguments.once {
+        say::what_to_try(shown);
+        tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
+    }
+    let cleared = stage.clear().await;
+    told.and(cleared)
+}
+
+/// What a person may look at: the context of the command line, kubeconfigs, documents and logs.
+fn shown_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find the demo's own program")?;
+    let target = own.ancestors().nth(2).context("the demo lies in target/PROFILE")?.join("demo");
+    if target.exists() {
+        std::fs::remove_dir_all(&target).with_context(|| format!("cannot empty {}", target.display()))?;
+    }
+    std::fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
+    Ok(target)
+}
+
+/// Databases live here and go with the demo. A folder of its own, because the path of a Unix socket is short, and
+/// because Postgres, which never runs as root, must be able to reach it.
+fn working_folder() -> Result<tempfile::TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder =
+        tempfile::Builder::new().prefix("meshfleet-demo-").tempdir().context("cannot make a folder")?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
+    Ok(folder)
+}
+
+/// Copies the logs to where a person finds them after a failure.
+fn keep_logs(folder: &std::path::Path, shown: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|ending| ending == "log") {
+            let kept = shown.join(entry.file_name());
+            if std::fs::copy(entry.path(), &kept).is_ok() {
+                say::note(&format!("log: {}", kept.display()));
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Killed at every point: a process that dies right after each single write, and is started again, reaches the same end
+//! as one that never dies.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tests::{
+    clusters::{audit::Entry, standin::calisti::Behaviour},
+    fleet::{Cluster, Dress, Fleet, SPOKE_USER},
+};
+use tokio::time::{Duration, timeout};
+
+use crate::rig::Rig;
+
+/// A whole rollout with a death after each write takes many lives; each takes seconds.
+const ALL_LIVES: Duration = Duration::from_secs(300);
+
+/// More writes than a rollout can need: a spoke that makes no progress fails here and not by time.
+const MOST_LIVES: usize = 80;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spoke_that_dies_after_each_write_reaches_the_same_end() -> Result<()> {
+    let rig = Rig::start().await?;
+    let mut steady = rig.cluster("rosa-steady", Dress::Rosa, Behaviour::Normal).await?;
+    let mut dying = rig.cluster("rosa-dying", Dress::Rosa, Behaviour::Normal).await?;
+    rig.fleet.enrol(&mut steady, &[]).await?;
+    rig.fleet.enrol(&mut dying, &[]).await?;
+    rig.fleet.connected("rosa-steady").await?;
+    rig.fleet.connected("rosa-dying").await?;
+    rig.apply_mesh(&["rosa-steady", "rosa-dying"]).await?;
+    if let Some(spoke) = dying.spoke.take() {
+        spoke.kill().await?;
+    }
+    let number = rig.fleet.roll_out(&["payments"]).await?;
+    let lives = timeout(ALL_LIVES, live_and_die(&rig.fleet, &mut dying, number))
+        .await
+        .context("it took too long")??;
+    ensure!(lives > 8, "only {lives} lives: were the writes between them seen?");
+    rig.fleet.succeeded(number).await?;
+    same_end(&steady, &dying)?;
+    never_back_and_forth(&dying)
+}
+
+/// Starts the spoke again and again, each time to die after one write, until the rollout has ended.
+async fn live_and_die(fleet: &Fleet, cluster: &mut Cluster, rollout: u64) -> Result<usize> {
+    for life in 1..MOST_LIVES {
+        fleet.start_spoke(cluster, None, &[("MESHFLEET_DIE_AFTER_WRITES", "1")])?;
+        let spoke = cluster.spoke.as_mut().context("a spoke that was just started")?;
+        tokio::select! {
+            died = spoke.ended() => drop(died?),
+            ended = fleet.ended(rollout) => return ended.map(|_| life),
+        }
+    }
+    bail!("{MOST_LIVES} lives of one write each did not end the rollout")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_dies_between_any_two_commits_reaches_the_same_end() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let mut cluster = rig.cluster("rosa-1", Dress::Rosa, Behaviour::Normal).await?;
+    rig.fleet.enrol(&mut cluster, &[]).await?;
+    rig.fleet.connected("rosa-1").await?;
+    rig.apply_mesh(&["rosa-1"]).await?;
+    let number = rig.fleet.roll_out(&["payments"]).await?;
+    rig.fleet.hub.kill().await?;
+    let lives =
+        timeout(ALL_LIVES, ever_longer_lives(&mut rig, number)).await.context("it took too long")??;
+    ensure!(lives > 3, "only {lives} lives: were the commits between them seen?");
+    let ended = rig.fleet.succeeded(number).await?;
+    ensure!(ended["targets"][0]["generation"] == 1, "the target was sent anew: {ended:#}");
+    never_back_and_forth(&cluster)
+}
+
+/// The first life ends after one commit, the second after two, and so on: every point between two commits is met, and
+/// each life gets further than the one before.
+async fn ever_longer_lives(rig: &mut Rig, rollout: u64) -> Result<usize> {
+    for life in 1..MOST_LIVES {
+        rig.fleet.restart_hub(&[("MESHFLEET_DIE_AFTER_COMMITS", &life.to_string())]).await?;
+        let Fleet { hub, command_line, .. } = &mut rig.fleet;
+        let number = rollout.to_string();
+        let ended = async {
+            loop {
+                let shown = command_line.json(&["rollout", "show", &number]).await;
+                if shown.is_ok_and(|shown| shown["state"] != "Running") {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            died = hub.ended() => drop(died?),
+            () = ended => {
+                rig.fleet.hub.kill().await?;
+                rig.fleet.restart_hub(&[]).await?;
+                return Ok(life);
+            }
+        }
+    }
+    bail!("{MOST_LIVES} lives did not end the rollout")
+}
+
+/// What each object was made to be, by the last request that wrote it.
+fn last_written(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
+    let written = meshes(cluster)?;
+    let bodies = written.into_iter().map(|entry| {
+        let mut body = entry.request_body.clone().unwrap_or_default();
+        // Cluster and digest stand in the annotation, the cluster's name in the control plane: not the same by design.
+        body["metadata"]["annotations"] = Value::Null;
+        for field in ["clusterID", "networkName"] {
+            if body["spec"].get(field).is_some() {
+                body["spec"][field] = Value::Null;
+            }
+        }
+        (object(&entry), body)
+    });
+    Ok(bodies.collect())
+}
+
+fn same_end(one: &Cluster, other: &Cluster) -> Result<()> {
+    let (one, other) = (last_written(one)?, last_written(other)?);
+    ensure!(one.len() >= 8, "a mesh on ROSA has more objects than {:?}", one.keys());
+    ensure!(one == other, "not the same end:\n{one:#?}\n{other:#?}");
+    Ok(())
+}
+
+/// No object is written to be A, then B, then A again.
+fn never_back_and_forth(cluster: &Cluster) -> Result<()> {
+    let mut history: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for entry in meshes(cluster)? {
+        let bodies = history.entry(object(&entry)).or_default();
+        let body = entry.request_body.unwrap_or_default();
+        if bodies.last() == Some(&body) {
+            continue;
+        }
+        ensure!(!bodies.contains(&body), "an object went back: {:?}", bodies);
+        bodies.push(body);
+    }
+    ensure!(!history.is_empty(), "the audit log shows no write of the spoke");
+    Ok(())
+}
+
+/// The spoke's writes outside its own namespace, oldest first.
+fn meshes(cluster: &Cluster) -> Result<Vec<Entry>> {
+    let written = cluster.plane.audit().mutations_by(SPOKE_USER)?;
+    Ok(written.into_iter().filter(|entry| entry.namespace != "meshfleet").collect())
+}
+
+fn object(entry: &Entry) -> String {
+    format!("{} {}/{}", entry.resource, entry.namespace, entry.name)
+}

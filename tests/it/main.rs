@@ -1,0 +1,11 @@
+//! Tests of the whole: real programs, a real PostgreSQL, real API servers.
+
+mod clusters;
+mod crash;
+mod first_run;
+mod identity;
+mod private_postgres;
+mod rig;
+mod spoke;
+mod store;
+mod tenancy;

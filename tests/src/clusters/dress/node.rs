@@ -1,0 +1,77 @@
+//! Nodes as kubelets of a provider report them.
+
+use serde_json::{Map, Value, json};
+
+/// What differs between the nodes of providers.
+#[derive(Debug, Clone)]
+pub struct Node<'a> {
+    /// Name, as the provider builds it.
+    pub name: &'a str,
+    /// Availability zone, in the region that it is named after.
+    pub zone: &'a str,
+    /// `spec.providerID`.
+    pub provider_id: &'a str,
+    /// The provider's own labels.
+    pub labels: Vec<(&'a str, &'a str)>,
+    /// With the provider's suffix.
+    pub kubelet_version: &'a str,
+    /// Operating system, as a person reads it.
+    pub os_image: &'a str,
+    /// `containerd://…` or `cri-o://…`.
+    pub container_runtime: &'a str,
+}
+
+impl Node<'_> {
+    /// The object, ready and without taints.
+    pub(super) fn object(&self) -> Value {
+        let region = self.zone.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+        let common = [
+            ("kubernetes.io/hostname", self.name),
+            ("kubernetes.io/os", "linux"),
+            ("kubernetes.io/arch", "amd64"),
+            ("node.kubernetes.io/instance-type", "m5.xlarge"),
+            ("topology.kubernetes.io/region", region),
+            ("topology.kubernetes.io/zone", self.zone),
+        ];
+        let labels: Map<String, Value> = common
+            .into_iter()
+            .chain(self.labels.iter().copied())
+            .map(|(key, value)| (key.to_owned(), Value::from(value)))
+            .collect();
+        json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": self.name, "labels": labels},
+            "spec": {"providerID": self.provider_id},
+            "status": self.status(),
+        })
+    }
+
+    fn status(&self) -> Value {
+        let resources = json!({"cpu": "4", "memory": "16Gi", "pods": "110"});
+        json!({
+            "capacity": resources,
+            "allocatable": resources,
+            "conditions": [{
+                "type": "Ready",
+                "status": "True",
+                "reason": "KubeletReady",
+                "message": "kubelet is posting ready status",
+                "lastHeartbeatTime": "2024-01-01T00:00:00Z",
+                "lastTransitionTime": "2024-01-01T00:00:00Z",
+            }],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "operatingSystem": "linux",
+                "osImage": self.os_image,
+                "kubeletVersion": self.kubelet_version,
+                "kubeProxyVersion": self.kubelet_version,
+                "containerRuntimeVersion": self.container_runtime,
+                "kernelVersion": "6.1.0",
+                "machineID": self.name,
+                "systemUUID": self.name,
+                "bootID": self.name,
+            },
+        })
+    }
+}

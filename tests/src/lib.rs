@@ -1,0 +1,7 @@
+//! What tests and demo stand on: real programs as processes, real control planes, and stand-ins for what a bare control
+//! plane does not have.
+
+pub mod clusters;
+pub mod fleet;
+pub mod processes;
+pub mod programs;
