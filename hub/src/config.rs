@@ -38,11 +38,39 @@ pub enum Database {
     Private(postgres::Config),
     /// One that others run. Its certificate authority must be there.
     Given {
-        /// How to connect. `Debug` of it shows no password.
-        options: Box<PgConnectOptions>,
+        /// Where it is.
+        url: DatabaseUrl,
         /// The folder of `ca.pem` and `ca.key`.
         ca: PathBuf,
     },
+}
+
+/// Where a database is. It may hold a password, so `Debug` shows nothing of it, and an error does not repeat it.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// How to connect. sqlx takes any scheme, so that one of another database would be tried as if it were ours.
+    pub fn options(&self) -> Result<PgConnectOptions, Error> {
+        let ours = ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme));
+        let options = self.0.parse().ok().filter(|_| ours);
+        options.ok_or(Error::DatabaseUrl)
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DatabaseUrl")
+    }
+}
+
+impl std::str::FromStr for DatabaseUrl {
+    type Err = std::convert::Infallible;
+
+    /// Whether it is a URL is said later: clap would repeat one that is none.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// Arguments that do not go together, or cannot be read.
@@ -66,7 +94,7 @@ pub struct Serve {
     data: Option<PathBuf>,
     /// Use this PostgreSQL instead of a private one; bring its schema up to date with `hub migrate`
     #[arg(long, value_name = "URL", env = "HUB_DATABASE_URL", hide_env_values = true, requires = "ca_dir")]
-    database_url: Option<String>,
+    database_url: Option<DatabaseUrl>,
     /// Folder of ca.pem and ca.key (P-256); all hubs of a database have the same
     #[arg(long, value_name = "DIR", requires = "database_url")]
     ca_dir: Option<PathBuf>,
@@ -112,7 +140,7 @@ impl TryFrom<Serve> for Config {
             None => default_data()?,
         };
         let database = match (database_url, ca_dir) {
-            (Some(url), Some(ca)) => Database::Given { options: Box::new(connect_options(&url)?), ca },
+            (Some(url), Some(ca)) => Database::Given { url, ca },
             _ => Database::Private(postgres::Config::new(data.join("postgres"))),
         };
         Ok(Self {
@@ -124,11 +152,6 @@ impl TryFrom<Serve> for Config {
             data,
         })
     }
-}
-
-/// Reads a URL that may hold a password.
-pub fn connect_options(url: &str) -> Result<PgConnectOptions, Error> {
-    url.parse().map_err(|_| Error::DatabaseUrl)
 }
 
 fn context_file(data: &Path) -> PathBuf {
@@ -180,9 +203,18 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_read_is_not_repeated() {
-        let said = read(&["--database-url", "mysql://u:sesame@h/x", "--ca-dir", "/ca"]).unwrap_err();
-        assert!(!said.contains("sesame"), "{said}");
+    fn a_password_in_a_url_is_never_shown() {
+        for url in
+            ["mysql://u:sesame@h/x", "u:sesame", "postgres://u:sesame@h:port/x", "postgres://u:sesame@h/x"]
+        {
+            let config = read(&["--database-url", url, "--ca-dir", "/ca"]).unwrap();
+            assert!(!format!("{config:?}").contains("sesame"), "{url}");
+            let Database::Given { url: given, .. } = config.database else { panic!("a given database") };
+            match given.options() {
+                Ok(_) => assert_eq!(url, "postgres://u:sesame@h/x"),
+                Err(error) => assert!(!error.to_string().contains("sesame"), "{url}"),
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use hub::{
-    config::{Config, Serve, connect_options},
+    config::{Config, DatabaseUrl, Serve},
     serve::{self, serve},
     telemetry::{self, LogFormat},
 };
@@ -34,7 +34,7 @@ enum Command {
     Migrate {
         /// The database
         #[arg(long, value_name = "URL", env = "HUB_DATABASE_URL", hide_env_values = true)]
-        database_url: String,
+        database_url: DatabaseUrl,
     },
 }
 
@@ -53,7 +53,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Migrate { database_url } => {
             telemetry::start(LogFormat::default());
-            Ok(serve::migrate(connect_options(&database_url)?).await?)
+            Ok(serve::migrate(&database_url).await?)
         }
     }
 }

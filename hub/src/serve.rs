@@ -1,8 +1,12 @@
 //! A running hub: what it stands on, what it listens to, and in which order all of it begins and ends.
 
+mod error;
+mod upkeep;
+
+pub use error::Error;
+
 use std::{
     fs::DirBuilder,
-    io,
     net::SocketAddr,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -16,26 +20,29 @@ use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic::{service::Routes, transport::Server};
+use tonic_health::{
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
 
 use crate::{
     api,
-    app::{self, App},
+    app::{self, App, hub::StartError},
     clock,
-    config::{Config, Database},
+    config::{Config, Database, DatabaseUrl},
     delivery::Delivery,
     identity::{
         accept,
-        authority::{self, Authority},
+        authority::Authority,
         context,
         gate::GateLayer,
         tls::{self, ServerCertificate},
     },
-    postgres, store, tasks, telemetry,
+    postgres, store, tasks,
 };
 
 /// Connections to the database: enough for all cores of a small machine to wait for the disk.
@@ -55,63 +62,6 @@ const HEADERS: u32 = 16 * 1024;
 
 /// How long sessions and calls may take to end before they are cut off.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
-
-/// How often the hub's certificate is made anew: a third of its life, so that two failures are no outage.
-const RENEWED_EVERY: Duration = Duration::from_secs(authority::SERVER_LIVES.as_secs().unsigned_abs() / 3);
-
-/// A hub that could not start, or did not end well.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The data folder could not be made.
-    #[error("cannot make the data folder {folder}")]
-    Data {
-        /// The folder.
-        folder: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The private database does not run.
-    #[error("cannot start the private database")]
-    Postgres(#[source] postgres::Error),
-    /// The schema could not be brought up to date.
-    #[error("cannot bring the database's schema up to date")]
-    Schema(#[source] store::Error),
-    /// The hub's state could not be taken up.
-    #[error("cannot take up the hub's state")]
-    State(#[from] app::hub::StartError),
-    /// A use case of the start failed.
-    #[error("cannot prepare the hub")]
-    Prepare(#[from] app::Error),
-    /// The certificate authority cannot be used.
-    #[error("cannot use the certificate authority")]
-    Authority(#[source] authority::Error),
-    /// The database knows an authority, and its files are gone.
-    #[error(
-        "the certificate authority in {folder} is gone, and every spoke trusts it: put its files back from a backup"
-    )]
-    AuthorityGone {
-        /// Where it should be.
-        folder: PathBuf,
-    },
-    /// The admin's context could not be written.
-    #[error("cannot write the admin's context")]
-    Context(#[source] authority::Error),
-    /// TLS could not be set up.
-    #[error("cannot set up TLS")]
-    Tls(#[from] tls::Error),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: choose another one with --listen")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The server ended by itself.
-    #[error("the server ended")]
-    Server(#[from] tonic::transport::Error),
-}
 
 /// A hub that is ready.
 #[derive(Debug)]
@@ -160,7 +110,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<Running, E
             let server = postgres::Server::start(private).await.map_err(Error::Postgres)?;
             (server.connect_options(), Some(server))
         }
-        Database::Given { options, .. } => (PgConnectOptions::clone(options), None),
+        Database::Given { url, .. } => (url.options()?, None),
     };
     let ground = Ground { app: App::new(pool(options), clock::system()), postgres };
     match open(&config, &ground, &stop).await {
@@ -192,7 +142,7 @@ async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Res
         store::migrate(&app.pool).await.map_err(Error::Schema)?;
     }
     let authority = Arc::new(take_authority(config, app).await?);
-    let state = app::hub::start(app, authority.fingerprint()).await?;
+    let state = app::hub::start(app, authority.fingerprint()).await.map_err(not_taken_up)?;
     let listener = listen(&config.listen).await?;
     let address =
         listener.local_addr().map_err(|source| Error::Listen { address: config.listen.clone(), source })?;
@@ -209,32 +159,40 @@ async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Res
         stop.clone(),
     );
     tasks::spawn(&mut tasks, app, stop);
-    tasks.spawn(renew(certificate, app.clone(), stop.clone()));
-    let (health, health_service) = tonic_health::server::health_reporter();
-    if let Some(postgres) = &ground.postgres {
-        tasks.spawn(report_health(postgres.state(), health, stop.clone()));
-    }
+    tasks.spawn(upkeep::renew(certificate, app.clone(), stop.clone()));
+    let health = HealthReporter::new();
     let delivery = Delivery::new(app.clone(), Arc::clone(&authority), config.heartbeat, stop.clone());
-    let router = Server::builder()
-        .http2_keepalive_interval(Some(KEEP_ALIVE.0))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE.1))
-        .max_concurrent_streams(STREAMS)
-        .http2_max_header_list_size(HEADERS)
-        .layer(GateLayer::new(app.clone()))
-        .add_service(health_service)
-        .add_service(delivery.clone().into_server())
-        .add_service(api::documents::Documents::server(app.clone()))
-        .add_service(api::clusters::Clusters::server(app.clone(), authority))
-        .add_service(api::plans::Plans::server(app.clone()))
-        .add_service(api::rollouts::Rollouts::server(app.clone()))
-        .add_service(api::drift::Drift::server(app.clone()))
-        .add_service(api::status::Status::server(app.clone()));
+    let routes = routes(app, &authority, &delivery, &health);
+    if let Some(postgres) = &ground.postgres {
+        tasks.spawn(upkeep::report_health(postgres.state(), health, stop.clone()));
+    }
     let mut server = JoinSet::new();
+    let router = limits(Server::builder()).layer(GateLayer::new(app.clone())).add_routes(routes);
     server.spawn(
         router.serve_with_incoming_shutdown(ReceiverStream::new(connections), stop.clone().cancelled_owned()),
     );
     tracing::info!(%address, epoch = state.epoch, "the hub is ready");
     Ok(House { address, delivery, server, tasks })
+}
+
+/// Every service. What is not here has no method, and what has a method stands in the table of callers.
+fn routes(app: &App, authority: &Arc<Authority>, delivery: &Delivery, health: &HealthReporter) -> Routes {
+    Routes::new(HealthServer::new(HealthService::from_health_reporter(health.clone())))
+        .add_service(delivery.clone().into_server())
+        .add_service(api::documents::Documents::server(app.clone()))
+        .add_service(api::clusters::Clusters::server(app.clone(), Arc::clone(authority)))
+        .add_service(api::plans::Plans::server(app.clone()))
+        .add_service(api::rollouts::Rollouts::server(app.clone()))
+        .add_service(api::drift::Drift::server(app.clone()))
+        .add_service(api::status::Status::server(app.clone()))
+}
+
+fn limits(server: Server) -> Server {
+    server
+        .http2_keepalive_interval(Some(KEEP_ALIVE.0))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE.1))
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEADERS)
 }
 
 /// Lives until it is stopped, then ends from the edge inwards: first who calls, then what works, at last the database.
@@ -285,11 +243,22 @@ fn pool(options: PgConnectOptions) -> PgPool {
 }
 
 /// Brings the schema of a given database up to date: what `hub migrate` does.
-pub async fn migrate(options: PgConnectOptions) -> Result<(), Error> {
-    let pool = pool(options);
+pub async fn migrate(url: &DatabaseUrl) -> Result<(), Error> {
+    let pool = pool(url.options()?);
     let migrated = store::migrate(&pool).await.map_err(Error::Schema);
     pool.close().await;
     migrated
+}
+
+/// SQLSTATE of a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
+
+fn not_taken_up(error: StartError) -> Error {
+    let StartError::App(app::Error::Store(store::Error::Database { source, .. })) = &error else {
+        return Error::State(error);
+    };
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if code.is_some_and(|code| code == UNDEFINED_TABLE) { Error::NoSchema } else { Error::State(error) }
 }
 
 /// With a private database the authority is made at the first start, and only then: a database that knows one wants that
@@ -343,41 +312,6 @@ async fn listen(address: &str) -> Result<TcpListener, Error> {
 fn make_data_folder(folder: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o711).create(folder);
     made.map_err(|source| Error::Data { folder: folder.to_owned(), source })
-}
-
-async fn renew(certificate: Arc<ServerCertificate>, app: App, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(RENEWED_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-        match certificate.renew(app.clock.now()) {
-            Ok(()) => tracing::info!("the hub's certificate was renewed"),
-            Err(error) => {
-                let chain = telemetry::chain(&error);
-                tracing::error!(error = chain, "the hub's certificate was not renewed, it is tried again");
-            }
-        }
-    }
-}
-
-/// Health is that of the database: without it nothing can be answered.
-async fn report_health(
-    mut state: watch::Receiver<postgres::State>,
-    health: HealthReporter,
-    stop: CancellationToken,
-) {
-    loop {
-        let status = match *state.borrow_and_update() {
-            postgres::State::Ready { .. } => ServingStatus::Serving,
-            postgres::State::Gone | postgres::State::Stopped => ServingStatus::NotServing,
-        };
-        health.set_service_status("", status).await;
-        tokio::select! {
-            changed = state.changed() => if changed.is_err() { return },
-            () = stop.cancelled() => return,
-        }
-    }
 }
 
 /// Every spoke is an open file. A limit that cannot be raised is no reason not to serve a small fleet.

@@ -42,7 +42,11 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        said = format!("{said}: {error}");
+        let text = error.to_string();
+        // Some libraries print their cause themselves.
+        if !said.ends_with(&text) {
+            said = format!("{said}: {text}");
+        }
         cause = error.source();
     }
     said

@@ -82,10 +82,7 @@ fn row(cluster: &Cluster, now: Timestamp) -> Vec<Piece> {
 
 fn platform(cluster: &Cluster) -> Piece {
     let Cluster { platform, platform_detail, declared_platform, .. } = cluster;
-    let detected = match platform_detail.as_str() {
-        "" => platform.clone(),
-        detail => format!("{platform}, {detail}"),
-    };
+    let detected = platform_words(platform, platform_detail);
     if declared_platform.is_empty() || declared_platform == platform {
         plain(detected)
     } else if platform == "unknown" {
@@ -93,6 +90,11 @@ fn platform(cluster: &Cluster) -> Piece {
     } else {
         bad(format!("{detected} (declared {declared_platform}!)"))
     }
+}
+
+/// A platform as people say it: the detail names it too, where there is one.
+pub fn platform_words<'a>(name: &'a str, detail: &'a str) -> &'a str {
+    if detail.is_empty() { name } else { detail }
 }
 
 fn connected(cluster: &Cluster, now: Timestamp) -> Piece {
@@ -172,7 +174,7 @@ mod tests {
         let rosa = Cluster {
             name: "rosa-eu-1".to_owned(),
             platform: "rosa".to_owned(),
-            platform_detail: "OpenShift 4.11.59 (classic)".to_owned(),
+            platform_detail: "ROSA classic, OpenShift 4.11.59".to_owned(),
             declared_platform: "eks".to_owned(),
             kubernetes_version: "v1.24.6".to_owned(),
             connected: false,

@@ -14,6 +14,7 @@ use proto::v1::{
 use crate::{
     args::Preview,
     call::{Call, Outcome},
+    cluster::platform_words,
     document::counted,
     failure::Failure,
     screen::{Piece, Screen, Tone, bad, cut, faint, good, padded, plain, strong, warning, widest},
@@ -75,10 +76,7 @@ fn draw_finding_text(screen: &mut Screen, finding: &Finding, indent: &str) {
 }
 
 fn draw_cluster(screen: &mut Screen, cluster: &ClusterPlan, manifests: bool) {
-    let platform = match cluster.platform_detail.as_str() {
-        "" => cluster.platform.clone(),
-        detail => format!("{}, {detail}", cluster.platform),
-    };
+    let platform = platform_words(&cluster.platform, &cluster.platform_detail);
     let digest = match cluster.plan_digest.as_str() {
         "" => bad("no plan"),
         digest => faint(format!("plan {}", short(digest))),

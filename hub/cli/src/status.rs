@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     call::{Call, Outcome},
-    cluster::or_dash,
+    cluster::{or_dash, platform_words},
     failure::Failure,
     plan::{self, named},
     screen::{Piece, Screen, bad, faint, good, plain, strong, warning},
@@ -83,10 +83,7 @@ fn draw_unmet(screen: &mut Screen, cluster: &str, group: &[&Condition]) {
 }
 
 fn draw_cluster(screen: &mut Screen, cluster: &ClusterStatus) {
-    let platform = match cluster.platform_detail.as_str() {
-        "" => cluster.platform.clone(),
-        detail => format!("{}, {detail}", cluster.platform),
-    };
+    let platform = platform_words(&cluster.platform, &cluster.platform_detail);
     screen.line(2, &[strong(&cluster.cluster), plain(format!("  {platform}"))]);
     let target = match cluster.generation {
         0 => "no target yet".to_owned(),
@@ -251,7 +248,7 @@ mod tests {
     fn troubled() -> ClusterStatus {
         let mut status = cluster("rosa-eu-1");
         status.platform = "rosa".to_owned();
-        status.platform_detail = "OpenShift 4.11.59 (classic)".to_owned();
+        status.platform_detail = "ROSA classic, OpenShift 4.11.59".to_owned();
         let set = |condition: &mut Condition, words: [&str; 4]| {
             let [status, reason, message, hint] = words.map(str::to_owned);
             *condition = Condition { r#type: condition.r#type.clone(), status, reason, message, hint };

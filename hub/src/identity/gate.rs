@@ -74,11 +74,24 @@ where
                     ready.call(request).await
                 }
                 Err(refusal) => {
-                    tracing::debug!(method = request.uri().path(), code = ?refusal.code(), "a call was refused");
+                    note(request.uri().path(), peer, &refusal);
                     Ok(refusal.into_http())
                 }
             }
         })
+    }
+}
+
+/// A stranger without a certificate is a port scan; one of ours that is refused is odd.
+fn note(method: &str, peer: Peer, refusal: &Status) {
+    let (code, why) = (refusal.code(), refusal.message());
+    match peer {
+        Peer::Certified(certified) if code == Code::PermissionDenied || code == Code::Unauthenticated => {
+            tracing::warn!(method, caller = ?certified.identity, why, "a call was refused");
+        }
+        Peer::Certified(_) | Peer::Anonymous | Peer::Unreadable(_) => {
+            tracing::debug!(method, ?code, why, "a call was refused");
+        }
     }
 }
 

@@ -9,13 +9,16 @@ mod plan;
 mod rollout;
 mod wake;
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
-use crate::app::{App, Error, Kind};
+use crate::{
+    app::{App, Error, Kind},
+    telemetry::chain,
+};
 
 /// Longest pause of a task that fails: short enough that a hub is at work soon after its database is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -113,17 +116,6 @@ fn log(error: &Error) {
             error!(error = chain, "a task failed; it is tried again")
         }
     }
-}
-
-/// The error with everything that caused it.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use tracing::{error, info};
 
-use super::{Task, chain};
+use super::Task;
 use crate::{
     app::{App, Error, Kind},
     store::{
@@ -24,6 +24,7 @@ use crate::{
         rollouts::StoredRollout,
         targets::Origin,
     },
+    telemetry::chain,
 };
 
 /// After its start a hub lets no deadline strike for so long: spokes went on while it was away, and come back within

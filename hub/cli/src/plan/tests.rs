@@ -88,7 +88,7 @@ fn plan() -> PreviewPlanResponse {
     let rosa = ClusterPlan {
         cluster: "rosa-eu-1".to_owned(),
         platform: "rosa".to_owned(),
-        platform_detail: "OpenShift 4.11.59 (classic)".to_owned(),
+        platform_detail: "ROSA classic, OpenShift 4.11.59".to_owned(),
         plan_digest: "0123456789abcdef".to_owned(),
         objects: vec![
             binding("payments", Change::Create),

@@ -45,7 +45,7 @@ pub trait Platform: Sync {
         None
     }
 
-    /// The platform with its version, for people, for example `OpenShift 4.11.59 (classic)`.
+    /// The platform with its version, for people, for example `ROSA classic, OpenShift 4.11.59`.
     fn detail(&self, facts: &Facts) -> String;
 
     /// Its own version, if it has one beside that of Kubernetes.

@@ -30,14 +30,14 @@ impl Platform for Rosa {
         Some(PlatformName::Openshift)
     }
 
-    /// For example `OpenShift 4.11.59 (classic)`.
+    /// For example `ROSA classic, OpenShift 4.11.59`.
     fn detail(&self, facts: &Facts) -> String {
         let topology = match openshift::is_hosted(facts) {
-            None => "",
-            Some(true) => " (hosted control plane)",
-            Some(false) => " (classic)",
+            None => "ROSA",
+            Some(true) => "ROSA HCP",
+            Some(false) => "ROSA classic",
         };
-        openshift::version_detail(facts) + topology
+        format!("{topology}, {}", openshift::version_detail(facts))
     }
 
     fn version(&self, facts: &Facts) -> Option<MinorVersion> {

@@ -103,12 +103,12 @@ fn red_hats_tag_makes_openshift_rosa() {
         (
             seen("HighlyAvailable", &tag, ("4.11.59", "4.11.59")),
             PlatformName::Rosa,
-            "OpenShift 4.11.59 (classic)",
+            "ROSA classic, OpenShift 4.11.59",
         ),
         (
             seen("External", &tag, ("4.18.3", "4.19.1")),
             PlatformName::Rosa,
-            "OpenShift 4.18.3, moving to 4.19.1 (hosted control plane)",
+            "ROSA HCP, OpenShift 4.18.3, moving to 4.19.1",
         ),
         (
             seen("External", &[], ("4.18.3", "4.18.3")),
