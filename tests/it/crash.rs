@@ -39,7 +39,8 @@ async fn a_spoke_that_dies_after_each_write_reaches_the_same_end() -> Result<()>
     ensure!(lives > 8, "only {lives} lives: were the writes between them seen?");
     rig.fleet.succeeded(number).await?;
     same_end(&steady, &dying)?;
-    never_back_and_forth(&dying)
+    never_back_and_forth(&dying)?;
+    rig.passed().await
 }
 
 /// Starts the spoke again and again, each time to die after one write, until the rollout has ended.
@@ -69,7 +70,8 @@ async fn a_hub_that_dies_between_any_two_commits_reaches_the_same_end() -> Resul
     ensure!(lives > 3, "only {lives} lives: were the commits between them seen?");
     let ended = rig.fleet.succeeded(number).await?;
     ensure!(ended["targets"][0]["generation"] == 1, "the target was sent anew: {ended:#}");
-    never_back_and_forth(&cluster)
+    never_back_and_forth(&cluster)?;
+    rig.passed().await
 }
 
 /// The first life ends after one commit, the second after two, and so on: every point between two commits is met, and

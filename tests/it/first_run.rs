@@ -51,7 +51,7 @@ async fn a_failure_stops_the_next_wave() -> Result<()> {
         written.iter().all(|entry| entry.namespace == "meshfleet"),
         "the next wave was touched: {written:#?}"
     );
-    Ok(())
+    rig.passed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +74,7 @@ async fn a_lost_api_server_is_a_state_and_not_a_dead_spoke() -> Result<()> {
     let spoke = cluster.spoke.as_mut().context("a spoke")?;
     let ended = tokio::time::timeout(Duration::ZERO, spoke.ended()).await;
     ensure!(ended.is_err(), "the spoke died with its API server");
-    Ok(())
+    rig.passed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,5 +109,5 @@ spec:
     ensure!(listed["clusters"].as_array().is_some_and(Vec::is_empty), "{listed}");
     let planned = rig.fleet.command_line.run(&["plan", "payments"]).await?;
     ensure!(planned.code == 1, "{planned:?}");
-    Ok(())
+    rig.passed().await
 }

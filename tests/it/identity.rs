@@ -1,5 +1,7 @@
 //! Who may call what: certificates, tokens, and the gate before every method.
 
+#[path = "identity/given_database.rs"]
+mod given_database;
 #[path = "identity/house.rs"]
 mod house;
 #[path = "identity/sessions.rs"]
@@ -8,7 +10,7 @@ mod sessions;
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use house::{House, SOON, config, open_folder, reason};
+use house::{House, config, open_folder, reason, refused_start};
 use hub::identity::{
     authority::Authority,
     callers::{Answers, METHODS, answers},
@@ -19,13 +21,12 @@ use proto::v1::{
     EnrolRequest, FromSpoke, ListClustersRequest, clusters_client::ClustersClient,
     delivery_client::DeliveryClient,
 };
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
-use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Status,
     codegen::{Service, http},
@@ -194,6 +195,43 @@ async fn certificates_of_this_authority_that_name_nobody_known_are_refused() -> 
 }
 
 #[tokio::test]
+async fn certificates_of_this_authority_that_are_not_for_clients_now_are_refused() -> Result<()> {
+    let house = House::open().await?;
+    let ca = |name: &str| fs::read_to_string(house.data().join("ca").join(name));
+    let issuer = Issuer::from_ca_cert_pem(&ca("ca.pem")?, KeyPair::from_pem(&ca("ca.key")?)?)?;
+    let admin = CertificateDer::from_pem_slice(house.context("certificate")?.as_bytes())?;
+    let text = String::from_utf8_lossy(&admin).into_owned();
+    let start = text.find("spiffe://").context("an identity")?;
+    let uri: String = text[start..].chars().take("spiffe://meshfleet.local/operator/".len() + 36).collect();
+    let client = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let san = |uri: &str| anyhow::Ok(SanType::URI(uri.try_into()?));
+    let past = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    let good = (date_time_ymd(2020, 1, 1), date_time_ymd(2090, 1, 1));
+    let future = (date_time_ymd(2089, 1, 1), date_time_ymd(2090, 1, 1));
+    for (what, names, purposes, (from, until), answered) in [
+        ("good", vec![san(&uri)?], client.clone(), good, true),
+        ("expired", vec![san(&uri)?], client.clone(), past, false),
+        ("not yet valid", vec![san(&uri)?], client.clone(), future, false),
+        ("for servers", vec![san(&uri)?], vec![ExtendedKeyUsagePurpose::ServerAuth], good, false),
+        ("nameless", vec![], client.clone(), good, false),
+        ("of two names", vec![san(&uri)?, san("spiffe://meshfleet.local/operator/x")?], client, good, false),
+    ] {
+        let mut params = CertificateParams::default();
+        (params.subject_alt_names, params.extended_key_usages) = (names, purposes);
+        (params.not_before, params.not_after) = (from, until);
+        let key = KeyPair::generate()?;
+        let identity = Identity::from_pem(params.signed_by(&key, &issuer)?.pem(), key.serialize_pem());
+        let listed = match house.connect(Some(identity)).await {
+            Ok(channel) => ClustersClient::new(channel).list(ListClustersRequest {}).await.is_ok(),
+            Err(_) => false,
+        };
+        assert_eq!(listed, answered, "{what}");
+    }
+    house.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_revoked_operator_is_refused_at_the_next_call() -> Result<()> {
     let house = House::open().await?;
     let mut clusters = ClustersClient::new(house.connect(Some(house.admin()?)).await?);
@@ -344,26 +382,17 @@ async fn the_admin_s_context_is_private_and_follows_the_hub_to_its_next_address(
     Ok(())
 }
 
-/// Starts a hub that must not start, and gives what it says.
-async fn refused_start(folder: &tempfile::TempDir) -> Result<String> {
-    let start = hub::serve(config(folder)?, CancellationToken::new());
-    match tokio::time::timeout(SOON, start).await? {
-        Ok(_) => bail!("it started"),
-        Err(error) => Ok(hub::telemetry::chain(&error)),
-    }
-}
-
 #[tokio::test]
 async fn a_hub_without_its_authority_or_with_another_one_does_not_start() -> Result<()> {
     let folder = House::open().await?.close().await?;
     let (ca, kept) = (folder.path().join("data/ca"), folder.path().join("kept"));
     fs::rename(&ca, &kept)?;
-    let said = refused_start(&folder).await?;
+    let said = refused_start(config(&folder)?).await?;
     assert!(said.contains("is gone") && said.contains("backup"), "{said}");
     assert!(!ca.exists(), "no new one was made");
 
     Authority::make(&ca, TrustDomain::parse("meshfleet.local")?, jiff::Timestamp::now())?;
-    let said = refused_start(&folder).await?;
+    let said = refused_start(config(&folder)?).await?;
     assert!(said.contains("another CA"), "{said}");
 
     fs::remove_dir_all(&ca)?;

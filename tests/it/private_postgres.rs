@@ -250,7 +250,8 @@ async fn an_ordinary_user_runs_a_hub_too() -> Result<()> {
     std::os::unix::fs::chown(&data, Some(NOBODY), Some(NOBODY))?;
     let mut command = tokio::process::Command::new(&program);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).gid(NOBODY).uid(NOBODY);
-    command.current_dir(&data).stdout(Stdio::piped()).kill_on_drop(true);
+    let log = fs::File::create(folder.path().join("hub.log"))?;
+    command.current_dir(&data).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
     let mut hub = command.spawn()?;
     let output = BufReader::new(hub.stdout.take().context("its output")?);
     let ready = tokio::time::timeout(2 * SOON, output.lines().next_line()).await??;

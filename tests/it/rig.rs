@@ -24,7 +24,8 @@ spec:
     dataPlane: {namespaces: {names: [shop, billing]}}
 ";
 
-/// A folder with a hub and an etcd in it. Its databases and logs go when it is dropped, unless the test fails.
+/// A folder with a hub and an etcd in it. It stays, with every log and database, unless the test says that it
+/// [passed](Rig::passed).
 pub struct Rig {
     /// The hub and its command line.
     pub fleet: Fleet,
@@ -33,12 +34,12 @@ pub struct Rig {
     folder: Folder,
 }
 
-/// A temporary folder that stays where a test failed, with every log and database in it.
+/// A folder that stays where a test failed.
 struct Folder(Option<tempfile::TempDir>);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let (true, Some(folder)) = (std::thread::panicking(), self.0.take()) {
+        if let Some(folder) = self.0.take() {
             leave_behind(&folder.keep());
         }
     }
@@ -70,7 +71,16 @@ impl Rig {
 
     /// Where everything lies.
     pub fn path(&self) -> &Path {
-        self.folder.0.as_ref().expect("it is taken only when the rig is dropped").path()
+        self.folder.0.as_ref().expect("it is taken only at the end").path()
+    }
+
+    /// The last word of a test: everything ends, and nothing is left of it.
+    pub async fn passed(mut self) -> Result<()> {
+        let folder = self.folder.0.take();
+        self.fleet.hub.stop().await?;
+        self.etcd.stop().await?;
+        drop(folder);
+        Ok(())
     }
 
     /// Starts a dressed cluster, without a spoke so far.

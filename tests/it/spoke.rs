@@ -357,6 +357,27 @@ async fn what_was_made_and_not_written_down_is_known_again() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_target_stops_all_writes_until_it_is_sent_again() -> Result<()> {
+    let place = Place::start().await?;
+    let mut spoke = place.spoke(1).await?;
+    let content = target(1, &[("a", "1")], json!({}))?;
+    spoke.reach(content.clone(), Phase::Healthy).await?;
+    spoke.stop().await;
+    let secrets: Api<Secret> = Api::namespaced(place.client.clone(), "meshfleet");
+    secrets.delete(&format!("target-{}-0", content.digest.short()), &DeleteParams::default()).await?;
+    let mut spoke = place.spoke(2).await?;
+    let accepted = Arc::clone(&spoke.accepted.borrow());
+    ensure!(accepted.fence.is_some_and(|fence| fence.generation == 1), "the fence was lost with its content");
+    ensure!(accepted.told().is_none(), "the hub would not offer it again");
+    let older = spoke.offer(target(1, &[("a", "2")], json!({}))?).await?;
+    ensure!(older.is_err_and(|refusal| refusal.code == Code::GenerationConflict), "another target was taken");
+    let report = spoke.reach(content, Phase::Healthy).await?;
+    ensure!(report.completed == 1, "it was through already: {report:#?}");
+    spoke.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_the_schema_lacks_is_rejected_and_the_rest_goes_on() -> Result<()> {
     let place = Place::start().await?;
     let mut spoke = place.spoke(1).await?;

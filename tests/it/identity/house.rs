@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hub::{
     Running,
     config::{Config, Database},
@@ -62,7 +62,6 @@ impl House {
 
     /// A hub in a folder where perhaps one was before.
     pub async fn open_in(folder: TempDir) -> Result<Self> {
-        hub::telemetry::start(hub::telemetry::LogFormat::Text);
         let stop = CancellationToken::new();
         let running = hub::serve(config(&folder)?, stop.clone()).await?;
         Ok(Self { folder, stop, running })
@@ -145,6 +144,15 @@ impl House {
             .database("postgres")
             .ssl_mode(PgSslMode::Disable);
         Ok(PgConnection::connect_with(&options).await?)
+    }
+}
+
+/// Starts a hub that must not start, and gives what it says.
+pub async fn refused_start(config: Config) -> Result<String> {
+    let start = hub::serve(config, CancellationToken::new());
+    match tokio::time::timeout(SOON, start).await? {
+        Ok(_) => bail!("it started"),
+        Err(error) => Ok(hub::telemetry::chain(&error)),
     }
 }
 

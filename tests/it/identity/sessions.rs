@@ -224,6 +224,11 @@ async fn with_the_database_gone_calls_say_so_and_sessions_stay() -> Result<()> {
     let data = house.data().join("postgres/data");
     fs::rename(data.join("global/pg_control"), data.join("pg_control.away"))?;
     kill_postgres(&data)?;
+    until("a server that does not start", SOON, || async {
+        let log = fs::read_to_string(house.data().join("postgres/log"))?;
+        Ok(log.contains("pg_control").then_some(()))
+    })
+    .await?;
     until("a call that says that the database is gone", SOON, || async {
         let status = clusters.clone().list(ListClustersRequest {}).await.err();
         Ok(status.filter(|status| reason(status) == "database.gone" && status.code() == Code::Unavailable))

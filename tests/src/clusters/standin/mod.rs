@@ -7,8 +7,11 @@
 pub mod calisti;
 pub mod roll_out;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use kube::Client;
+use kube::runtime::utils::Backoff;
 use serde_json::{Value, json};
 
 use super::ControlPlane;
@@ -16,6 +19,22 @@ use super::apply::Applier;
 
 pub use calisti::CalistiStandIn;
 pub use roll_out::RollOutStandIn;
+
+/// How long a stand-in waits before it watches again. The usual back-off doubles with each error of each watch: twelve of
+/// them lost together, with their API server, would keep a stand-in away for minutes.
+struct Steady;
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::from_millis(100))
+    }
+}
+
+impl Backoff for Steady {
+    fn reset(&mut self) {}
+}
 
 /// Who a stand-in is to the API server.
 struct Identity {

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::Identity;
+use super::{Identity, Steady};
 use crate::clusters::ControlPlane;
 
 const MANAGER: &str = "kube-controller-manager";
@@ -160,6 +160,7 @@ async fn play<K: Workload + Send + Sync + 'static>(context: Arc<Context>) {
     let workloads: Api<K> = Api::all(context.client.clone());
     let selected = watcher::Config::default().labels(&context.options.label_selector);
     Controller::new(workloads, selected)
+        .trigger_backoff(Steady)
         .run(roll_out::<K>, |_, _, _| Action::requeue(RETRY_AFTER), context)
         .for_each(|_| async {})
         .await;

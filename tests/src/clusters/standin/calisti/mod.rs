@@ -42,7 +42,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::Identity;
+use super::{Identity, Steady};
 use super::roll_out::{self, RollOutStandIn};
 use crate::clusters::ControlPlane;
 use crate::clusters::apply::Applier;
@@ -207,6 +207,7 @@ async fn run(client: Client, options: Options) {
     controller = wake_by_related::<MutatingWebhookConfiguration>(controller, &client);
     controller = wake_by_related::<ValidatingWebhookConfiguration>(controller, &client);
     controller
+        .trigger_backoff(Steady)
         .run(
             reconcile::reconcile,
             |_, _, _| Action::requeue(RETRY_AFTER),

@@ -1,0 +1,75 @@
+//! A hub on a database that others run.
+
+use anyhow::{Result, bail};
+use hub::{
+    config::{Config, Database},
+    identity::{authority::Authority, spiffe::TrustDomain},
+    postgres::{self, Durability},
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::house::{open_folder, refused_start};
+
+/// A database of somebody else, and what a hub on it is told.
+async fn given() -> Result<(TempDir, postgres::Server, Config)> {
+    let folder = open_folder()?;
+    let mut settings = postgres::Config::new(folder.path().join("theirs"));
+    settings.durability = Durability::None;
+    let theirs = postgres::Server::start(&settings).await?;
+    let mut config = Config::private(folder.path().join("data"), TrustDomain::parse("meshfleet.local")?);
+    config.database = Database::Given { url: theirs.url().parse()?, ca: folder.path().join("ca") };
+    Ok((folder, theirs, config))
+}
+
+#[tokio::test]
+async fn a_given_database_needs_its_authority_and_its_schema_first() -> Result<()> {
+    let (folder, theirs, config) = given().await?;
+    let said = refused_start(config.clone()).await?;
+    assert!(said.contains("cannot use the certificate authority"), "{said}");
+    assert!(!folder.path().join("ca").exists(), "none is made");
+
+    Authority::make(
+        &folder.path().join("ca"),
+        TrustDomain::parse("meshfleet.local")?,
+        jiff::Timestamp::now(),
+    )?;
+    let said = refused_start(config.clone()).await?;
+    assert!(said.contains("hub migrate"), "{said}");
+
+    let Database::Given { url, .. } = &config.database else { bail!("a given database") };
+    hub::serve::migrate(url).await?;
+    for _ in 0..2 {
+        let stop = CancellationToken::new();
+        let running = hub::serve(config.clone(), stop.clone()).await?;
+        stop.cancel();
+        running.ended().await?;
+    }
+    assert!(!folder.path().join("data/postgres").exists(), "no private one was made");
+    theirs.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn hubs_on_one_database_with_the_same_authority_live_side_by_side() -> Result<()> {
+    let (folder, theirs, one) = given().await?;
+    Authority::make(
+        &folder.path().join("ca"),
+        TrustDomain::parse("meshfleet.local")?,
+        jiff::Timestamp::now(),
+    )?;
+    let Database::Given { url, .. } = &one.database else { bail!("a given database") };
+    hub::serve::migrate(url).await?;
+    let mut other = one.clone();
+    other.data = folder.path().join("other");
+    other.context_file = other.data.join("admin.context.json");
+    let stop = CancellationToken::new();
+    let one = hub::serve(one, stop.clone()).await?;
+    let other = hub::serve(other, stop.clone()).await?;
+    assert_ne!(one.address(), other.address());
+    stop.cancel();
+    one.ended().await?;
+    other.ended().await?;
+    theirs.stop().await;
+    Ok(())
+}
