@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// How long changes are gathered before health and drift are looked at.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// How often the agent looks though nothing is seen to change: what could not be written down is tried again then.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -49,6 +49,15 @@ pub struct Accepted {
     pub fence: Option<Fence>,
     /// What it stands for; none before the first target, or if it was lost.
     pub content: Option<Arc<Content>>,
+}
+
+impl Accepted {
+    /// The fence as the hub is told of it. If what it stands for was lost, it is not told: then the hub offers its target
+    /// again, which is checked against the fence all the same.
+    #[must_use]
+    pub fn told(&self) -> Option<Fence> {
+        self.fence.filter(|_| self.content.is_some())
+    }
 }
 
 /// Everything that differs now.
@@ -371,6 +380,7 @@ impl Agent {
             }
             Err(error) => {
                 tracing::error!(%error, "an apply broke off: beginning anew from what is written down");
+                tokio::time::sleep(LOOK_EVERY).await;
                 self.reload().await;
                 false
             }

@@ -97,7 +97,10 @@ pub async fn keep(cluster: Cluster, facts: watch::Sender<Option<Arc<Facts>>>, st
     let mut changes = changes(&cluster);
     let mut backoff = Backoff::new(Duration::from_secs(1), READ_EVERY);
     loop {
-        let read = Arc::new(reader.read().await);
+        let read = tokio::select! {
+            () = stop.cancelled() => return,
+            read = reader.read() => Arc::new(read),
+        };
         let whole = read.unread.is_empty();
         facts.send_if_modified(|known| {
             let changed = known.as_ref() != Some(&read);
@@ -137,13 +140,16 @@ where
     use kube::runtime::WatchStreamExt as _;
     let events = watcher(api, watcher::Config::default()).default_backoff();
     let touch = |event: watcher::Event<K>| async move {
-        matches!(event, watcher::Event::Apply(_) | watcher::Event::Delete(_)).then_some(())
+        // A list that was read anew may hold what was missed.
+        let touches =
+            matches!(event, watcher::Event::Apply(_) | watcher::Event::Delete(_) | watcher::Event::InitDone);
+        touches.then_some(())
     };
     events.filter_map(|event| async move { event.ok() }).filter_map(touch).boxed()
 }
 
 /// Groups of Kubernetes itself. Groups that only look so (`gateway.networking.k8s.io`) are not among them.
-const BUILT_IN: [&str; 21] = [
+const BUILT_IN: [&str; 24] = [
     "",
     "admissionregistration.k8s.io",
     "apiextensions.k8s.io",
@@ -157,14 +163,17 @@ const BUILT_IN: [&str; 21] = [
     "coordination.k8s.io",
     "discovery.k8s.io",
     "events.k8s.io",
+    "extensions",
     "flowcontrol.apiserver.k8s.io",
     "internal.apiserver.k8s.io",
     "networking.k8s.io",
     "node.k8s.io",
     "policy",
     "rbac.authorization.k8s.io",
+    "resource.k8s.io",
     "scheduling.k8s.io",
     "storage.k8s.io",
+    "storagemigration.k8s.io",
 ];
 
 /// The labels that decide about injection.

@@ -101,14 +101,18 @@ impl Keeper {
 
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        loop {
-            let wait = self.keep().await;
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = stop.cancelled() => break,
-            }
+        tokio::select! {
+            () = self.keep_on() => {}
+            () = stop.cancelled() => {}
         }
         self.give_back().await;
+    }
+
+    async fn keep_on(&mut self) {
+        loop {
+            let wait = self.keep().await;
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// One look. Returns when to look again.

@@ -1,5 +1,7 @@
 //! `spoke run`: the agent of a cluster.
 
+use std::io::IsTerminal as _;
+
 use clap::Parser as _;
 use spoke::config::{Action, Command, Config, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,11 +33,15 @@ async fn run(config: Config) -> anyhow::Result<()> {
     Ok(spoke.await??)
 }
 
-/// Logs go to stderr. The libraries below say too much by themselves.
+/// What is logged where the environment does not say. What goes wrong below is logged where it is handled, once.
+const LOGGED: &str = "info,kube_client=off,kube_runtime=off,h2=warn,tower=warn";
+
+/// Logs go to stderr.
 fn logs(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,kube=warn,h2=warn,tower=warn"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

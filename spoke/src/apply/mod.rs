@@ -261,7 +261,9 @@ impl Apply {
             Ok(done) => done,
             Err(Failure::Interrupted) => return Err(Interrupted),
             Err(Failure::Hopeless(done)) => {
-                tracing::warn!(object = %id, outcome = ?done.outcome, reason = %done.message, "cannot be applied");
+                if self.progress.borrow().objects.get(&id.key()) != Some(&done) {
+                    tracing::warn!(object = %id, outcome = ?done.outcome, reason = %done.message, "cannot be applied");
+                }
                 round.hopeless.get_or_insert(format!("{id}: {}", done.message));
                 done
             }
@@ -281,11 +283,7 @@ impl Apply {
                 Done { outcome: Outcome::Pending, message }
             }
         };
-        let inventory = Arc::new(self.inventory.clone());
-        self.tell(|progress| {
-            progress.objects.insert(id.key(), done);
-            progress.inventory = inventory;
-        });
+        self.tell(|progress| drop(progress.objects.insert(id.key(), done)));
         Ok(())
     }
 

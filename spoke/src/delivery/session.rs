@@ -25,6 +25,7 @@ use crate::{
     agent::{Accepted, Drift},
     backoff::Backoff,
     facts::Facts,
+    fence::Fence,
     identity::{self, Identity},
     lease,
     refusal::{Code, Refusal},
@@ -34,7 +35,7 @@ use crate::{
 /// Longest pause between two attempts to attach: a hub that comes back has its fleet within this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long levels are gathered before they are sent.
+/// How long changes of a report are gathered before it is sent: while objects are written it changes with each.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// How long the hub may take to answer Hello.
@@ -87,6 +88,8 @@ enum Ended {
     Protocol(u32),
     #[error("another spoke holds the Lease")]
     NoLease,
+    #[error("another spoke accepted a target meanwhile")]
+    Moved,
     #[error("the spoke stops")]
     Stopped,
 }
@@ -143,6 +146,7 @@ impl Delivery {
         // A hub that does not read fast enough holds up this side, and nothing else.
         let (outbox, messages) = mpsc::channel(16);
         let hello = self.hello();
+        let told = hello.fence.as_ref().map_or(0, |fence| fence.generation);
         outbox
             .send(FromSpoke { trace: None, message: Some(Message::Hello(hello)) })
             .await
@@ -159,16 +163,17 @@ impl Delivery {
             Some(from_hub::Message::Welcome(welcome)) => welcome,
             Some(_) | None => return Err(Ended::Closed),
         };
-        self.welcomed(welcome, outbox, inbox)
+        self.welcomed(welcome, told, (outbox, inbox))
     }
 
     fn hello(&mut self) -> Hello {
         // Facts that ride with Hello need not be sent again.
         let facts = self.levels.facts.borrow_and_update().clone();
+        let fence = self.levels.accepted.borrow_and_update().told();
         Hello {
             protocol_version: proto::PROTOCOL_VERSION,
             spoke_version: env!("CARGO_PKG_VERSION").to_owned(),
-            fence: self.levels.accepted.borrow().fence.as_ref().map(convert::fence),
+            fence: fence.as_ref().map(convert::fence),
             kube_system_uid: facts.as_ref().map(|facts| facts.kube_system_uid.clone()).unwrap_or_default(),
             facts: facts.as_deref().map(wire_facts::facts),
         }
@@ -177,8 +182,8 @@ impl Delivery {
     fn welcomed(
         &self,
         welcome: Welcome,
-        outbox: mpsc::Sender<FromSpoke>,
-        inbox: Streaming<FromHub>,
+        told: u64,
+        (outbox, inbox): (mpsc::Sender<FromSpoke>, Streaming<FromHub>),
     ) -> Result<Session, Ended> {
         let Welcome { protocol_version, hub_version, heartbeat_ms } = welcome;
         if protocol_version > proto::PROTOCOL_VERSION {
@@ -197,6 +202,7 @@ impl Delivery {
             inbox,
             intake: Intake::default(),
             trace: None,
+            told,
             heartbeat: Duration::from_millis(heartbeat_ms.clamp(100, 60_000).into()),
             sequence: 0,
         })
@@ -213,6 +219,8 @@ struct Session {
     intake: Intake,
     /// Of the target that is under way or was accepted last.
     trace: Option<TraceContext>,
+    /// The accepted generation that the hub knows of. What is to be said of a later one waits until it was told.
+    told: u64,
     heartbeat: Duration,
     sequence: u64,
 }
@@ -237,11 +245,10 @@ impl Session {
                 changed = self.levels.report.changed() => {
                     changed.map_err(|_| Ended::Stopped)?;
                     tokio::time::sleep(GATHER).await;
-                    self.send_report().await?;
+                    self.send_report(decision.is_some()).await?;
                 }
                 changed = self.levels.drift.changed() => {
                     changed.map_err(|_| Ended::Stopped)?;
-                    tokio::time::sleep(GATHER).await;
                     self.send_drift().await?;
                 }
                 changed = self.levels.facts.changed() => {
@@ -302,7 +309,7 @@ impl Session {
                 Ok(None)
             }
             Step::Again(fence) => {
-                self.send(convert::accepted(&fence)).await?;
+                self.accepted(&fence).await?;
                 Ok(None)
             }
             Step::Refuse(refusal) => {
@@ -322,27 +329,38 @@ impl Session {
     }
 
     async fn answer(&mut self, decided: Option<Result<(), Refusal>>) -> Result<(), Ended> {
-        let message = match decided.ok_or(Ended::Stopped)? {
-            Err(refusal) => convert::refused(&refusal),
-            Ok(()) => match self.levels.accepted.borrow().fence.as_ref() {
-                Some(fence) => convert::accepted(fence),
-                None => return Ok(()),
-            },
-        };
-        self.send(message).await
+        if let Err(refusal) = decided.ok_or(Ended::Stopped)? {
+            return self.send(convert::refused(&refusal)).await;
+        }
+        let fence = self.levels.accepted.borrow().fence;
+        match fence {
+            Some(fence) => self.accepted(&fence).await,
+            None => Ok(()),
+        }
     }
 
-    async fn send_report(&mut self) -> Result<(), Ended> {
+    /// Says that a target is accepted. What waited for that can be said now.
+    async fn accepted(&mut self, fence: &Fence) -> Result<(), Ended> {
+        self.send(convert::accepted(fence)).await?;
+        self.told = fence.generation;
+        self.levels.report.mark_changed();
+        self.levels.drift.mark_changed();
+        Ok(())
+    }
+
+    async fn send_report(&mut self, deciding: bool) -> Result<(), Ended> {
         let report = self.levels.report.borrow_and_update().clone();
         match report {
-            Some(report) => self.send(convert::report(&report)).await,
-            None => Ok(()),
+            Some(report) if report.generation <= self.told => self.send(convert::report(&report)).await,
+            // Accepted, but not by this session.
+            Some(_) if !deciding => Err(Ended::Moved),
+            Some(_) | None => Ok(()),
         }
     }
 
     async fn send_drift(&mut self) -> Result<(), Ended> {
         let drift = self.levels.drift.borrow_and_update().clone();
-        let Some(drift) = drift else { return Ok(()) };
+        let Some(drift) = drift.filter(|drift| drift.generation <= self.told) else { return Ok(()) };
         self.sequence += 1;
         self.send(convert::drift(self.sequence, drift.generation, &drift.items)).await
     }

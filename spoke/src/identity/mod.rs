@@ -30,6 +30,9 @@ pub enum Error {
     /// The Secret could not be written.
     #[error("cannot write the Secret {NAME}")]
     Write(#[source] writes::Error),
+    /// The Secret does not hold what this spoke wrote.
+    #[error("the Secret {NAME} holds no key: restore it, or delete it and enrol this cluster anew")]
+    Corrupt,
     /// There is no identity yet, and nothing to get one with.
     #[error(
         "this cluster is not enrolled: give a token with --token-file or MESHFLEET_TOKEN (meshfleet cluster enrol NAME prints one)"
@@ -141,7 +144,7 @@ impl Store {
     /// If it cannot be read.
     pub async fn load(&self) -> Result<Kept, Error> {
         let found = self.secrets.find(NAME).await.map_err(Error::Read)?;
-        Ok(found.map_or(Kept::Nothing, |secret| read(&secret)))
+        found.map_or(Ok(Kept::Nothing), |secret| read(&secret).ok_or(Error::Corrupt))
     }
 
     /// Writes down a new key.
@@ -170,9 +173,9 @@ impl Store {
     }
 }
 
-/// A Secret without a key is as good as none, but for its version: it is written over.
-fn read(secret: &Stored) -> Kept {
-    let Some(key) = secret.text("key") else { return Kept::Nothing };
+/// What a Secret holds; none if there is not even a key.
+fn read(secret: &Stored) -> Option<Kept> {
+    let key = secret.text("key")?;
     let whole = || {
         Some(Identity {
             cluster_id: secret.text("cluster-id")?,
@@ -182,8 +185,6 @@ fn read(secret: &Stored) -> Kept {
             key: key.clone(),
         })
     };
-    whole().map_or_else(
-        || Kept::Key(PendingKey { pem: key.clone(), version: secret.version.clone() }),
-        Kept::Identity,
-    )
+    let pending = || Kept::Key(PendingKey { pem: key.clone(), version: secret.version.clone() });
+    Some(whole().map_or_else(pending, Kept::Identity))
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::Live;
 use crate::{
     backoff::Backoff,
-    cluster::{Cluster, Kind},
+    cluster::{self, Cluster, Kind},
     document::{ObjectId, ObjectKey},
 };
 
@@ -94,6 +94,17 @@ impl Watches {
     }
 }
 
+/// A watch's error in the words of every other request's: the library prints whole answers.
+fn plainly(error: watcher::Error) -> cluster::Error {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => error.into(),
+        watcher::Error::WatchError(status) => cluster::Error::Refused(status),
+        error @ watcher::Error::NoResourceVersion => kube::Error::Service(error.into()).into(),
+    }
+}
+
 /// One watch.
 struct Watch {
     cluster: Cluster,
@@ -139,7 +150,7 @@ impl Watch {
                 Err(error) => {
                     // The kind's definition may have been removed or replaced.
                     self.cluster.forget(&self.place.kind);
-                    return crate::chain(&error);
+                    return crate::chain(&plainly(error));
                 }
             }
         }

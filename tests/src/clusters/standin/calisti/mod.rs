@@ -42,8 +42,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Identity, Steady};
 use super::roll_out::{self, RollOutStandIn};
+use super::{Identity, Steady};
 use crate::clusters::ControlPlane;
 use crate::clusters::apply::Applier;
 use reconcile::Context;
