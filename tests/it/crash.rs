@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tests::{
-    clusters::{audit::Entry, standin::calisti::Behaviour},
+    clusters::{audit::Entry, standin::calisti::Behaviour, wait::until},
     fleet::{Cluster, Dress, Fleet, SPOKE_USER},
 };
 use tokio::time::{Duration, timeout};
@@ -81,18 +81,15 @@ async fn ever_longer_lives(rig: &mut Rig, rollout: u64) -> Result<usize> {
         rig.fleet.restart_hub(&[("MESHFLEET_DIE_AFTER_COMMITS", &life.to_string())]).await?;
         let Fleet { hub, command_line, .. } = &mut rig.fleet;
         let number = rollout.to_string();
-        let ended = async {
-            loop {
-                let shown = command_line.json(&["rollout", "show", &number]).await;
-                if shown.is_ok_and(|shown| shown["state"] != "Running") {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
+        // A hub that is dead does not answer: that is no end of the rollout, so it is asked again.
+        let ended = until("the rollout to end", ALL_LIVES, || async {
+            let shown = command_line.json(&["rollout", "show", &number]).await?;
+            Ok((shown["state"] != "Running").then_some(()))
+        });
         tokio::select! {
             died = hub.ended() => drop(died?),
-            () = ended => {
+            ended = ended => {
+                ended?;
                 rig.fleet.hub.kill().await?;
                 rig.fleet.restart_hub(&[]).await?;
                 return Ok(life);
