@@ -107,14 +107,21 @@ impl Call {
             Format::Table => {
                 let mut screen = Screen::new(self.width);
                 screen.line(2, &[bad("error: "), plain(failure.chain())]);
+                for detail in failure.details() {
+                    screen.line(4, &[plain("  "), plain(detail)]);
+                }
                 if !hint.is_empty() {
                     screen.line(2, &[strong("hint: "), plain(hint)]);
                 }
                 say(&screen.finish());
             }
             Format::Json => {
-                let error =
-                    json!({"error": {"reason": failure.reason(), "message": failure.chain(), "hint": hint}});
+                let error = json!({"error": {
+                    "reason": failure.reason(),
+                    "message": failure.chain(),
+                    "details": failure.details(),
+                    "hint": hint,
+                }});
                 say(&pretty(&error));
             }
         }

@@ -30,7 +30,7 @@ pub enum Failure {
     #[error("the connection to the hub at {address} broke")]
     Broken { address: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{message}")]
-    Refused { reason: String, message: String, hint: String, unavailable: bool },
+    Refused { reason: String, message: String, details: Vec<String>, hint: String, unavailable: bool },
     #[error("cannot read {name}")]
     File { name: String, source: io::Error },
     #[error("{name} is larger than the {most} bytes that a hub reads")]
@@ -48,8 +48,9 @@ impl Failure {
             return Self::NotTaken { address: address.to_owned(), context: context.to_owned() };
         }
         let problem = Some(status.details()).filter(|details| !details.is_empty()).map(Problem::decode);
-        if let Some(Ok(Problem { reason, message, hint })) = problem {
-            return Self::Refused { reason, message, hint, unavailable: status.code() == Code::Unavailable };
+        if let Some(Ok(Problem { reason, message, hint, details })) = problem {
+            let unavailable = status.code() == Code::Unavailable;
+            return Self::Refused { reason, message, details, hint, unavailable };
         }
         match status.code() {
             Code::Cancelled | Code::DeadlineExceeded => {
@@ -61,6 +62,7 @@ impl Failure {
             code => Self::Refused {
                 reason: format!("grpc.{code:?}"),
                 message: status.message().to_owned(),
+                details: Vec::new(),
                 hint: without_problem(code).to_owned(),
                 unavailable: false,
             },
@@ -103,6 +105,11 @@ impl Failure {
             cause = error.source();
         }
         text
+    }
+
+    /// Each thing that stands against what was asked for, where there are several.
+    pub fn details(&self) -> &[String] {
+        if let Self::Refused { details, .. } = self { details } else { &[] }
     }
 
     /// A stable code.

@@ -34,7 +34,7 @@ pub enum Error {
     #[error("mesh config {0} selects no cluster")]
     NothingSelected(Name),
     /// The rollout cannot start; every reason.
-    #[error("the rollout of {config} version {version} cannot start: {}", list(.refusals))]
+    #[error("the rollout of {config} version {version} cannot start: {}", told(.refusals))]
     RolloutRefused {
         /// The config.
         config: Name,
@@ -119,8 +119,12 @@ pub enum Kind {
     Internal,
 }
 
-fn list(refusals: &[StartRefusal]) -> String {
-    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+/// One refusal in its own words; of several, how many there are: [`Error::details`] tells them.
+fn told(refusals: &[StartRefusal]) -> String {
+    match refusals {
+        [only] => only.to_string(),
+        several => format!("{} things stand against it", several.len()),
+    }
 }
 
 impl Error {
@@ -159,6 +163,13 @@ impl Error {
             Self::Store(_) => "database.failed",
             Self::Transition(_) => "rollout.illegal_transition",
         }
+    }
+
+    /// Each thing that stands against it, where there are several; else the error itself says it all.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        let Self::RolloutRefused { refusals, .. } = self else { return Vec::new() };
+        if refusals.len() == 1 { Vec::new() } else { refusals.iter().map(ToString::to_string).collect() }
     }
 
     /// What to do; empty where nothing can be done.

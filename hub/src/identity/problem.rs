@@ -10,12 +10,23 @@ use crate::{app, telemetry};
 /// them: a longer one would break the connection instead of saying something.
 const LONGEST: usize = 2 * 1024;
 
+/// Most bytes of all details together, for the same reason. What is left out is counted in a last line.
+const LONGEST_DETAILS: usize = 4 * 1024;
+
 /// A refusal with a stable reason code, what happened, and what to do (may be empty).
 #[must_use]
 pub fn status(code: Code, reason: &str, message: impl Into<String>, hint: impl Into<String>) -> Status {
-    let message = shortened(message.into());
-    let problem =
-        Problem { reason: reason.to_owned(), message: message.clone(), hint: shortened(hint.into()) };
+    detailed(code, reason, (message.into(), Vec::new()), hint.into())
+}
+
+fn detailed(code: Code, reason: &str, (message, details): (String, Vec<String>), hint: String) -> Status {
+    let message = shortened(message);
+    let problem = Problem {
+        reason: reason.to_owned(),
+        message: message.clone(),
+        hint: shortened(hint),
+        details: fitting(details),
+    };
     Status::with_details(code, message, problem.encode_to_vec().into())
 }
 
@@ -33,13 +44,29 @@ pub fn of(error: &app::Error) -> Status {
         app::Kind::Unavailable => tracing::debug!(error = telemetry::chain(error), "the database is gone"),
         app::Kind::Internal => tracing::error!(error = telemetry::chain(error), "a use case failed"),
     }
-    status(code, error.reason(), error.to_string(), error.hint())
+    detailed(code, error.reason(), (error.to_string(), error.details()), error.hint())
 }
 
 /// A field of a request that is not as it should be.
 #[must_use]
 pub fn bad_field(field: &str, why: impl std::fmt::Display) -> Status {
     status(Code::InvalidArgument, "request.field", format!("{field}: {why}"), "")
+}
+
+fn fitting(mut details: Vec<String>) -> Vec<String> {
+    let mut left = LONGEST_DETAILS;
+    let fits = details.iter().take_while(|detail| {
+        let taken = left.checked_sub(detail.len());
+        left = taken.unwrap_or_default();
+        taken.is_some()
+    });
+    let kept = fits.count();
+    let dropped = details.len() - kept;
+    if dropped > 0 {
+        details.truncate(kept);
+        details.push(format!("and {dropped} more"));
+    }
+    details
 }
 
 fn shortened(mut text: String) -> String {
@@ -60,6 +87,13 @@ mod tests {
         let problem = Problem::decode(refusal.details()).unwrap();
         assert_eq!((problem.reason.as_str(), problem.hint.as_str()), ("config.not_found", "apply one"));
         assert_eq!(problem.message, refusal.message());
+    }
+
+    #[test]
+    fn details_that_do_not_fit_are_counted() {
+        assert_eq!(fitting(vec!["one".to_owned(), "two".to_owned()]), ["one", "two"]);
+        let kept = fitting(vec!["x".repeat(1024); 10]);
+        assert_eq!((kept.len(), kept[4].as_str()), (5, "and 6 more"));
     }
 
     #[test]

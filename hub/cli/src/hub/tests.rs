@@ -53,6 +53,7 @@ impl Documents for Refuses {
             reason: "test.refused".to_owned(),
             message: "no documents today".to_owned(),
             hint: "come back tomorrow".to_owned(),
+            details: Vec::new(),
         };
         Err(Status::with_details(Code::FailedPrecondition, &problem.message, problem.encode_to_vec().into()))
     }
