@@ -39,8 +39,11 @@ use crate::{
 /// How long changes are gathered before health and drift are looked at.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// How often the agent looks though nothing is seen to change: what could not be written down is tried again then.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How soon what could not be written down or read is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the agent looks though nothing changes and nothing is awaited. It costs the more, the larger the mesh is.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// What is accepted.
 #[derive(Debug, Default)]
@@ -207,16 +210,18 @@ impl Agent {
         let verdict = Arc::new(self.tracker.assess(&content.plan, &self.live, Instant::now()));
         let seen = Seen { fence, content, progress: &progress, verdict: &verdict, live: &self.live };
         tell(&self.setup.outlets.report, seen.report());
-        // While objects are being written, a baseline and a watch are not of the same moment.
-        if !matches!(progress.stage, Stage::Applying(_)) {
+        // While objects are being written, a baseline and a watch are not of the same moment. Before all was looked for,
+        // what differs is not known, and to tell of nothing would mean that nothing does.
+        if !matches!(progress.stage, Stage::Applying(_)) && self.live.looked_for_all() {
             let expected = progress.stage == Stage::Done;
             let mut known = Verdict::clone(&verdict);
             known.unfulfilled.iter_mut().for_each(|unfulfilled| *unfulfilled &= expected);
-            let items =
-                drift::observe(&content.target, &content.plan, &progress.inventory, &self.live, &known);
+            let told = self.setup.outlets.drift.borrow().clone();
+            let before = told.as_ref().map_or(&[][..], |drift| &drift.items);
+            let items = drift::observe(content, &progress.inventory, &self.live, &known, before);
             tell(&self.setup.outlets.drift, Drift { generation: fence.generation, items });
         }
-        let again_in = verdict.again_in.unwrap_or(LOOK_EVERY);
+        let again_in = verdict.again_in.unwrap_or(if self.unrecorded { RETRY_EVERY } else { LOOK_EVERY });
         self.verdict.send_replace(verdict);
         again_in
     }
@@ -279,10 +284,9 @@ impl Agent {
 
     /// What a former life or a stopped apply wrote and did not write down.
     async fn recover(&mut self) -> Result<(), String> {
-        let (Some(content), Some((inventory, store))) = (&self.accepted.content, &mut self.idle) else {
-            return Ok(());
-        };
-        apply::recover(&self.setup.cluster, content, inventory)
+        let Accepted { fence: Some(fence), content: Some(content) } = &*self.accepted else { return Ok(()) };
+        let Some((inventory, store)) = &mut self.idle else { return Ok(()) };
+        apply::recover(&self.setup.cluster, fence, content, inventory)
             .await
             .map_err(|error| crate::chain(&error))?;
         if inventory.is_dirty() {
@@ -380,7 +384,7 @@ impl Agent {
             }
             Err(error) => {
                 tracing::error!(%error, "an apply broke off: beginning anew from what is written down");
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(RETRY_EVERY).await;
                 self.reload().await;
                 false
             }
@@ -398,7 +402,7 @@ impl Agent {
                 }
                 Err(error) => tracing::warn!(error = %crate::chain(&error), "the inventory cannot be read"),
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(RETRY_EVERY).await;
         }
     }
 

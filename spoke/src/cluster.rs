@@ -103,12 +103,6 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Refused(status) if status.code == 409)
     }
-
-    /// Whether the spoke's own rights do not suffice.
-    #[must_use]
-    pub fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Refused(status) if status.code == 403)
-    }
 }
 
 /// A handle to the API server. Cheap to clone.

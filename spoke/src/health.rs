@@ -108,7 +108,8 @@ impl Tracker {
         verdict.level = self.level;
         verdict.holding_since = self.holding_since;
         // Every limit here is of whole seconds: a look each second while something is under way finds each in time.
-        let quiet = self.holding_since.is_some() && self.level == Level::Healthy;
+        let quiet =
+            self.holding_since.is_some() && self.level == Level::Healthy && self.failing_since.is_empty();
         verdict.again_in = (!quiet).then_some(Duration::from_secs(1));
         verdict
     }

@@ -6,6 +6,8 @@
 //! another's is over when its renewal was not seen to move for its duration. A spoke that was killed leaves its Lease
 //! behind; one that starts in the same process namespace of the same boot can see that the holder is dead, and need not
 //! wait.
+//! What a spoke knows of fence and inventory is good for one *term*, the time from acquiring the Lease to losing it: in
+//! between another may have written. A Lease that is acquired again begins a new term, and writes of the old one are over.
 
 mod holder;
 
@@ -49,29 +51,45 @@ pub enum State {
     Held {
         /// By this process's clock.
         until: Instant,
+        /// Rises each time that this process acquires it.
+        term: u64,
     },
     /// Another holds it.
     HeldBy(String),
 }
 
 impl State {
-    /// Whether a write that ends before `by` may begin.
+    /// Whether a write of `term` that ends before `by` may begin.
     ///
     /// # Errors
     /// With the reason why not.
-    pub fn allows(&self, by: Instant) -> Result<(), String> {
+    pub fn allows(&self, term: u64, by: Instant) -> Result<(), String> {
         match self {
-            Self::Held { until } if by < *until => Ok(()),
+            Self::Held { term: now, .. } if *now != term => Err("it was lost in between".to_owned()),
+            Self::Held { until, .. } if by < *until => Ok(()),
             Self::Held { .. } => Err("it could not be renewed in time".to_owned()),
             Self::Waiting(why) => Err(why.clone()),
             Self::HeldBy(holder) => Err(format!("{holder} holds it")),
         }
     }
 
-    /// Whether another spoke has the cluster.
+    /// The term, while it is held.
     #[must_use]
-    pub fn is_held_by_another(&self) -> bool {
-        matches!(self, Self::HeldBy(_))
+    pub fn term(&self) -> Option<u64> {
+        match self {
+            Self::Held { term, .. } => Some(*term),
+            Self::Waiting(_) | Self::HeldBy(_) => None,
+        }
+    }
+
+    /// Whether `term` is over for good. A Lease that only could not be renewed yet may still be this spoke's.
+    #[must_use]
+    pub fn ends(&self, term: u64) -> bool {
+        match self {
+            Self::Held { term: now, .. } => *now != term,
+            Self::HeldBy(_) => true,
+            Self::Waiting(_) => false,
+        }
     }
 }
 
@@ -88,6 +106,7 @@ pub struct Keeper {
     me: Holder,
     state: watch::Sender<State>,
     seen: Option<Seen>,
+    term: u64,
 }
 
 impl Keeper {
@@ -96,7 +115,7 @@ impl Keeper {
     pub fn new(cluster: &Cluster, namespace: &str, me: Holder) -> (Self, watch::Receiver<State>) {
         let (state, receiver) = watch::channel(State::Waiting("not acquired yet".to_owned()));
         let api = Api::namespaced(cluster.client(), namespace);
-        (Self { api, me, state, seen: None }, receiver)
+        (Self { api, me, state, seen: None, term: 0 }, receiver)
     }
 
     /// Runs until `stop`.
@@ -135,7 +154,7 @@ impl Keeper {
     fn fail(&self, error: &cluster::Error) {
         tracing::debug!(error = %crate::chain(error), "the Lease could not be renewed");
         let over = |state: &State| match state {
-            State::Held { until } => *until <= Instant::now(),
+            State::Held { until, .. } => *until <= Instant::now(),
             State::Waiting(_) | State::HeldBy(_) => true,
         };
         if over(&self.state.borrow()) {
@@ -145,7 +164,7 @@ impl Keeper {
 
     fn say(&self, state: State) {
         let differs = |old: &State, new: &State| match (old, new) {
-            (State::Held { .. }, State::Held { .. }) => false,
+            (State::Held { term: old, .. }, State::Held { term: new, .. }) => old != new,
             (old, new) => old != new,
         };
         if differs(&self.state.borrow(), &state) {
@@ -163,8 +182,8 @@ impl Keeper {
     }
 
     async fn acquire(&mut self, sent_at: Instant) -> Result<State, cluster::Error> {
-        let held = State::Held { until: sent_at + DURATION };
         let Some(mut lease) = bounded(self.api.get_opt(NAME)).await? else {
+            let held = self.held(sent_at, false);
             let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
             return self.outcome(bounded(self.api.create(&as_manager(), &lease)).await, held);
@@ -172,9 +191,22 @@ impl Keeper {
         if let Some(holder) = self.live_holder(&lease, sent_at) {
             return Ok(State::HeldBy(holder));
         }
+        let held = self.held(sent_at, lease.spec.as_ref().is_some_and(|spec| self.is_mine(spec)));
         lease.spec = Some(self.spec(lease.spec.as_ref()));
         lease.metadata.managed_fields = None;
         self.outcome(bounded(self.api.replace(NAME, &as_manager(), &lease)).await, held)
+    }
+
+    /// What a write sent at `sent_at` gives. One that takes the Lease, rather than renewing it, begins a term.
+    fn held(&mut self, sent_at: Instant, renewal: bool) -> State {
+        if !renewal {
+            self.term += 1;
+        }
+        State::Held { until: sent_at + DURATION, term: self.term }
+    }
+
+    fn is_mine(&self, spec: &LeaseSpec) -> bool {
+        spec.holder_identity.as_deref() == Some(self.me.as_str())
     }
 
     /// Somebody else may have been faster: then look again.
@@ -206,7 +238,7 @@ impl Keeper {
     }
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let mine = before.is_some_and(|spec| spec.holder_identity.as_deref() == Some(self.me.as_str()));
+        let mine = before.is_some_and(|spec| self.is_mine(spec));
         let now = MicroTime(Timestamp::now());
         let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
         LeaseSpec {
@@ -230,7 +262,7 @@ impl Keeper {
         self.say(State::Waiting("given back".to_owned()));
         let Ok(Some(mut lease)) = bounded(self.api.get_opt(NAME)).await else { return };
         let Some(spec) = lease.spec.as_mut() else { return };
-        if spec.holder_identity.as_deref() == Some(self.me.as_str()) {
+        if self.is_mine(spec) {
             spec.holder_identity = Some(String::new());
             lease.metadata.managed_fields = None;
             if let Err(error) = bounded(self.api.replace(NAME, &as_manager(), &lease)).await {

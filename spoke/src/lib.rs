@@ -101,43 +101,68 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// If it cannot be told how to reach its API server.
 pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Error> {
     let cluster = Cluster::new(client(config.kubeconfig.as_deref()).await?);
-    let mut tasks = JoinSet::new();
+    let mut keepers = JoinSet::new();
     let (keeper, lease) = Keeper::new(&cluster, &config.namespace, Holder::this_process(random()));
     // The Lease is given back last, when nothing writes any more.
     let stop_lease = CancellationToken::new();
-    tasks.spawn(keeper.run(stop_lease.clone()));
-    let (generation, accepted_generation) = watch::channel(0);
-    let writes = Writes::new(lease.clone(), accepted_generation);
-    let secrets = Secrets::new(&cluster, &config.namespace, writes.clone());
-
-    let mut spoke = Spoke { config, cluster, writes, secrets, lease, generation };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = spoke.lease_held() => spoke.live(&stop, &mut tasks).await,
+    keepers.spawn(keeper.run(stop_lease.clone()));
+    while let Some(term) = acquired(lease.clone(), &stop).await {
+        let (generation, accepted_generation) = watch::channel(0);
+        let writes = Writes::new(lease.clone(), accepted_generation);
+        let secrets = Secrets::new(&cluster, &config.namespace, writes.clone());
+        let spoke = Spoke { config: config.clone(), cluster: cluster.clone(), writes, secrets, generation };
+        spoke.serve(term, lease.clone(), &stop).await;
     }
     stop_lease.cancel();
-    while tasks.join_next().await.is_some() {}
+    while keepers.join_next().await.is_some() {}
     Ok(())
 }
 
-/// What every stage of a spoke's life works with.
+/// The term of the Lease, once it is held. None if the spoke stops before.
+async fn acquired(mut lease: watch::Receiver<lease::State>, stop: &CancellationToken) -> Option<u64> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        held = lease.wait_for(|state| state.term().is_some()) => held.ok()?.term(),
+    }
+}
+
+/// Waits until a term of the Lease is over.
+async fn ended(mut lease: watch::Receiver<lease::State>, term: u64) {
+    // The keeper lives longer than this.
+    let _ = lease.wait_for(|state| state.ends(term)).await;
+}
+
+/// A spoke for one term of the Lease. It knows nothing of a term before: another may have written in between.
 struct Spoke {
     config: Config,
     cluster: Cluster,
     writes: Writes,
     secrets: Secrets,
-    lease: watch::Receiver<lease::State>,
     generation: watch::Sender<u64>,
 }
 
 impl Spoke {
-    async fn lease_held(&self) {
-        let mut lease = self.lease.clone();
-        // The keeper lives longer than this.
-        let _ = lease.wait_for(|state| matches!(state, lease::State::Held { .. })).await;
+    /// Lives until the term is over or the spoke stops. Writes in flight are finished first.
+    async fn serve(self, term: u64, lease: watch::Receiver<lease::State>, stop: &CancellationToken) {
+        let (stop, mut tasks) = (stop.child_token(), JoinSet::new());
+        {
+            let live = self.live(&stop, &mut tasks);
+            tokio::pin!(live);
+            tokio::select! {
+                () = &mut live => {}
+                () = ended(lease, term) => {
+                    tracing::warn!("the Lease was lost: beginning anew from what is written down");
+                    stop.cancel();
+                    live.await;
+                }
+            }
+        }
+        stop.cancel();
+        while tasks.join_next().await.is_some() {}
     }
 
-    async fn live(&mut self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+    async fn live(&self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
         let Some(identity) = self.identity(stop).await else { return };
         tracing::info!(cluster.id = %identity.cluster_id, cluster.name = %identity.cluster_name, "this cluster is enrolled");
         let (facts, known_facts) = watch::channel(None);
@@ -155,7 +180,6 @@ impl Spoke {
             report: outlets.report.subscribe(),
             drift: outlets.drift.subscribe(),
             facts: known_facts,
-            lease: self.lease.clone(),
         };
         let setup = Setup {
             cluster: self.cluster.clone(),
@@ -227,11 +251,16 @@ impl Spoke {
 /// An agent, once what was accepted and what is ours can be read.
 async fn begin(mut setup: Setup, stop: &CancellationToken) -> Option<Agent> {
     let mut backoff = Backoff::new(Duration::from_millis(500), LONGEST_PAUSE);
+    let mut said = String::new();
     loop {
         match Agent::begin(setup, stop).await {
             Ok(agent) => return Some(agent),
             Err((again, error)) => {
-                tracing::error!(error = %chain(&error), "cannot begin yet");
+                let why = chain(&error);
+                if why != said {
+                    tracing::error!(error = %why, "cannot begin yet");
+                    said = why;
+                }
                 setup = again;
             }
         }

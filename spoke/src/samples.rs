@@ -1,10 +1,25 @@
-//! Samples for tests: whole targets.
+//! Samples for tests: whole targets, and an API server that only knows status codes.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::{digest::Digest, fence::Content};
+
+/// A client whose every request is answered with the status code that `answer` gives for its method, and an object.
+pub fn client(answer: impl Fn(&http::Method) -> u16 + Clone + Send + 'static) -> kube::Client {
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let code = answer(request.method());
+        let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "uid": "u", "resourceVersion": "1"}});
+        let status = json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "message": "", "reason": "", "code": code});
+        let body = if code < 300 { object } else { status };
+        let response = http::Response::builder()
+            .status(code)
+            .body(kube::client::Body::from(body.to_string().into_bytes()));
+        std::future::ready(response)
+    });
+    kube::Client::new(service, "default")
+}
 
 /// A target whose plan applies ConfigMaps with these values.
 pub fn content(generation: u64, values: &[String]) -> Content {

@@ -20,8 +20,8 @@ pub struct Secrets {
     writes: Writes,
 }
 
-/// A Secret as it was read.
-#[derive(Debug, Clone)]
+/// A Secret as it was read. What it holds is in no debug text.
+#[derive(Clone)]
 pub struct Stored {
     /// Its name.
     pub name: String,
@@ -35,6 +35,12 @@ pub struct Stored {
 pub struct Version {
     uid: String,
     resource_version: String,
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stored").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Stored {

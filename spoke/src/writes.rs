@@ -1,7 +1,7 @@
 //! The one way to write into the cluster. Everything but the Lease goes through here.
 //!
-//! A write is sent only while the Lease is held for longer than the write can take, and, if it carries out a target, only
-//! while that target is the accepted one. The check is made at each write, not once before a row of them.
+//! A write is sent only while the Lease is held for longer than the write can take, in the term in which what is accepted
+//! and what is ours was read, and, if it carries out a target, only while that target is the accepted one. The check is made at each write, not once before a row of them.
 
 use std::{future::Future, time::Instant};
 
@@ -40,14 +40,17 @@ pub enum Purpose {
 #[derive(Debug, Clone)]
 pub struct Writes {
     lease: watch::Receiver<lease::State>,
+    term: Option<u64>,
     accepted: watch::Receiver<u64>,
 }
 
 impl Writes {
-    /// The right to write while the Lease is held and, for a target's writes, while its generation is the accepted one.
+    /// The right to write in the present term of the Lease and, for a target's writes, while its generation is the
+    /// accepted one.
     #[must_use]
     pub fn new(lease: watch::Receiver<lease::State>, accepted: watch::Receiver<u64>) -> Self {
-        Self { lease, accepted }
+        let term = lease.borrow().term();
+        Self { lease, term, accepted }
     }
 
     /// Sends one write.
@@ -66,7 +69,8 @@ impl Writes {
     }
 
     fn allowed(&self, purpose: Purpose) -> Result<(), Error> {
-        self.lease.borrow().allows(Instant::now() + REQUEST_TIMEOUT).map_err(Error::NoLease)?;
+        let term = self.term.ok_or_else(|| Error::NoLease("it was not held yet".to_owned()))?;
+        self.lease.borrow().allows(term, Instant::now() + REQUEST_TIMEOUT).map_err(Error::NoLease)?;
         match purpose {
             Purpose::Target(generation) if generation != *self.accepted.borrow() => {
                 Err(Error::Superseded(generation))
@@ -112,7 +116,7 @@ mod tests {
     }
 
     fn held(longer: Duration) -> lease::State {
-        lease::State::Held { until: Instant::now() + longer }
+        lease::State::Held { until: Instant::now() + longer, term: 1 }
     }
 
     #[tokio::test]
@@ -123,6 +127,16 @@ mod tests {
             let sent = writes(state, 1).send(Purpose::Bookkeeping, async { panic!("it was sent") }).await;
             assert!(matches!(sent, Err::<(), _>(Error::NoLease(_))));
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_known_before_the_lease_was_lost_is_written_no_more() {
+        let (lease, state) = watch::channel(held(REQUEST_TIMEOUT * 2));
+        let writes = Writes::new(state, watch::channel(1).1);
+        assert!(writes.send(Purpose::Bookkeeping, async { Ok(()) }).await.is_ok());
+        lease.send_replace(lease::State::Held { until: Instant::now() + REQUEST_TIMEOUT * 2, term: 2 });
+        let sent = writes.send(Purpose::Bookkeeping, async { panic!("it was sent") }).await;
+        assert!(matches!(sent, Err::<(), _>(Error::NoLease(_))));
     }
 
     #[tokio::test]

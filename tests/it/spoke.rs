@@ -101,6 +101,7 @@ struct Running {
     report: watch::Receiver<Option<Arc<Report>>>,
     drift: watch::Receiver<Option<Arc<Drift>>>,
     accepted: watch::Receiver<Arc<Accepted>>,
+    lease: watch::Receiver<lease::State>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -118,7 +119,7 @@ impl Starting {
     async fn begin(mut self) -> Result<Running> {
         let cluster = Cluster::new(self.client);
         let (generation, accepted_generation) = watch::channel(0);
-        let writes = Writes::new(self.lease, accepted_generation);
+        let writes = Writes::new(self.lease.clone(), accepted_generation);
         let outlets = Outlets {
             accepted: watch::Sender::new(Arc::new(Accepted::default())),
             generation,
@@ -139,7 +140,8 @@ impl Starting {
         };
         let agent = Agent::begin(setup, &self.stop).await.map_err(|(_, error)| error)?;
         self.tasks.spawn(agent.run(self.stop.clone()));
-        Ok(Running { offers, report, drift, accepted, tasks: self.tasks, stop: self.stop })
+        let Self { lease, tasks, stop, .. } = self;
+        Ok(Running { offers, report, drift, accepted, lease, tasks, stop })
     }
 }
 
@@ -434,11 +436,34 @@ async fn a_second_spoke_waits_for_the_lease() -> Result<()> {
     spec.lease_duration_seconds = Some(6);
     lease.replace("spoke", &PostParams::default(), &held).await?;
     let mut second = Starting::new(&place.client, 2);
-    let seen = second.lease.wait_for(lease::State::is_held_by_another);
+    let seen = second.lease.wait_for(|state| matches!(state, lease::State::HeldBy(_)));
     tokio::time::timeout(PATIENCE, seen).await.context("it saw no rival")??;
     let taken = second.lease.wait_for(|state| matches!(state, lease::State::Held { .. }));
     tokio::time::timeout(PATIENCE, taken).await.context("it never took the Lease over")??;
     second.begin().await?.stop().await;
     ensure!(lease.get("spoke").await?.spec.and_then(|spec| spec.holder_identity).as_deref() == Some(""));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_known_before_the_lease_was_lost_is_written_no_more() -> Result<()> {
+    let place = Place::start().await?;
+    let mut first = place.spoke(1).await?;
+    first.reach(target(1, &[("a", "1")], json!({}))?, Phase::Healthy).await?;
+    let before = first.lease.borrow().term().context("the Lease is held")?;
+    // Another takes it, writes what this one does not know of, and is gone again.
+    let holder = json!({"spec": {"holderIdentity": "a spoke elsewhere", "leaseDurationSeconds": 2}});
+    let leases: Api<k8s_openapi::api::coordination::v1::Lease> =
+        Api::namespaced(place.client.clone(), "meshfleet");
+    leases.patch("spoke", &PatchParams::default(), &Patch::Merge(holder)).await?;
+    let again = first.lease.wait_for(|state| state.term().is_some_and(|term| term != before));
+    tokio::time::timeout(PATIENCE, again).await.context("it never took the Lease again")??;
+    let refused = first.offer(target(2, &[("a", "2")], json!({}))?).await?;
+    ensure!(
+        refused.is_err_and(|refusal| refusal.code == Code::Unavailable),
+        "it wrote on what it knew before"
+    );
+    ensure!(place.value("a").await?.as_deref() == Some("1"), "a was written");
+    first.stop().await;
     Ok(())
 }

@@ -289,6 +289,8 @@ impl Apply {
 
     /// Ends a go over many objects: true if nothing is left to do, else after the pause that it needs.
     async fn settle(&mut self, round: Round, phase: Option<(&Phase, Instant)>) -> Result<bool, Interrupted> {
+        let inventory = Arc::new(self.inventory.clone());
+        self.tell(|progress| progress.inventory = inventory);
         if self.inventory.is_dirty() {
             self.write_down().await?;
         }
@@ -312,9 +314,7 @@ impl Apply {
     /// Writes the inventory down, for as long as it takes: what comes next may rest on it.
     async fn write_down(&mut self) -> Result<(), Interrupted> {
         while let Err(error) = self.store.flush(&mut self.inventory).await {
-            let why = crate::chain(&error);
-            tracing::warn!(error = %why, "the inventory is not written down yet");
-            self.enter(Stage::Applying(why));
+            self.enter(Stage::Applying(crate::chain(&error)));
             self.pause(Duration::from_secs(1)).await?;
         }
         Ok(())
@@ -351,19 +351,47 @@ impl Apply {
         }
     }
 
-    fn enter(&mut self, stage: Stage) {
-        let inventory = Arc::new(self.inventory.clone());
-        let changed = self.progress.borrow().stage != stage;
-        if changed {
+    /// Tells a stage, if it is another: each telling makes the agent look anew, and what it sees wakes this.
+    fn enter(&self, stage: Stage) {
+        if self.progress.borrow().stage != stage {
             tracing::info!(generation = self.generation(), stage = ?stage, "the apply goes on");
+            self.tell(|progress| progress.stage = stage);
         }
-        self.tell(|progress| {
-            progress.stage = stage;
-            progress.inventory = inventory;
-        });
     }
 
     fn tell(&self, change: impl FnOnce(&mut Progress)) {
         self.progress.send_modify(|progress| change(Arc::make_mut(progress)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lease, samples, secrets::Secrets};
+
+    #[tokio::test]
+    async fn a_stage_is_told_once() {
+        let cluster = Cluster::new(samples::client(|_| 500));
+        let writes = Writes::new(watch::channel(lease::State::HeldBy(String::new())).1, watch::channel(1).1);
+        let (progress, mut told) = watch::channel(Arc::default());
+        let apply = Apply {
+            store: inventory::Store::new(Secrets::new(&cluster, "meshfleet", writes.clone())),
+            cluster,
+            writes,
+            live: Live::default(),
+            content: Arc::new(samples::content(1, &[])),
+            health: watch::channel(Arc::default()).1,
+            inventory: Inventory::default(),
+            stop: CancellationToken::new(),
+            progress,
+        };
+        apply.enter(Stage::AwaitingHealth);
+        assert!(told.has_changed().is_ok_and(|changed| changed));
+        told.mark_unchanged();
+        apply.enter(Stage::AwaitingHealth);
+        assert!(
+            !told.has_changed().is_ok_and(|changed| changed),
+            "the agent would look again, and wake this"
+        );
     }
 }

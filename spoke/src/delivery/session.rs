@@ -27,7 +27,6 @@ use crate::{
     facts::Facts,
     fence::Fence,
     identity::{self, Identity},
-    lease,
     refusal::{Code, Refusal},
     report::Report,
 };
@@ -55,8 +54,6 @@ pub struct Levels {
     pub drift: watch::Receiver<Option<Arc<Drift>>>,
     /// Facts; none before they were read.
     pub facts: watch::Receiver<Option<Arc<Facts>>>,
-    /// Whether this spoke may write: one that may not has nothing to say.
-    pub lease: watch::Receiver<lease::State>,
 }
 
 /// The spoke's end of the stream.
@@ -86,8 +83,6 @@ enum Ended {
     Silent,
     #[error("the hub speaks protocol {0}, which is newer than this spoke: upgrade the spoke")]
     Protocol(u32),
-    #[error("another spoke holds the Lease")]
-    NoLease,
     #[error("another spoke accepted a target meanwhile")]
     Moved,
     #[error("the spoke stops")]
@@ -138,9 +133,6 @@ impl Delivery {
     }
 
     async fn attach(&mut self) -> Result<Session, Ended> {
-        if self.levels.lease.borrow().is_held_by_another() {
-            return Err(Ended::NoLease);
-        }
         let tls = identity::client_config(&self.identity).map_err(Ended::Identity)?;
         let channel = connect(&self.hub, tls).await.map_err(Ended::Connect)?;
         // A hub that does not read fast enough holds up this side, and nothing else.
@@ -255,7 +247,6 @@ impl Session {
                     changed.map_err(|_| Ended::Stopped)?;
                     self.send_facts().await?;
                 }
-                ended = lost(&mut self.levels.lease) => return Err(ended),
                 _ = heartbeat.tick() => self.send(Message::Heartbeat(proto::v1::Heartbeat {})).await?,
             }
         }
@@ -386,13 +377,5 @@ async fn decided(
     match decision {
         Some(decision) => decision.await.ok(),
         None => std::future::pending().await,
-    }
-}
-
-/// Waits until another spoke has the Lease.
-async fn lost(lease: &mut watch::Receiver<lease::State>) -> Ended {
-    match lease.wait_for(lease::State::is_held_by_another).await {
-        Ok(_) => Ended::NoLease,
-        Err(_) => Ended::Stopped,
     }
 }

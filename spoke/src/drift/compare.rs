@@ -6,7 +6,6 @@ use super::{Class, Item, actor};
 use crate::{
     document::{Expectation, ObjectId},
     inventory::Entry,
-    observe::Sight,
     owned::{self, OwnedField, Ownership},
 };
 
@@ -69,7 +68,7 @@ fn agrees(baseline: &Value, found: &Value) -> bool {
 }
 
 /// What an expectation lacks.
-pub(super) fn unfulfilled(expectation: &Expectation, sight: &Sight) -> Vec<Item> {
+pub(super) fn unfulfilled(expectation: &Expectation, live: Option<&Value>) -> Vec<Item> {
     let item = |uid: &str, path: String, baseline, found, actor| Item {
         id: expectation.id.clone(),
         uid: uid.to_owned(),
@@ -79,11 +78,7 @@ pub(super) fn unfulfilled(expectation: &Expectation, sight: &Sight) -> Vec<Item>
         found,
         actor,
     };
-    let object = match sight {
-        Sight::Unknown(_) => return Vec::new(),
-        Sight::Absent => return vec![item("", String::new(), None, None, None)],
-        Sight::Present { object, .. } => object,
-    };
+    let Some(object) = live else { return vec![item("", String::new(), None, None, None)] };
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
     let lacking =
         expectation.requires.iter().filter(|required| required.path.get(object) != Some(&required.value));

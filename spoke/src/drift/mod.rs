@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::{
     digest::Digest,
-    document::{ObjectId, Plan, Target},
+    document::ObjectId,
+    fence::Content,
     health::Verdict,
     inventory::Inventory,
     observe::{Live, Sight},
@@ -78,26 +79,71 @@ pub fn shown(value: &Value) -> String {
 }
 
 /// Everything that differs now: of what we applied, and of what we expect if `verdict` says that it has been missing for
-/// long enough. Objects that the target deletes do not count.
+/// long enough. Objects that the target deletes do not count. Of an object that cannot be seen now, what was `before` still
+/// stands: not to see a difference is not to see that it is gone.
 #[must_use]
 pub fn observe(
-    target: &Target,
-    plan: &Plan,
+    content: &Content,
     inventory: &Inventory,
     live: &Live,
     verdict: &Verdict,
+    before: &[Item],
 ) -> Vec<Item> {
+    let still = |id: &ObjectId| before.iter().filter(|item| item.id == *id).cloned().collect();
     let mut items = Vec::new();
-    for entry in inventory.entries().filter(|entry| !target.deletes(&entry.id)) {
-        match live.sight(&entry.id) {
-            Sight::Unknown(_) => {}
-            Sight::Absent => items.extend(compare(entry, None)),
-            Sight::Present { object, .. } => items.extend(compare(entry, Some(&object))),
-        }
+    for entry in inventory.entries().filter(|entry| !content.target.deletes(&entry.id)) {
+        items.extend(match live.sight(&entry.id) {
+            Sight::Unknown(_) => still(&entry.id),
+            Sight::Absent => compare(entry, None),
+            Sight::Present { object, .. } => compare(entry, Some(&object)),
+        });
     }
-    for (expectation, _) in plan.expectations.iter().zip(&verdict.unfulfilled).filter(|(_, long)| **long) {
-        items.extend(compare::unfulfilled(expectation, &live.sight(&expectation.id)));
+    let expectations = content.plan.expectations.iter().zip(&verdict.unfulfilled);
+    for (expectation, _) in expectations.filter(|(_, long)| **long) {
+        items.extend(match live.sight(&expectation.id) {
+            Sight::Unknown(_) => still(&expectation.id),
+            Sight::Absent => compare::unfulfilled(expectation, None),
+            Sight::Present { object, .. } => compare::unfulfilled(expectation, Some(&object)),
+        });
     }
     items.truncate(MAX_ITEMS);
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        inventory::{Entry, Outcome, Role},
+        samples,
+    };
+
+    #[test]
+    fn a_difference_still_stands_while_its_object_cannot_be_seen() {
+        let content = samples::content(1, &["a".to_owned()]);
+        let planned = content.plan.objects().next().unwrap();
+        let (mut inventory, live, verdict) = (Inventory::default(), Live::default(), Verdict::default());
+        inventory.put(Entry {
+            id: planned.id.clone(),
+            uid: "u".to_owned(),
+            role: Role::Created,
+            generation: 1,
+            outcome: Outcome::Created,
+            body: planned.body,
+            baseline: Vec::new(),
+        });
+        let key = planned.id.key();
+        live.want(&BTreeSet::from([planned.id.clone()]));
+        live.missing(&key);
+        let deleted = observe(&content, &inventory, &live, &verdict, &[]);
+        assert_eq!(deleted.len(), 1);
+        live.lost_sight([&key], "the API server is away");
+        assert_eq!(observe(&content, &inventory, &live, &verdict, &deleted), deleted);
+        live.saw(&key, json!({"metadata": {"uid": "u", "resourceVersion": "9"}}), std::time::Instant::now());
+        assert!(observe(&content, &inventory, &live, &verdict, &deleted).is_empty());
+    }
 }

@@ -154,16 +154,15 @@ impl Store {
     }
 
     /// The Secret is not in the state that is known. Either an answer to our own write was lost, and it holds just what is
-    /// to be written; or it was removed or changed by a hand: the caller tries again on the state that is there now.
+    /// to be written; or it was removed or changed by a hand: the caller reads it again.
     async fn after_a_move(&mut self, bytes: &[u8]) -> Result<Version, Error> {
         let found = self.secrets.find(NAME).await.map_err(Error::Read)?;
-        let version = found.as_ref().map(|secret| secret.version.clone());
-        let written = found.as_ref().is_some_and(|secret| secret.bytes(KEY) == Some(bytes));
-        match version {
-            Some(version) if written => Ok(version),
-            version => {
-                tracing::error!(lost = version.is_none(), "the fence was touched by somebody else");
-                self.version = version;
+        match found {
+            Some(secret) if secret.bytes(KEY) == Some(bytes) => Ok(secret.version),
+            found => {
+                tracing::error!(lost = found.is_none(), "the fence was touched by somebody else");
+                // What stands there may be newer than what is known here: no write may replace it before it was read.
+                self.version = None;
                 Err(Error::Moved)
             }
         }
@@ -186,4 +185,28 @@ impl Store {
 
 fn chunk_name(target: Digest, number: usize) -> String {
     format!("{CHUNK_PREFIX}{}-{number}", target.short())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::{cluster::Cluster, lease, samples, writes::Writes};
+
+    #[tokio::test]
+    async fn a_fence_that_moved_is_not_written_before_it_was_read_again() {
+        let cluster = Cluster::new(samples::client(|method| if method == "GET" { 200 } else { 409 }));
+        let held = lease::State::Held { until: Instant::now() + Duration::from_secs(60), term: 1 };
+        let writes = Writes::new(watch::channel(held).1, watch::channel(1).1);
+        let mut store = Store::new(Secrets::new(&cluster, "meshfleet", writes));
+        let fence = Fence { epoch: 1, generation: 2, target: Digest::of(b""), completed: 1 };
+        for _ in 0..2 {
+            let set = store.compare_and_set(Record { fence, chunks: 1 }).await;
+            assert!(matches!(set, Err(Error::Moved)));
+            assert_eq!(store.version, None, "what stands there may be newer");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use super::*;
 
 fn id(kind: &str, namespace: &str) -> Value {
     let group = match kind {
+        "ClusterRoleBinding" => "authorization.openshift.io",
         "RoleBinding" | "ClusterRole" => "rbac.authorization.k8s.io",
         "CustomResourceDefinition" => "apiextensions.k8s.io",
         _ => "",
@@ -90,6 +91,7 @@ fn powers_over_the_cluster_are_not_given() {
             "RoleBinding",
             json!({"roleRef": {"name": "view"}, "subjects": [{"kind": "Group", "name": "system:masters"}]}),
         ),
+        ("ClusterRoleBinding", json!({"roleRef": {"name": "cluster-admin"}})),
         ("ClusterRole", json!({"rules": [{"verbs": ["get", "*"]}]})),
         ("ClusterRole", json!({"rules": [{"verbs": ["escalate"]}]})),
         ("ClusterRole", json!({"aggregationRule": {}})),
@@ -120,6 +122,13 @@ fn a_body_that_is_not_what_the_plan_says_is_malformed() {
         }
         assert_eq!(check_plan(&[(id, wrong)], &[]), Err(Code::Malformed), "{more}");
     }
+}
+
+#[test]
+fn an_object_planned_twice_is_malformed() {
+    let id = id("ConfigMap", "shop");
+    let twice = ["1", "2"].map(|value| (id.clone(), body(&id, &json!({"data": {"x": value}}))));
+    assert_eq!(check_plan(&twice, &[]), Err(Code::Malformed), "it would be written back and forth");
 }
 
 #[test]

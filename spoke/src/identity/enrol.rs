@@ -1,10 +1,15 @@
 //! Enrolment: a token and a key become an identity.
 
+use std::time::Duration;
+
 use proto::v1::{EnrolRequest, EnrolResponse, delivery_client::DeliveryClient};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::{Error, Identity, PendingKey, key, token::Token};
 use crate::delivery::connect;
+
+/// How long the hub may take. Asked again it answers the same, so nothing is lost by giving up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Enrols `key` with the hub. Sent twice with the same token and key, it is answered the same.
 ///
@@ -20,7 +25,8 @@ pub async fn enrol(hub: &str, token: &Token, pending: &PendingKey) -> Result<Ide
         token: token.reveal().to_owned(),
         csr: key::request(pending.pem())?,
     };
-    let answer = DeliveryClient::new(channel).enrol(request).await;
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, DeliveryClient::new(channel).enrol(request)).await;
+    let answer = answer.map_err(|_| Error::Answer("it did not come in time"))?;
     let answer = answer.map_err(|status| Error::Refused(status.message().to_owned()))?;
     identity(answer.into_inner(), token, pending)
 }

@@ -39,7 +39,8 @@ impl Inventory {
         let size = size(&entry);
         let before = self.leave(&key);
         let fits = |shard: &usize| self.filled.get(shard).copied().unwrap_or(0) + size <= SHARD_BYTES;
-        let shard = before.filter(fits).or_else(|| (0..).find(fits)).unwrap_or(0);
+        // Never to an earlier one: the later is written first, so the entry always stands in one of them.
+        let shard = (before.unwrap_or(0)..).find(fits).unwrap_or(0);
         self.dirty.extend(before.into_iter().chain([shard]));
         self.stand(key, entry, Place { shard, size });
     }
@@ -176,6 +177,19 @@ mod tests {
         let mut read = Inventory::default();
         read.read(first.0, &first.1.unwrap()).unwrap();
         assert!(read.get(&entry("x0", 0).id).is_some(), "it is written where it went first");
+    }
+
+    #[test]
+    fn an_entry_never_moves_to_a_secret_that_is_written_later() {
+        let mut inventory = Inventory::default();
+        for number in 0..20 {
+            inventory.put(entry(&format!("x{number}"), 50_000));
+        }
+        let shard = |inventory: &Inventory, name: &str| inventory.places[&entry(name, 0).id.key()].shard;
+        assert_eq!((shard(&inventory, "x0"), shard(&inventory, "x19")), (0, 1));
+        (0..9).for_each(|number| inventory.remove(&entry(&format!("x{number}"), 0).id));
+        inventory.put(entry("x19", 300_000));
+        assert!(shard(&inventory, "x19") > 1, "killed between the two writes, it would be lost");
     }
 
     #[test]

@@ -73,8 +73,9 @@ impl Store {
     async fn write(&mut self, shard: usize, content: Option<Vec<u8>>) -> Result<(), Error> {
         let name = format!("{PREFIX}{shard}");
         let Some(content) = content else {
-            if let Some(version) = self.versions.remove(&shard) {
-                self.secrets.delete(&name, &version).await.map_err(Error::Write)?;
+            if let Some(version) = self.versions.get(&shard) {
+                self.secrets.delete(&name, version).await.map_err(Error::Write)?;
+                self.versions.remove(&shard);
             }
             return Ok(());
         };
@@ -104,5 +105,50 @@ impl Store {
             Ok(None) => self.versions.remove(&shard),
             Err(_) => None,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::{
+        cluster::Cluster,
+        digest::Digest,
+        inventory::{Entry, Outcome, Role},
+        lease, samples,
+        writes::Writes,
+    };
+
+    fn entry() -> Entry {
+        let id = json!({"group": "", "version": "v1", "kind": "ConfigMap", "namespace": "mesh", "name": "x"});
+        Entry {
+            id: serde_json::from_value(id).unwrap(),
+            uid: "u".to_owned(),
+            role: Role::Created,
+            generation: 1,
+            outcome: Outcome::Created,
+            body: Digest::of(b""),
+            baseline: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_secret_that_could_not_be_deleted_is_deleted_the_next_time() {
+        let cluster = Cluster::new(samples::client(|method| if method == "DELETE" { 503 } else { 200 }));
+        let held = lease::State::Held { until: Instant::now() + Duration::from_secs(60), term: 1 };
+        let writes = Writes::new(watch::channel(held).1, watch::channel(1).1);
+        let mut store = Store::new(Secrets::new(&cluster, "meshfleet", writes));
+        let mut inventory = Inventory::default();
+        inventory.put(entry());
+        store.flush(&mut inventory).await.unwrap();
+        inventory.remove(&entry().id);
+        for attempt in ["first", "second"] {
+            assert!(store.flush(&mut inventory).await.is_err(), "{attempt}: what is gone would come back");
+        }
     }
 }

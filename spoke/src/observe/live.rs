@@ -39,6 +39,8 @@ struct Slot {
     state: Sight,
     /// resourceVersion of the newest thing known, to tell an old event from a new one. 0 if none.
     version: u64,
+    /// Whether it was looked for at all, with success or without.
+    looked_for: bool,
 }
 
 impl Default for Live {
@@ -60,7 +62,8 @@ impl Live {
         let mut slots = self.lock();
         slots.retain(|key, _| keys.contains(key));
         for key in keys {
-            let unseen = || Slot { state: Sight::Unknown("not seen yet".to_owned()), version: 0 };
+            let unseen =
+                || Slot { state: Sight::Unknown("not seen yet".to_owned()), version: 0, looked_for: false };
             slots.entry(key).or_insert_with(unseen);
         }
         drop(slots);
@@ -76,6 +79,12 @@ impl Live {
             .map_or_else(|| Sight::Unknown("not watched".to_owned()), |slot| slot.state.clone())
     }
 
+    /// Whether every object of interest was looked for: before that, nothing is known of what differs.
+    #[must_use]
+    pub fn looked_for_all(&self) -> bool {
+        self.lock().values().all(|slot| slot.looked_for)
+    }
+
     /// An object was seen. An older state than the known one is dropped.
     pub fn saw(&self, key: &ObjectKey, object: Value, now: Instant) {
         let version = version(&object);
@@ -88,7 +97,11 @@ impl Live {
             Sight::Present { changed_at, .. } if version == slot.version => *changed_at,
             Sight::Present { .. } | Sight::Absent | Sight::Unknown(_) => now,
         };
-        *slot = Slot { state: Sight::Present { object: Arc::new(object), changed_at }, version };
+        *slot = Slot {
+            state: Sight::Present { object: Arc::new(object), changed_at },
+            version,
+            looked_for: true,
+        };
         drop(slots);
         self.changed.send_replace(());
     }
@@ -110,6 +123,7 @@ impl Live {
             return;
         }
         slot.state = Sight::Absent;
+        slot.looked_for = true;
         slot.version = if at == u64::MAX { slot.version } else { at };
         drop(slots);
         self.changed.send_replace(());
@@ -121,6 +135,7 @@ impl Live {
         for key in keys {
             if let Some(slot) = slots.get_mut(key) {
                 slot.state = Sight::Unknown(why.to_owned());
+                slot.looked_for = true;
             }
         }
         drop(slots);
@@ -176,6 +191,15 @@ mod tests {
         live.gone(&id().key(), &at("11"));
         live.saw(&id().key(), at("10"), now);
         assert_eq!(seen(&live).as_deref(), Some("absent"));
+    }
+
+    #[test]
+    fn an_object_counts_as_looked_for_once_anything_is_known_of_it() {
+        let live = Live::default();
+        live.want(&BTreeSet::from([id()]));
+        assert!(!live.looked_for_all());
+        live.lost_sight([&id().key()], "forbidden");
+        assert!(live.looked_for_all());
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl Watch {
             let why = self.follow().await;
             if began.elapsed() > LONGEST_PAUSE {
                 backoff.reset();
+                said.clear();
             }
             self.live.lost_sight(self.names.values(), &format!("cannot be observed: {why}"));
             if why == said {
