@@ -49,9 +49,7 @@ pub async fn preview(
 ) -> Result<Preview, Error> {
     let mut tx = app.begin().await?;
     let config = find_config(&mut tx, config, version).await?;
-    let clusters: Vec<Cluster> =
-        store::clusters::list(&mut tx).await?.into_iter().map(|stored| stored.cluster).collect();
-    let chosen = choose(&config, clusters, cluster)?;
+    let chosen = choose(&mut tx, &config, cluster).await?;
     let ids: Vec<ClusterId> = chosen.iter().map(|cluster| cluster.id).collect();
     let known = store::seen::by_cluster(&mut tx, &ids, app.clock.now()).await?;
     let mut clusters = Vec::new();
@@ -79,17 +77,20 @@ pub(super) async fn find_config(
     found.ok_or_else(|| Error::VersionNotFound(name.clone(), number))
 }
 
-fn choose(
+/// The clusters to look at: all that the config selects, or the one that was named, which is then the only one loaded.
+async fn choose(
+    tx: &mut PgConnection,
     config: &ConfigVersion,
-    clusters: Vec<Cluster>,
     only: Option<&Name>,
 ) -> Result<Vec<Cluster>, Error> {
     let selects = |cluster: &Cluster| config.config.clusters.matches(&cluster.name, &cluster.labels);
     let Some(name) = only else {
-        return Ok(clusters.into_iter().filter(selects).collect());
+        let all = store::clusters::list(tx).await?.into_iter().map(|stored| stored.cluster);
+        return Ok(all.filter(selects).collect());
     };
-    let named = clusters.into_iter().find(|cluster| cluster.name == *name);
-    let cluster = named.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
+    let not_found = || Error::ClusterNotFound(name.to_string());
+    let id = store::clusters::find_named(tx, name).await?.ok_or_else(not_found)?;
+    let cluster = store::clusters::load(tx, &[id]).await?.pop().ok_or_else(not_found)?.cluster;
     if !selects(&cluster) {
         return Err(Error::NotSelected { config: config.name.clone(), cluster: cluster.name });
     }

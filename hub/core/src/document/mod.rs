@@ -1,7 +1,7 @@
 //! Documents: what an operator writes, from bytes to types.
 //!
-//! YAML becomes a tree with positions ([`tree`]), the tree is walked against a schema that is data ([`schema`],
-//! [`kinds`]), and only a tree without a mistake becomes typed. All mistakes are found, not the first; each says file,
+//! YAML becomes a tree with positions (`tree`), the tree is walked against a schema that is data (`schema`,
+//! `kinds`), and only a tree without a mistake becomes typed. All mistakes are found, not the first; each says file,
 //! line, column, path and what would be right. The bytes come from anyone who may call the API, so nothing here
 //! panics, hangs or grows faster than its input.
 //!
