@@ -1,19 +1,5 @@
 //! What the demo's operator writes.
 
-/// The mesh, in ten lines. It says nothing of CNI directories, attachment definitions or security context constraints.
-pub const MESH: &str = "\
-apiVersion: meshfleet.dev/v1
-kind: MeshConfig
-metadata: {name: payments}
-spec:
-  clusters: {matchLabels: {mesh: payments}}
-  base:
-    mesh: {id: payments}
-    istio: {version: 1.17.8}
-    installer: {kind: calisti}
-    dataPlane: {namespaces: {names: [shop, billing]}}
-";
-
 /// The clusters and the order in which they are changed.
 pub const FLEET: &str = "\
 apiVersion: meshfleet.dev/v1

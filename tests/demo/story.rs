@@ -11,7 +11,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchP
 use serde_json::{Value, json};
 use tests::{
     clusters::{Etcd, standin::calisti, wait::until},
-    fleet::{Cluster, Dress, Fleet, PATIENCE},
+    fleet::{Cluster, Dress, Fleet, MESH, PATIENCE},
     programs::Programs,
 };
 
@@ -83,7 +83,7 @@ impl Stage {
             let text = serde_json::to_string_pretty(&cluster.plane.kubeconfig_admin()?)?;
             fs::write(self.shown.join(format!("{}.kubeconfig", cluster.name)), text)?;
         }
-        fs::write(self.shown.join("mesh.yaml"), documents::MESH)?;
+        fs::write(self.shown.join("mesh.yaml"), MESH)?;
         fs::write(self.shown.join("fleet.yaml"), documents::FLEET)?;
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Stage {
 
     async fn configure(&self) -> Result<()> {
         say::step(3, "Config: ten lines for both clusters, with nothing of any platform in them");
-        say::document("mesh.yaml", documents::MESH);
+        say::document("mesh.yaml", MESH);
         for name in ["fleet.yaml", "mesh.yaml"] {
             let path = self.shown.join(name).display().to_string();
             let said = self.fleet.command_line.done(&["apply", "-f", &path]).await?;

@@ -6,23 +6,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tests::{
     clusters::{Etcd, standin::calisti},
-    fleet::{Cluster, Dress, Fleet},
+    fleet::{Cluster, Dress, Fleet, MESH},
     programs::Programs,
 };
-
-/// A mesh of ten lines for every cluster with its label.
-pub const MESH: &str = "\
-apiVersion: meshfleet.dev/v1
-kind: MeshConfig
-metadata: {name: payments}
-spec:
-  clusters: {matchLabels: {mesh: payments}}
-  base:
-    mesh: {id: payments}
-    istio: {version: 1.17.8}
-    installer: {kind: calisti}
-    dataPlane: {namespaces: {names: [shop, billing]}}
-";
 
 /// A folder with a hub and an etcd in it. It stays, with every log and database, unless the test says that it
 /// [passed](Rig::passed).

@@ -31,6 +31,20 @@ pub const ROSA_VERSION: &str = "4.11.59";
 /// The user that a spoke is to its API server.
 pub const SPOKE_USER: &str = "system:serviceaccount:meshfleet:meshfleet-spoke";
 
+/// The mesh, in ten lines. It says nothing of CNI directories, attachment definitions or security context constraints.
+pub const MESH: &str = "\
+apiVersion: meshfleet.dev/v1
+kind: MeshConfig
+metadata: {name: payments}
+spec:
+  clusters: {matchLabels: {mesh: payments}}
+  base:
+    mesh: {id: payments}
+    istio: {version: 1.17.8}
+    installer: {kind: calisti}
+    dataPlane: {namespaces: {names: [shop, billing]}}
+";
+
 /// How long a step of the whole may take on a busy machine before a person should look.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
