@@ -56,6 +56,9 @@ async fn run(arguments: &Arguments) -> Result<()> {
 async fn tell(arguments: &Arguments, folder: &std::path::Path, shown: &std::path::Path) -> Result<()> {
     let stage = story::set_up(folder, shown).await?;
     let told = story::tell(&stage).await;
+    if told.is_ok() {
+        say::conclusion("Every claim above was read back from the API servers and holds.");
+    }
     if told.is_ok() && !arguments.once {
         say::what_to_try(shown);
         tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;

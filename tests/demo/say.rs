@@ -45,6 +45,11 @@ pub fn claim(holds: bool, text: &str) {
     }
 }
 
+/// How it all ended.
+pub fn conclusion(text: &str) {
+    println!("\n{}", text.green().bold());
+}
+
 /// What went wrong.
 pub fn problem(text: &str) {
     eprintln!("\n{} {text}", "demo failed:".red().bold());
