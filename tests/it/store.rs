@@ -1,6 +1,7 @@
 //! The store, the use cases and the tasks of the hub on a real PostgreSQL.
 
 mod bench;
+mod races;
 mod rollout;
 
 use anyhow::{Result, bail};

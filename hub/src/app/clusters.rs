@@ -1,12 +1,15 @@
 //! Clusters: inviting, enrolling, admitting and listing them.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
     digest::Digest,
     fleet::{Cluster, ClusterId, Name},
+    platform::{self, Detection},
 };
-use hub_core::{platform, platform::Detection};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{App, Error, operators::Operator};
@@ -136,7 +139,7 @@ pub async fn redeem(
     let mut tx = app.begin().await?;
     let claim = Claim { id, secret_hash: secret, public_key };
     let Some((cluster_id, name)) = store::tokens::redeem(&mut tx, &claim, now).await? else {
-        return redeemed_before(app, &claim).await;
+        return redeemed_before(&mut tx, &claim, now).await;
     };
     let event = Event {
         at: now,
@@ -152,10 +155,12 @@ pub async fn redeem(
 
 /// Why a token cannot be redeemed, or the answer that its spoke lost: the same key again, while the cluster still goes by
 /// that key.
-async fn redeemed_before(app: &App, claim: &Claim) -> Result<Enrolled, RedeemError> {
-    let now = app.clock.now();
-    let mut tx = app.begin().await?;
-    let token = store::tokens::find(&mut tx, claim.id).await?.ok_or(RedeemError::Unknown)?;
+async fn redeemed_before(
+    tx: &mut PgConnection,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Enrolled, RedeemError> {
+    let token = store::tokens::find(tx, claim.id).await?.ok_or(RedeemError::Unknown)?;
     if token.secret_hash != claim.secret_hash {
         return Err(RedeemError::WrongSecret);
     }
@@ -164,7 +169,7 @@ async fn redeemed_before(app: &App, claim: &Claim) -> Result<Enrolled, RedeemErr
         TokenState::Issued => Err(RedeemError::Expired),
         TokenState::Redeemed if token.public_key != Some(claim.public_key) => Err(RedeemError::Used),
         TokenState::Redeemed if token.expires_at <= now => Err(RedeemError::Expired),
-        TokenState::Redeemed => match store::clusters::find_key(&mut tx, token.cluster).await? {
+        TokenState::Redeemed => match store::clusters::find_key(tx, token.cluster).await? {
             Some((name, key)) if key == claim.public_key => Ok(Enrolled { cluster_id: token.cluster, name }),
             Some(_) | None => Err(RedeemError::Used),
         },
@@ -181,9 +186,10 @@ pub async fn admit(app: &App, cluster: ClusterId, public_key: Digest) -> Result<
 /// All clusters by name, with what is known of each.
 pub async fn list(app: &App) -> Result<Vec<ClusterOverview>, Error> {
     let mut tx = app.begin().await?;
-    let clusters = store::clusters::list(&mut tx).await?;
+    let clusters = super::readable(store::clusters::list(&mut tx).await?);
     let ids: Vec<ClusterId> = clusters.iter().map(|stored| stored.cluster.id).collect();
-    let mut known = store::seen::by_cluster(&mut tx, &ids, app.clock.now()).await?;
+    let known = super::readable(store::seen::load(&mut tx, &ids, app.clock.now()).await?);
+    let mut known: BTreeMap<_, _> = known.into_iter().map(|known| (known.cluster, known)).collect();
     let overviews = clusters.into_iter().map(|stored| {
         let known = known.remove(&stored.cluster.id);
         ClusterOverview {

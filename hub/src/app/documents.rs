@@ -1,7 +1,7 @@
 //! Documents in: all are stored, or none and every mistake is said.
 
 use hub_core::{
-    document::{self, Document, Mistake, Source, Spec},
+    document::{self, ClusterSpec, Document, Mistake, Source, Spec},
     fleet::{Cluster, ClusterId, Name},
 };
 use jiff::Timestamp;
@@ -58,17 +58,26 @@ pub async fn apply(app: &App, by: &Operator, sources: &[Source]) -> Result<Appli
     let author = Author { id: by.id, at: app.clock.now() };
     let mut tx = app.begin().await?;
     let mut applied = Vec::new();
-    for document in &documents {
+    for (index, document) in in_lock_order(&documents) {
         let (effect, version) = author.store(&mut tx, document).await?;
         let kind = document.kind().as_str();
-        applied.push(AppliedDocument { kind, name: document.name.clone(), effect, version });
+        applied.push((index, AppliedDocument { kind, name: document.name.clone(), effect, version }));
     }
+    applied.sort_unstable_by_key(|(index, _)| *index);
+    let applied: Vec<AppliedDocument> = applied.into_iter().map(|(_, document)| document).collect();
     if applied.iter().all(|document| document.effect == Effect::Unchanged) {
         return Ok(Applied::Stored(applied));
     }
     store::commit(tx).await?;
     app.signals.plans.wake();
     Ok(Applied::Stored(applied))
+}
+
+/// Each document locks what it changes; two that apply the same ones at once must not wait for each other in a circle.
+fn in_lock_order(documents: &[Document]) -> Vec<(usize, &Document)> {
+    let mut ordered: Vec<(usize, &Document)> = documents.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, document)| (document.kind().as_str(), &document.name));
+    ordered
 }
 
 /// Who writes documents, and when.
@@ -84,7 +93,7 @@ impl Author {
         document: &Document,
     ) -> Result<(Effect, Option<u64>), store::Error> {
         let (effect, version) = match &document.spec {
-            Spec::Cluster(_) => (self.store_cluster(tx, document).await?, None),
+            Spec::Cluster(spec) => (self.store_cluster(tx, document, spec).await?, None),
             Spec::RolloutStrategy(_) => (self.store_strategy(tx, document).await?, None),
             Spec::MeshConfig(_) => {
                 let (effect, version) = self.publish(tx, document).await?;
@@ -101,8 +110,8 @@ impl Author {
         &self,
         tx: &mut PgConnection,
         document: &Document,
+        spec: &ClusterSpec,
     ) -> Result<Effect, store::Error> {
-        let Spec::Cluster(spec) = &document.spec else { return Ok(Effect::Unchanged) };
         store::clusters::ensure(tx, ClusterId(Uuid::now_v7()), &document.name, self.at).await?;
         let Some(stored) = store::clusters::lock_named(tx, &document.name).await? else {
             return Ok(Effect::Unchanged);

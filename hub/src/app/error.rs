@@ -19,6 +19,9 @@ pub enum Error {
     /// No cluster of this name.
     #[error("there is no cluster {0}")]
     ClusterNotFound(String),
+    /// The cluster was enrolled anew, with another key.
+    #[error("cluster {0} was enrolled anew with another key")]
+    KeyReplaced(Name),
     /// No rollout of this number.
     #[error("there is no rollout {0}")]
     RolloutNotFound(u64),
@@ -137,9 +140,10 @@ impl Error {
             | Self::StrategyNotFound(_)
             | Self::ClusterNotFound(_)
             | Self::RolloutNotFound(_) => Kind::NotFound,
-            Self::NotSelected { .. } | Self::NothingSelected(_) | Self::RolloutRefused { .. } => {
-                Kind::Refused
-            }
+            Self::KeyReplaced(_)
+            | Self::NotSelected { .. }
+            | Self::NothingSelected(_)
+            | Self::RolloutRefused { .. } => Kind::Refused,
             Self::Store(error) if error.is_gone() => Kind::Unavailable,
             Self::Transition(_) | Self::Store(_) => Kind::Internal,
         }
@@ -153,6 +157,7 @@ impl Error {
             Self::VersionNotFound(..) => "config.version_not_found",
             Self::StrategyNotFound(_) => "strategy.not_found",
             Self::ClusterNotFound(_) => "cluster.not_found",
+            Self::KeyReplaced(_) => "cluster.key_replaced",
             Self::RolloutNotFound(_) => "rollout.not_found",
             Self::NotSelected { .. } => "config.not_selected",
             Self::NothingSelected(_) => "config.selects_nothing",
@@ -185,6 +190,7 @@ impl Error {
                     .to_owned()
             }
             Self::ClusterNotFound(_) => "`meshfleet cluster list` prints the names".to_owned(),
+            Self::KeyReplaced(_) => "stop the spoke that still has the former key".to_owned(),
             Self::RolloutNotFound(_) => "`meshfleet rollout list` prints the numbers".to_owned(),
             Self::NotSelected { .. } | Self::NothingSelected(_) => {
                 "compare `spec.clusters` of the MeshConfig with the labels in `meshfleet cluster list`"

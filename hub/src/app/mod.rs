@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::{clock::Clock, signal::Signals, store};
+use crate::{clock::Clock, signal::Signals, store, telemetry};
 
 /// What every use case needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -46,4 +46,12 @@ impl App {
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, store::Error> {
         store::begin(&self.pool).await
     }
+}
+
+/// What could be read. A row that could not hides no other; it is said here, because nobody else will.
+fn readable<T>(found: store::Readable<T>) -> Vec<T> {
+    for error in &found.corrupt {
+        tracing::error!(error = telemetry::chain(error), "a row that cannot be read is passed over");
+    }
+    found.rows
 }

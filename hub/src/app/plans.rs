@@ -51,12 +51,13 @@ pub async fn preview(
     let config = find_config(&mut tx, config, version).await?;
     let chosen = choose(&mut tx, &config, cluster).await?;
     let ids: Vec<ClusterId> = chosen.iter().map(|cluster| cluster.id).collect();
-    let known = store::seen::by_cluster(&mut tx, &ids, app.clock.now()).await?;
+    let known = super::readable(store::seen::load(&mut tx, &ids, app.clock.now()).await?);
+    let plans: BTreeMap<ClusterId, Digest> =
+        known.into_iter().filter_map(|known| Some((known.cluster, known.seen.current?.plan))).collect();
     let mut clusters = Vec::new();
     for cluster in &chosen {
-        let current = known.get(&cluster.id).and_then(|known| known.seen.current);
-        let present = match current {
-            Some(current) => Some(Present::load(&mut tx, current.plan).await?),
+        let present = match plans.get(&cluster.id) {
+            Some(plan) => Some(Present::load(&mut tx, *plan).await?),
             None => None,
         };
         clusters.push(preview_cluster(&config, cluster, present.as_ref()));
@@ -85,12 +86,11 @@ async fn choose(
 ) -> Result<Vec<Cluster>, Error> {
     let selects = |cluster: &Cluster| config.config.clusters.matches(&cluster.name, &cluster.labels);
     let Some(name) = only else {
-        let all = store::clusters::list(tx).await?.into_iter().map(|stored| stored.cluster);
-        return Ok(all.filter(selects).collect());
+        let all = super::readable(store::clusters::list(tx).await?);
+        return Ok(all.into_iter().map(|stored| stored.cluster).filter(selects).collect());
     };
-    let not_found = || Error::ClusterNotFound(name.to_string());
-    let id = store::clusters::find_named(tx, name).await?.ok_or_else(not_found)?;
-    let cluster = store::clusters::load(tx, &[id]).await?.pop().ok_or_else(not_found)?.cluster;
+    let found = store::clusters::find(tx, name).await?;
+    let cluster = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?.cluster;
     if !selects(&cluster) {
         return Err(Error::NotSelected { config: config.name.clone(), cluster: cluster.name });
     }
@@ -130,7 +130,7 @@ fn preview_cluster(config: &ConfigVersion, cluster: &Cluster, present: Option<&P
 }
 
 /// A mistake in the rules, as a finding: the other clusters of a preview are worth seeing all the same.
-pub(super) fn cannot_plan(error: &plan::PlanError) -> Finding {
+fn cannot_plan(error: &plan::PlanError) -> Finding {
     Finding {
         rule: "plan.failed".to_owned(),
         severity: Severity::Blocks,

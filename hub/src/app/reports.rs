@@ -7,9 +7,8 @@ use hub_core::{
     fleet::ClusterId,
     report::{Fence, ObjectState, Refusal, Report},
 };
-use sqlx::PgConnection;
-
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::{App, Error};
 use crate::store;
@@ -34,6 +33,7 @@ pub async fn accepted(
 ) -> Result<Saved, Error> {
     let (generation, target) = target;
     let mut tx = app.begin().await?;
+    store::clusters::lock(&mut tx, cluster).await?;
     let known = store::acceptance::find(&mut tx, cluster).await?;
     let newest = store::targets::find(&mut tx, cluster).await?.map_or(0, |target| target.generation);
     let older = known.is_some_and(|fence| fence.generation > generation);
@@ -71,7 +71,8 @@ pub async fn save(app: &App, cluster: ClusterId, report: &Report) -> Result<Save
     let digest = Digest::of(&digest::canonical(&json!(report)));
     let now = app.clock.now();
     let mut tx = app.begin().await?;
-    let known = store::reports::lock(&mut tx, cluster).await?;
+    store::clusters::lock(&mut tx, cluster).await?;
+    let known = store::reports::head(&mut tx, cluster).await?;
     let target = store::targets::find(&mut tx, cluster).await?;
     let is_sent = target.is_some_and(|target| {
         let is_newest = report.generation == target.generation && report.target == target.digest;
@@ -117,7 +118,8 @@ pub async fn save_drift(
     let head = store::drift::Head { generation, digest: Digest::of(&digest::canonical(&json!(items))) };
     let now = app.clock.now();
     let mut tx = app.begin().await?;
-    let known = store::drift::lock(&mut tx, cluster).await?;
+    store::clusters::lock(&mut tx, cluster).await?;
+    let known = store::drift::head(&mut tx, cluster).await?;
     let newest = store::targets::find(&mut tx, cluster).await?.map_or(0, |target| target.generation);
     if generation > newest || known.is_some_and(|known| generation < known.generation) {
         return Ok(Saved::Stale);

@@ -6,7 +6,6 @@ use hub_core::{
     plan::{self, Plan, Proposal, Severity},
     rollout::{Repair, RolloutTarget, Strategy, TargetState},
 };
-use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -53,10 +52,10 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let config = plans::find_config(&mut tx, &start.config, start.version).await?;
     let strategy = find_strategy(&mut tx, start.strategy.as_ref()).await?;
     let others = store::configs::newest(&mut tx).await?;
-    let clusters = store::clusters::list(&mut tx).await?;
+    let clusters = super::readable(store::clusters::list(&mut tx).await?);
     let clusters = clusters.into_iter().map(|stored| stored.cluster);
     let judged = judge(&config, &others, &strategy, clusters)?;
-    refuse_held(&mut tx, &config, &judged).await?;
+    refuse_held(&mut tx, &config, &judged, None).await?;
     let new = NewRollout {
         config: &config.name,
         version: config.number,
@@ -69,12 +68,14 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     };
     let number = store::rollouts::insert(&mut tx, &new).await?;
     let ids: Vec<ClusterId> = judged.iter().map(|pinned| pinned.cluster.id).collect();
-    if store::holds::take(&mut tx, number, &ids, at).await? < ids.len() as u64 {
-        // Another rollout took one since it was looked at.
-        refuse_held(&mut tx, &config, &judged).await?;
+    store::holds::take(&mut tx, number, &ids, at).await?;
+    // Another rollout may have taken one since they were looked at; if it let go of it meanwhile, it is free now.
+    while refuse_held(&mut tx, &config, &judged, Some(number)).await? < ids.len() {
+        store::holds::take(&mut tx, number, &ids, at).await?;
     }
+    store::plans::pin(&mut tx, judged.iter().map(|pinned| &pinned.plan), at).await?;
     for pinned in &judged {
-        save_pinned(&mut tx, (number, at), (&strategy, start.drift), pinned).await?;
+        save_pinned(&mut tx, number, (&strategy, start.drift), pinned).await?;
     }
     audit::record(&mut tx, started(&new, number, &judged)).await?;
     store::commit(tx).await?;
@@ -166,25 +167,31 @@ fn findings(cluster: &Name, proposal: &Proposal) -> Vec<StartRefusal> {
     refusals.collect()
 }
 
-async fn refuse_held(tx: &mut PgConnection, config: &ConfigVersion, judged: &[Pinned]) -> Result<(), Error> {
+/// Refuses clusters that another rollout than `own` holds; says how many are held at all.
+async fn refuse_held(
+    tx: &mut PgConnection,
+    config: &ConfigVersion,
+    judged: &[Pinned],
+    own: Option<u64>,
+) -> Result<usize, Error> {
     let ids: Vec<ClusterId> = judged.iter().map(|pinned| pinned.cluster.id).collect();
     let holders = store::holds::holders(tx, &ids).await?;
     let refusals: Vec<StartRefusal> = judged
         .iter()
         .filter_map(|pinned| {
-            let rollout = *holders.get(&pinned.cluster.id)?;
+            let rollout = *holders.get(&pinned.cluster.id).filter(|holder| Some(**holder) != own)?;
             Some(StartRefusal::Held { cluster: pinned.cluster.name.clone(), rollout })
         })
         .collect();
     if refusals.is_empty() {
-        return Ok(());
+        return Ok(holders.len());
     }
     Err(Error::RolloutRefused { config: config.name.clone(), version: config.number, refusals })
 }
 
 async fn save_pinned(
     tx: &mut PgConnection,
-    (rollout, at): (u64, Timestamp),
+    rollout: u64,
     (strategy, drift): (&Strategy, DriftChoice),
     pinned: &Pinned,
 ) -> Result<(), store::Error> {
@@ -196,7 +203,6 @@ async fn save_pinned(
             Repair::of(open.iter().map(|numbered| &numbered.open.item))
         }
     };
-    store::plans::pin(tx, plan, at).await?;
     let target = RolloutTarget {
         cluster: cluster.id,
         name: cluster.name.clone(),

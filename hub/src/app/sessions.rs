@@ -6,6 +6,7 @@ use std::{
 };
 
 use hub_core::{
+    digest::Digest,
     fleet::{ClusterId, Facts, Name},
     report::Fence,
 };
@@ -54,13 +55,22 @@ impl Heartbeats {
     }
 }
 
-/// Opens a session: stores its fence and facts. Safe to repeat.
-pub async fn attach(app: &App, cluster: ClusterId, hello: &Hello) -> Result<Attached, Error> {
+/// Opens a session: stores its fence and facts. Safe to repeat. The key is looked at once more: the cluster may have been
+/// enrolled anew since its spoke was let in.
+pub async fn attach(
+    app: &App,
+    cluster: ClusterId,
+    public_key: Digest,
+    hello: &Hello,
+) -> Result<Attached, Error> {
     let now = app.clock.now();
     let session = Uuid::now_v7();
     let mut tx = app.begin().await?;
-    let Some(name) = store::clusters::find_name(&mut tx, cluster).await? else {
-        return Err(Error::ClusterNotFound(cluster.to_string()));
+    store::clusters::lock(&mut tx, cluster).await?;
+    let name = match store::clusters::find_key(&mut tx, cluster).await? {
+        Some((name, key)) if key == public_key => name,
+        Some((name, _)) => return Err(Error::KeyReplaced(name)),
+        None => return Err(Error::ClusterNotFound(cluster.to_string())),
     };
     store::sessions::open(&mut tx, cluster, (session, &hello.spoke_version), now).await?;
     store::clusters::save_kube_system_uid(&mut tx, cluster, &hello.kube_system_uid).await?;

@@ -1,5 +1,7 @@
 //! Status: the six conditions of clusters.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
     fleet::{ClusterId, Name},
     platform::{self, Detection},
@@ -31,16 +33,17 @@ pub struct ClusterStatus {
 pub async fn show(app: &App, cluster: Option<&Name>) -> Result<Vec<ClusterStatus>, Error> {
     let mut tx = app.begin().await?;
     let clusters = match cluster {
-        None => store::clusters::list(&mut tx).await?,
+        None => super::readable(store::clusters::list(&mut tx).await?),
         Some(name) => {
-            let found = store::clusters::find_named(&mut tx, name).await?;
-            let id = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
-            store::clusters::load(&mut tx, &[id]).await?
+            let found = store::clusters::find(&mut tx, name).await?;
+            vec![found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?]
         }
     };
     let ids: Vec<ClusterId> = clusters.iter().map(|stored| stored.cluster.id).collect();
-    let mut known = store::seen::by_cluster(&mut tx, &ids, app.clock.now()).await?;
-    let mut planned = store::cluster_plans::load(&mut tx, &ids).await?;
+    let known = super::readable(store::seen::load(&mut tx, &ids, app.clock.now()).await?);
+    let mut known: BTreeMap<_, _> = known.into_iter().map(|known| (known.cluster, known)).collect();
+    let planned = super::readable(store::cluster_plans::load(&mut tx, &ids).await?);
+    let mut planned: BTreeMap<_, _> = planned.into_iter().collect();
     let mut origins = store::targets::origins(&mut tx, &ids).await?;
     let mut statuses = Vec::new();
     for stored in clusters {

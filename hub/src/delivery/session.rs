@@ -186,7 +186,8 @@ impl Running {
         match command {
             Command::Attach(hello) => {
                 let hello = hello_for_app(*hello);
-                let attached = self.persist(|| sessions::attach(app, cluster, &hello)).await?;
+                let attached =
+                    self.persist(|| sessions::attach(app, cluster, self.spoke.public_key, &hello)).await?;
                 conversation.attached = Some(attached.session);
                 conversation.target_changed = true;
                 tracing::info!(spoke.version = hello.spoke_version, "a session began");

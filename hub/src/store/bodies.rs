@@ -10,18 +10,24 @@ use super::{
     column::{self, Row},
 };
 
-/// Stores bodies; those that are there stay. Safe to repeat: a body never changes.
-pub async fn insert(conn: &mut PgConnection, bodies: &BTreeMap<Digest, Vec<u8>>) -> Result<(), Error> {
-    let digests: Vec<Vec<u8>> = bodies.keys().map(|digest| column::bytes(digest).to_vec()).collect();
-    let bytes: Vec<Vec<u8>> = bodies.values().cloned().collect();
-    sqlx::query!(
-        "insert into body (digest, bytes) select * from unnest($1::bytea[], $2::bytea[]) on conflict do nothing",
-        &digests,
-        &bytes,
-    )
-    .execute(conn)
-    .await
-    .map_err(Error::doing("store bodies"))?;
+/// Bodies in one statement: some are a mebibyte, and a fleet has thousands.
+const AT_ONCE: usize = 100;
+
+/// Stores bodies, by digest; those that are there stay. Safe to repeat: a body never changes.
+pub async fn insert(conn: &mut PgConnection, bodies: &BTreeMap<Digest, &[u8]>) -> Result<(), Error> {
+    let bodies: Vec<(&Digest, &[u8])> = bodies.iter().map(|(digest, bytes)| (digest, *bytes)).collect();
+    for some in bodies.chunks(AT_ONCE) {
+        let digests: Vec<Vec<u8>> = some.iter().map(|(digest, _)| column::bytes(digest).to_vec()).collect();
+        let bytes: Vec<Vec<u8>> = some.iter().map(|(_, bytes)| bytes.to_vec()).collect();
+        sqlx::query!(
+            "insert into body (digest, bytes) select * from unnest($1::bytea[], $2::bytea[]) on conflict do nothing",
+            &digests,
+            &bytes,
+        )
+        .execute(&mut *conn)
+        .await
+        .map_err(Error::doing("store bodies"))?;
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, Readable,
     column::{self, Row},
 };
 
@@ -67,7 +67,8 @@ impl<'a> From<&'a Planned> for Columns<'a> {
     }
 }
 
-/// Stores what was planned for a cluster, and from what.
+/// Stores what was planned for a cluster, and from what. The same inputs give the same plan, so that what another hub
+/// stored from them already is not written again.
 pub async fn save(
     conn: &mut PgConnection,
     cluster: ClusterId,
@@ -76,13 +77,14 @@ pub async fn save(
 ) -> Result<(), Error> {
     let columns = Columns::from(planned);
     sqlx::query!(
-        "insert into cluster_plan (cluster_id, inputs, outcome, config, version, other_config, plan, findings, message,
+        "insert into cluster_plan as p (cluster_id, inputs, outcome, config, version, other_config, plan, findings, message,
             computed_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          on conflict (cluster_id) do update set inputs = excluded.inputs, outcome = excluded.outcome,
             config = excluded.config, version = excluded.version, other_config = excluded.other_config,
             plan = excluded.plan, findings = excluded.findings, message = excluded.message,
-            computed_at = excluded.computed_at",
+            computed_at = excluded.computed_at
+         where p.inputs <> excluded.inputs",
         cluster.0,
         column::bytes(&inputs),
         columns.outcome,
@@ -137,7 +139,10 @@ impl TryFrom<PlannedRow> for Planned {
 }
 
 /// What was planned for some clusters; those that nobody looked at yet are not among it.
-pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<BTreeMap<ClusterId, Planned>, Error> {
+pub async fn load(
+    conn: &mut PgConnection,
+    ids: &[ClusterId],
+) -> Result<Readable<(ClusterId, Planned)>, Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         PlannedRow,
@@ -148,5 +153,5 @@ pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<BTreeMap
     .fetch_all(conn)
     .await
     .map_err(Error::doing("load computed plans"))?;
-    rows.into_iter().map(|row| Ok((ClusterId(row.cluster_id), Planned::try_from(row)?))).collect()
+    Ok(rows.into_iter().map(|row| Ok((ClusterId(row.cluster_id), Planned::try_from(row)?))).collect())
 }

@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, Readable,
     column::{self, Row},
 };
 
@@ -74,7 +74,7 @@ impl TryFrom<ClusterRow> for StoredCluster {
 }
 
 /// All clusters, by name, with their facts.
-pub async fn list(conn: &mut PgConnection) -> Result<Vec<StoredCluster>, Error> {
+pub async fn list(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Error> {
     let rows = sqlx::query_as!(
         ClusterRow,
         "select id, name, state, labels, declared_platform, network, document, facts, revision
@@ -83,11 +83,11 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<StoredCluster>, Error> 
     .fetch_all(conn)
     .await
     .map_err(Error::doing("load the clusters"))?;
-    rows.into_iter().map(StoredCluster::try_from).collect()
+    Ok(rows.into_iter().map(StoredCluster::try_from).collect())
 }
 
 /// Some clusters, by name, with their facts.
-pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<Vec<StoredCluster>, Error> {
+pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<Readable<StoredCluster>, Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         ClusterRow,
@@ -98,7 +98,31 @@ pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<Vec<Stor
     .fetch_all(conn)
     .await
     .map_err(Error::doing("load clusters"))?;
-    rows.into_iter().map(StoredCluster::try_from).collect()
+    Ok(rows.into_iter().map(StoredCluster::try_from).collect())
+}
+
+/// The cluster of this name, with its facts.
+pub async fn find(conn: &mut PgConnection, name: &Name) -> Result<Option<StoredCluster>, Error> {
+    let row = sqlx::query_as!(
+        ClusterRow,
+        "select id, name, state, labels, declared_platform, network, document, facts, revision
+         from cluster where name = $1",
+        name.as_str()
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(Error::doing("load a cluster"))?;
+    row.map(StoredCluster::try_from).transpose()
+}
+
+/// Lets nobody else store what a cluster's spoke says until the transaction ends: sessions of one cluster may meet, of
+/// two hubs even, and the rows that they look at before they write may not be there yet.
+pub async fn lock(conn: &mut PgConnection, id: ClusterId) -> Result<(), Error> {
+    sqlx::query!("select id from cluster where id = $1 for no key update", id.0)
+        .fetch_optional(conn)
+        .await
+        .map_err(Error::doing("lock a cluster"))?;
+    Ok(())
 }
 
 /// The cluster of this name; its row is locked until the transaction ends.
@@ -124,15 +148,6 @@ pub async fn find_named(conn: &mut PgConnection, name: &Name) -> Result<Option<C
     Ok(id.map(ClusterId))
 }
 
-/// A cluster's name by its identity.
-pub async fn find_name(conn: &mut PgConnection, id: ClusterId) -> Result<Option<Name>, Error> {
-    let name = sqlx::query_scalar!("select name from cluster where id = $1", id.0)
-        .fetch_optional(conn)
-        .await
-        .map_err(Error::doing("look for a cluster"))?;
-    name.map(|name| Row::of("cluster", id).name("name", &name)).transpose()
-}
-
 /// A cluster without its facts: what decides whether something must be planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -143,7 +158,7 @@ pub struct Outline {
 }
 
 /// All clusters by name, without facts.
-pub async fn outlines(conn: &mut PgConnection) -> Result<Vec<Outline>, Error> {
+pub async fn outlines(conn: &mut PgConnection) -> Result<Readable<Outline>, Error> {
     let rows = sqlx::query_as!(
         ClusterRow,
         r#"select id, name, state, labels, declared_platform, network, null::bytea as document,
@@ -157,7 +172,7 @@ pub async fn outlines(conn: &mut PgConnection) -> Result<Vec<Outline>, Error> {
         let stored = StoredCluster::try_from(row)?;
         Ok(Outline { cluster: stored.cluster, revision: stored.revision })
     });
-    outlines.collect()
+    Ok(outlines.collect())
 }
 
 /// Makes a cluster that is known by name only, unless it is there; returns its identity either way.

@@ -27,15 +27,15 @@ pub async fn holders(
     rows.iter().map(|row| Ok((ClusterId(row.cluster_id), read(row.cluster_id, row.rollout)?))).collect()
 }
 
-/// Takes the clusters that nobody holds, and returns how many that were.
+/// Takes the clusters that nobody holds; [`holders`] says afterwards which those were.
 pub async fn take(
     conn: &mut PgConnection,
     rollout: u64,
     clusters: &[ClusterId],
     at: Timestamp,
-) -> Result<u64, Error> {
+) -> Result<(), Error> {
     let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
-    let done = sqlx::query!(
+    sqlx::query!(
         "insert into cluster_hold (cluster_id, rollout, held_at) select id, $2, $3 from unnest($1::uuid[]) as id
          order by id on conflict do nothing",
         &ids,
@@ -45,7 +45,7 @@ pub async fn take(
     .execute(conn)
     .await
     .map_err(Error::doing("hold clusters"))?;
-    Ok(done.rows_affected())
+    Ok(())
 }
 
 /// Lets go of everything that a rollout holds.

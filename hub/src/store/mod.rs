@@ -25,6 +25,8 @@ pub mod tokens;
 mod column;
 mod commit;
 mod error;
+mod readable;
 
 pub use commit::{begin, commit, commit_presence, migrate, ready};
 pub use error::Error;
+pub use readable::Readable;

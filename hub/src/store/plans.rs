@@ -15,11 +15,29 @@ use super::{
     column::{self, Row},
 };
 
-/// Stores a plan with its bodies. Safe to repeat: a plan never changes.
-pub async fn pin(conn: &mut PgConnection, plan: &Plan, at: Timestamp) -> Result<(), Error> {
-    let mut contents = plan.bodies.clone();
-    contents.insert(plan.digest, plan.bytes.clone());
+/// Stores plans with their bodies. Safe to repeat: a plan never changes.
+///
+/// Plans share bodies, and two rollouts may pin the same ones at once; all are stored in one order, so that neither waits
+/// for the other in a circle.
+pub async fn pin<'a>(
+    conn: &mut PgConnection,
+    plans: impl Iterator<Item = &'a Plan>,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let plans: BTreeMap<Digest, &Plan> = plans.map(|plan| (plan.digest, plan)).collect();
+    let mut contents: BTreeMap<Digest, &[u8]> = BTreeMap::new();
+    for plan in plans.values() {
+        contents.insert(plan.digest, &plan.bytes);
+        contents.extend(plan.bodies.iter().map(|(digest, bytes)| (*digest, bytes.as_slice())));
+    }
     bodies::insert(conn, &contents).await?;
+    for plan in plans.values() {
+        insert(conn, plan, at).await?;
+    }
+    Ok(())
+}
+
+async fn insert(conn: &mut PgConnection, plan: &Plan, at: Timestamp) -> Result<(), Error> {
     let manifests: Vec<Vec<u8>> = plan.bodies.keys().map(|digest| column::bytes(digest).to_vec()).collect();
     sqlx::query!(
         "with pinned as (insert into plan (digest, created_at) values ($1, $2) on conflict do nothing returning digest)

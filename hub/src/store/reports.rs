@@ -1,5 +1,7 @@
 //! Reports of spokes on their targets.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
     digest::Digest,
     fleet::ClusterId,
@@ -25,13 +27,12 @@ pub struct Head {
     pub digest: Digest,
 }
 
-/// What is known of the newest report; the row is locked until the transaction ends.
-pub async fn lock(conn: &mut PgConnection, cluster: ClusterId) -> Result<Option<Head>, Error> {
-    let row =
-        sqlx::query!("select generation, digest from report where cluster_id = $1 for update", cluster.0)
-            .fetch_optional(conn)
-            .await
-            .map_err(Error::doing("look at a report"))?;
+/// What is known of the newest report.
+pub async fn head(conn: &mut PgConnection, cluster: ClusterId) -> Result<Option<Head>, Error> {
+    let row = sqlx::query!("select generation, digest from report where cluster_id = $1", cluster.0)
+        .fetch_optional(conn)
+        .await
+        .map_err(Error::doing("look at a report"))?;
     let place = Row::of("report", cluster);
     row.map(|row| {
         Ok(Head {
@@ -86,12 +87,12 @@ struct ObjectRow {
     generation: i64,
 }
 
-impl TryFrom<ObjectRow> for (ClusterId, ObjectState) {
+impl TryFrom<ObjectRow> for ObjectState {
     type Error = Error;
 
     fn try_from(row: ObjectRow) -> Result<Self, Error> {
         let place = Row::of("object_state", format!("{} {}/{}", row.cluster_id, row.kind, row.name));
-        let state = ObjectState {
+        Ok(Self {
             role: place.word("role", &row.role)?,
             body: place.maybe_digest("body", row.body.as_deref())?,
             outcome: place.word("outcome", &row.outcome)?,
@@ -106,8 +107,7 @@ impl TryFrom<ObjectRow> for (ClusterId, ObjectState) {
             uid: row.uid,
             healthy: row.healthy,
             message: row.message,
-        };
-        Ok((ClusterId(row.cluster_id), state))
+        })
     }
 }
 
@@ -123,14 +123,14 @@ pub async fn objects(conn: &mut PgConnection, cluster: ClusterId) -> Result<Vec<
     .fetch_all(conn)
     .await
     .map_err(Error::doing("load the objects of a cluster"))?;
-    rows.into_iter().map(|row| Ok(<(ClusterId, ObjectState)>::try_from(row)?.1)).collect()
+    rows.into_iter().map(ObjectState::try_from).collect()
 }
 
-/// The objects of some clusters that cannot come to be as planned.
+/// The objects of some clusters that cannot come to be as planned, or why they cannot be read.
 pub async fn failed_objects(
     conn: &mut PgConnection,
     clusters: &[ClusterId],
-) -> Result<Vec<(ClusterId, ObjectState)>, Error> {
+) -> Result<BTreeMap<ClusterId, Result<Vec<ObjectState>, Error>>, Error> {
     let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         ObjectRow,
@@ -144,7 +144,16 @@ pub async fn failed_objects(
     .fetch_all(conn)
     .await
     .map_err(Error::doing("load objects that failed"))?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    let mut failed: BTreeMap<ClusterId, Result<Vec<ObjectState>, Error>> = BTreeMap::new();
+    for row in rows {
+        let of_cluster = failed.entry(ClusterId(row.cluster_id)).or_insert_with(|| Ok(Vec::new()));
+        match (ObjectState::try_from(row), &mut *of_cluster) {
+            (Ok(state), Ok(states)) => states.push(state),
+            (Err(error), _) => *of_cluster = Err(error),
+            (Ok(_), Err(_)) => {}
+        }
+    }
+    Ok(failed)
 }
 
 /// Stores one object's state in place of the one before.

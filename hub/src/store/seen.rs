@@ -1,7 +1,5 @@
 //! What is known of clusters, for a step of a rollout and for conditions: one query, however many clusters.
 
-use std::collections::BTreeMap;
-
 use hub_core::{
     fleet::{ClusterId, Name},
     report::{Fence, ObjectState, Refusal},
@@ -13,7 +11,7 @@ use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, column::Row, reports};
+use super::{Error, Readable, column::Row, reports};
 
 /// A session that was not heard for so long counts as gone: three heartbeats of the slowest sort. A hub that was killed
 /// leaves its sessions open, so this and not the row's end decides.
@@ -66,7 +64,7 @@ pub async fn load(
     conn: &mut PgConnection,
     clusters: &[ClusterId],
     now: Timestamp,
-) -> Result<Vec<Known>, Error> {
+) -> Result<Readable<Known>, Error> {
     let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
     let heard_since = now.saturating_sub(AWAY_AFTER).unwrap_or(Timestamp::MIN);
     let rows = sqlx::query_as!(
@@ -96,20 +94,15 @@ pub async fn load(
     .fetch_all(&mut *conn)
     .await
     .map_err(Error::doing("look at clusters"))?;
-    let failed = reports::failed_objects(conn, clusters).await?;
-    rows.into_iter().map(|row| read(row, &failed)).collect()
+    let mut failed = reports::failed_objects(conn, clusters).await?;
+    let known = rows.into_iter().map(|row| {
+        let failed = failed.remove(&ClusterId(row.id)).unwrap_or_else(|| Ok(Vec::new()))?;
+        read(&row, failed)
+    });
+    Ok(known.collect())
 }
 
-/// What is known of these clusters, by their identity.
-pub async fn by_cluster(
-    conn: &mut PgConnection,
-    clusters: &[ClusterId],
-    now: Timestamp,
-) -> Result<BTreeMap<ClusterId, Known>, Error> {
-    Ok(load(conn, clusters, now).await?.into_iter().map(|known| (known.cluster, known)).collect())
-}
-
-fn read(row: KnownRow, failed: &[(ClusterId, ObjectState)]) -> Result<Known, Error> {
+fn read(row: &KnownRow, failed: Vec<ObjectState>) -> Result<Known, Error> {
     let place = Row::of("cluster", row.id);
     let last_seen_at = row.seen_at.map(SqlTimestamp::to_jiff);
     let session = match (last_seen_at, row.open) {
@@ -121,10 +114,10 @@ fn read(row: KnownRow, failed: &[(ClusterId, ObjectState)]) -> Result<Known, Err
         connected: session == Session::Open,
         held_by: row.rollout.map(|rollout| place.number("cluster_hold.rollout", rollout)).transpose()?,
         computed: None,
-        current: current(&place, &row)?,
-        fence: fence(&place, &row)?,
-        refusal: refusal(&place, &row)?,
-        report: report(&place, &row, failed)?,
+        current: current(&place, row)?,
+        fence: fence(&place, row)?,
+        refusal: refusal(&place, row)?,
+        report: report(&place, row, failed)?,
     };
     let drift = match (row.drift_generation, row.open_items) {
         (Some(generation), Some(open)) => Some(DriftSeen {
@@ -172,22 +165,17 @@ fn refusal(place: &Row, row: &KnownRow) -> Result<Option<Refusal>, Error> {
     }))
 }
 
-fn report(
-    place: &Row,
-    row: &KnownRow,
-    failed: &[(ClusterId, ObjectState)],
-) -> Result<Option<SeenReport>, Error> {
+fn report(place: &Row, row: &KnownRow, failed: Vec<ObjectState>) -> Result<Option<SeenReport>, Error> {
     let (Some(generation), Some(target)) = (row.reported_generation, &row.reported_target) else {
         return Ok(None);
     };
     let (Some(phase), Some(completed)) = (&row.phase, row.reported_completed) else { return Ok(None) };
-    let failed = failed.iter().filter(|(cluster, _)| cluster.0 == row.id).map(|(_, state)| state.clone());
     Ok(Some(SeenReport {
         generation: place.number("report.generation", generation)?,
         target: place.digest("report.target", target)?,
         phase: place.word("report.phase", phase)?,
         message: row.report_message.clone().unwrap_or_default(),
         completed: place.number("report.completed", completed)?,
-        failed: failed.collect(),
+        failed,
     }))
 }

@@ -7,6 +7,7 @@
 mod heartbeat;
 mod plan;
 mod rollout;
+mod unreadable;
 mod wake;
 
 use std::time::Duration;

@@ -12,7 +12,7 @@ use hub_core::{
 };
 use serde_json::json;
 
-use super::Task;
+use super::{Task, unreadable::Unreadable};
 use crate::{
     app::{App, Error},
     store::{self, clusters::Outline},
@@ -21,11 +21,12 @@ use crate::{
 /// The task.
 pub(super) struct PlanTask {
     app: App,
+    unreadable: Unreadable,
 }
 
 impl PlanTask {
     pub(super) fn new(app: App) -> Self {
-        Self { app }
+        Self { app, unreadable: Unreadable::default() }
     }
 }
 
@@ -35,16 +36,22 @@ impl Task for PlanTask {
         let configs = store::configs::newest(&mut tx).await?;
         let known = store::cluster_plans::inputs(&mut tx).await?;
         let outlines = store::clusters::outlines(&mut tx).await?;
+        let mut corrupt = outlines.corrupt;
         let stale: BTreeMap<ClusterId, Digest> = outlines
+            .rows
             .iter()
             .map(|outline| (outline.cluster.id, inputs(outline, &selecting(&configs, &outline.cluster))))
             .filter(|(cluster, inputs)| known.get(cluster) != Some(inputs))
             .collect();
         if stale.is_empty() {
+            self.unreadable.note(&corrupt);
             return Ok(());
         }
         let ids: Vec<ClusterId> = stale.keys().copied().collect();
-        for stored in store::clusters::load(&mut tx, &ids).await? {
+        let clusters = store::clusters::load(&mut tx, &ids).await?;
+        corrupt.extend(clusters.corrupt);
+        self.unreadable.note(&corrupt);
+        for stored in clusters.rows {
             let cluster = stored.cluster;
             let planned = planned(&selecting(&configs, &cluster), &cluster);
             let computed = (stale[&cluster.id], &planned);

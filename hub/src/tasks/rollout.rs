@@ -7,7 +7,7 @@ use hub_core::{
     config::ConfigVersion,
     fleet::ClusterId,
     plan,
-    rollout::{self, Computed, Delivery, Rollout, RolloutState, RolloutTarget, Seen},
+    rollout::{self, Computed, Delivery, Rollout, RolloutState, RolloutTarget, Seen, SeenCluster},
     target::Target,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use tracing::{error, info};
 
-use super::Task;
+use super::{Task, unreadable::Unreadable};
 use crate::{
     app::{App, Error, Kind},
     store::{
@@ -37,12 +37,13 @@ pub(super) struct RolloutTask {
     deadlines_from: Timestamp,
     /// Rollouts whose last step failed: that is logged once for each.
     failing: BTreeSet<u64>,
+    unreadable: Unreadable,
 }
 
 impl RolloutTask {
     pub(super) fn new(app: App) -> Self {
         let deadlines_from = app.clock.now().saturating_add(GRACE).unwrap_or(Timestamp::MAX);
-        Self { app, deadlines_from, failing: BTreeSet::new() }
+        Self { app, deadlines_from, failing: BTreeSet::new(), unreadable: Unreadable::default() }
     }
 }
 
@@ -52,8 +53,9 @@ impl Task for RolloutTask {
         let mut tx = store::begin(&self.app.pool).await?;
         let live = store::rollouts::live(&mut tx).await?;
         drop(tx);
+        let mut corrupt = Vec::new();
         for number in live {
-            match self.step(number).await {
+            match self.step(number, &mut corrupt).await {
                 Ok(()) => {
                     self.failing.remove(&number);
                 }
@@ -69,16 +71,19 @@ impl Task for RolloutTask {
                 }
             }
         }
+        self.unreadable.note(&corrupt);
         Ok(())
     }
 }
 
 impl RolloutTask {
-    async fn step(&self, number: u64) -> Result<(), Error> {
+    async fn step(&self, number: u64, corrupt: &mut Vec<store::Error>) -> Result<(), Error> {
         let now = self.app.clock.now();
         let mut tx = store::begin(&self.app.pool).await?;
         let Some(stored) = store::rollouts::lock_live(&mut tx, number).await? else { return Ok(()) };
-        let seen = self.look_at(&mut tx, &stored, now).await?;
+        let (clusters, unreadable) = look_at(&mut tx, &stored, now).await?;
+        corrupt.extend(unreadable);
+        let seen = Seen { clusters, deadlines_from: self.deadlines_from };
         let step = rollout::advance(&stored.rollout, &seen, now);
         let (after, retargeted) = send(&mut tx, &stored, step, now).await?;
         if !store::rollouts::save(&mut tx, &stored.rollout, &after).await? {
@@ -97,32 +102,38 @@ impl RolloutTask {
         self.app.signals.rollouts.wake();
         Ok(())
     }
+}
 
-    /// Everything that the step decides from; plans are computed anew only for targets that it may start.
-    async fn look_at(
-        &self,
-        tx: &mut PgConnection,
-        stored: &StoredRollout,
-        now: Timestamp,
-    ) -> Result<Seen, Error> {
-        let ids: Vec<ClusterId> = stored.rollout.targets().map(|target| target.cluster).collect();
-        let known = store::seen::load(tx, &ids, now).await?;
-        let mut clusters: BTreeMap<_, _> =
-            known.into_iter().map(|known| (known.cluster, known.seen)).collect();
-        let starting: Vec<ClusterId> = stored.rollout.about_to_start().map(|target| target.cluster).collect();
-        if !starting.is_empty() {
-            let config = config_of(tx, stored).await?;
-            for present in store::clusters::load(tx, &starting).await? {
-                let id = present.cluster.id;
-                let (Some(seen), Some(inputs)) = (clusters.get_mut(&id), stored.inputs.get(&id)) else {
-                    continue;
-                };
-                let cluster = inputs.with_facts(id, present.cluster.facts);
-                seen.computed = Some(computed(&config, &cluster));
-            }
-        }
-        Ok(Seen { clusters, deadlines_from: self.deadlines_from })
+/// What the step decides from, and the rows that could not be read: their clusters count as away. Plans are computed anew
+/// only for targets that may start now.
+async fn look_at(
+    tx: &mut PgConnection,
+    stored: &StoredRollout,
+    now: Timestamp,
+) -> Result<(BTreeMap<ClusterId, SeenCluster>, Vec<store::Error>), Error> {
+    let ids: Vec<ClusterId> = stored.rollout.targets().map(|target| target.cluster).collect();
+    let known = store::seen::load(tx, &ids, now).await?;
+    let mut corrupt = known.corrupt;
+    let mut clusters: BTreeMap<_, _> =
+        known.rows.into_iter().map(|known| (known.cluster, known.seen)).collect();
+    let free = |cluster: &ClusterId| {
+        clusters.get(cluster).is_some_and(|seen| seen.obstacle(stored.rollout.number).is_none())
+    };
+    let starting: Vec<ClusterId> =
+        stored.rollout.about_to_start().map(|target| target.cluster).filter(free).collect();
+    if starting.is_empty() {
+        return Ok((clusters, corrupt));
     }
+    let config = config_of(tx, stored).await?;
+    let present = store::clusters::load(tx, &starting).await?;
+    corrupt.extend(present.corrupt);
+    for present in present.rows {
+        let id = present.cluster.id;
+        let (Some(seen), Some(inputs)) = (clusters.get_mut(&id), stored.inputs.get(&id)) else { continue };
+        let cluster = inputs.with_facts(id, present.cluster.facts);
+        seen.computed = Some(computed(&config, &cluster));
+    }
+    Ok((clusters, corrupt))
 }
 
 async fn config_of(tx: &mut PgConnection, stored: &StoredRollout) -> Result<ConfigVersion, Error> {

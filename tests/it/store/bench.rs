@@ -157,7 +157,7 @@ impl Bench {
         let key = Digest::of(name.as_bytes());
         let enrolled = clusters::redeem(&self.app, token.id, token.secret_hash, key).await?;
         let spoke =
-            Spoke { app: self.app.clone(), id: enrolled.cluster_id, session: Uuid::nil(), completed: 0 };
+            Spoke { app: self.app.clone(), id: enrolled.cluster_id, session: Uuid::nil(), key, completed: 0 };
         spoke.attach(None).await
     }
 
@@ -201,6 +201,7 @@ pub struct Spoke {
     pub app: App,
     pub id: ClusterId,
     pub session: Uuid,
+    key: Digest,
     completed: u64,
 }
 
@@ -213,7 +214,7 @@ impl Spoke {
             kube_system_uid: "uid".to_owned(),
             facts: facts(),
         };
-        self.session = sessions::attach(&self.app, self.id, &hello).await?.session;
+        self.session = sessions::attach(&self.app, self.id, self.key, &hello).await?.session;
         Ok(self)
     }
 

@@ -74,13 +74,10 @@ impl Look<'_> {
                 during: Stage::Blocked(*by),
                 message: String::new(),
             },
-            TargetState::Sent(delivery)
-            | TargetState::Accepted(delivery)
-            | TargetState::Applying(delivery)
-            | TargetState::Converging(delivery) => match cluster {
-                Some(cluster) => self.in_flight(*delivery, cluster),
-                None => target.state.clone(),
-            },
+            TargetState::Sent(delivery) => self.in_flight(*delivery, Stage::Sent, cluster),
+            TargetState::Accepted(delivery) => self.in_flight(*delivery, Stage::Accepted, cluster),
+            TargetState::Applying(delivery) => self.in_flight(*delivery, Stage::Applying, cluster),
+            TargetState::Converging(delivery) => self.in_flight(*delivery, Stage::Converging, cluster),
             unmoved @ (TargetState::Pending
             | TargetState::Blocked { .. }
             | TargetState::Succeeded { .. }
@@ -90,7 +87,9 @@ impl Look<'_> {
         }
     }
 
-    fn in_flight(&self, delivery: Delivery, cluster: &SeenCluster) -> TargetState {
+    /// A cluster of which nothing is known stays as far as it was, and its time runs on.
+    fn in_flight(&self, delivery: Delivery, stage: Stage, cluster: Option<&SeenCluster>) -> TargetState {
+        let Some(cluster) = cluster else { return self.unfinished(delivery, stage, None) };
         let report = cluster.report_of(delivery.generation, delivery.target);
         if report.is_some_and(SeenReport::is_success) {
             return TargetState::Succeeded { at: self.now, delivery: Some(delivery) };
@@ -107,17 +106,11 @@ impl Look<'_> {
                 code: refusal.code,
                 message: refusal.message.clone(),
             },
-            None => self.unfinished(delivery, report, accepted),
+            None => self.unfinished(delivery, reached(report, accepted), report),
         }
     }
 
-    fn unfinished(&self, delivery: Delivery, report: Option<&SeenReport>, accepted: bool) -> TargetState {
-        let stage = match report.map(|report| report.phase) {
-            Some(Phase::Applying | Phase::Failed) => Stage::Applying,
-            Some(Phase::Converging | Phase::Healthy | Phase::Unhealthy) => Stage::Converging,
-            None if accepted => Stage::Accepted,
-            None => Stage::Sent,
-        };
+    fn unfinished(&self, delivery: Delivery, stage: Stage, report: Option<&SeenReport>) -> TargetState {
         if self.is_over(delivery.sent_at) {
             let message = report.map(|report| report.message.clone()).unwrap_or_default();
             return TargetState::TimedOut { at: self.now, delivery: Some(delivery), during: stage, message };
@@ -161,14 +154,8 @@ impl Look<'_> {
         let Some(cluster) = self.seen.clusters.get(&target.cluster) else {
             return Gate::Blocked(Blocker::Offline);
         };
-        if cluster.held_by != Some(self.rollout) {
-            return Gate::Blocked(Blocker::Held);
-        }
-        if cluster.spoke_is_ahead() {
-            return Gate::Blocked(Blocker::SpokeAhead);
-        }
-        if !cluster.connected {
-            return Gate::Blocked(Blocker::Offline);
+        if let Some(obstacle) = cluster.obstacle(self.rollout) {
+            return Gate::Blocked(obstacle);
         }
         match cluster.computed {
             None => Gate::NotComputed,
@@ -177,6 +164,16 @@ impl Look<'_> {
             Some(Computed::Plan(_)) if runs_already(target, cluster) => Gate::RunsAlready,
             Some(Computed::Plan(_)) => Gate::Start,
         }
+    }
+}
+
+/// How far a target has come by what its spoke says.
+fn reached(report: Option<&SeenReport>, accepted: bool) -> Stage {
+    match report.map(|report| report.phase) {
+        Some(Phase::Applying | Phase::Failed) => Stage::Applying,
+        Some(Phase::Converging | Phase::Healthy | Phase::Unhealthy) => Stage::Converging,
+        None if accepted => Stage::Accepted,
+        None => Stage::Sent,
     }
 }
 

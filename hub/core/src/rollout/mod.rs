@@ -1,7 +1,7 @@
 //! The rollout: plans pinned to clusters, delivered wave by wave.
 //!
 //! A rollout never changes what it set out to do: the config version, the clusters, the strategy and the plan digests are
-//! fixed when it starts. What moves is the state of each target, and only [`advance`] moves it, from what was seen.
+//! fixed when it starts. What moves is the state of each target, and only [`advance()`] moves it, from what was seen.
 
 mod advance;
 mod seen;

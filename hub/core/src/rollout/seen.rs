@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::Blocker;
 use crate::{
     digest::Digest,
     fleet::ClusterId,
@@ -88,6 +89,18 @@ impl SeenCluster {
                     || (fence.generation == current.generation && fence.target != current.target)
             }
         }
+    }
+
+    /// What keeps a rollout from giving the cluster a target, whatever its plan is.
+    #[must_use]
+    pub fn obstacle(&self, rollout: u64) -> Option<Blocker> {
+        if self.held_by != Some(rollout) {
+            return Some(Blocker::Held);
+        }
+        if self.spoke_is_ahead() {
+            return Some(Blocker::SpokeAhead);
+        }
+        (!self.connected).then_some(Blocker::Offline)
     }
 
     /// Whether the spoke accepted exactly this target.
