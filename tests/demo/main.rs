@@ -4,15 +4,21 @@
 //! ten lines that comes to be differently on the two. Everything that is claimed is read back from the API servers; a
 //! claim that does not hold ends the demo with exit code 1.
 
+mod command;
 mod documents;
+mod left;
 mod proof;
 mod say;
 mod story;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Shows the main job of meshfleet on real parts: hub, Postgres, two API servers, two spokes.
 #[derive(Debug, Parser)]
@@ -41,27 +47,57 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
+    let mut interrupts = Interrupts::listen()?;
     let shown = shown_folder()?;
     let folder = working_folder()?;
-    let result = tokio::select! {
-        result = tell(arguments, folder.path(), &shown) => result,
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C"),
-    };
+    let result = tell(arguments, folder.path(), &shown, &mut interrupts).await;
+    left::end_database(folder.path());
     if result.is_err() {
         keep_logs(folder.path(), &shown);
     }
     result
 }
 
-async fn tell(arguments: &Arguments, folder: &std::path::Path, shown: &std::path::Path) -> Result<()> {
-    let stage = story::set_up(folder, shown).await?;
-    let told = story::tell(&stage).await;
+/// What ends a program from outside: Ctrl-C, a terminal that is closed, a shutdown.
+struct Interrupts([Signal; 3]);
+
+impl Interrupts {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        let kinds = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::terminate()];
+        let [interrupt, hangup, terminate] = kinds.map(listen);
+        Ok(Self([interrupt?, hangup?, terminate?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, hangup, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+async fn tell(arguments: &Arguments, folder: &Path, shown: &Path, interrupts: &mut Interrupts) -> Result<()> {
+    say::title(
+        "meshfleet: one mesh of ten lines, rolled out to EKS and to OpenShift, each as its platform needs it",
+    );
+    let stage = tokio::select! {
+        stage = story::set_up(folder, shown) => stage?,
+        () = interrupts.next() => bail!("interrupted before everything was up"),
+    };
+    let told = tokio::select! {
+        told = story::tell(&stage) => told,
+        () = interrupts.next() => Err(anyhow!("interrupted before everything was shown and checked")),
+    };
     if told.is_ok() {
         say::conclusion("Every claim above was read back from the API servers and holds.");
     }
     if told.is_ok() && !arguments.once {
         say::what_to_try(shown);
-        tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
+        interrupts.next().await;
+        say::note("ending hub, spokes and API servers");
     }
     let cleared = stage.clear().await;
     told.and(cleared)
@@ -89,7 +125,7 @@ fn working_folder() -> Result<tempfile::TempDir> {
 }
 
 /// Copies the logs to where a person finds them after a failure.
-fn keep_logs(folder: &std::path::Path, shown: &std::path::Path) {
+fn keep_logs(folder: &Path, shown: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().extension().is_some_and(|ending| ending == "log") {
             let kept = shown.join(entry.file_name());

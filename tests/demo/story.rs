@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value, json};
 use tests::{
@@ -15,7 +15,7 @@ use tests::{
     programs::Programs,
 };
 
-use crate::{documents, proof, say};
+use crate::{command::Meshfleet, documents, proof, say};
 
 /// Everything that is up.
 pub struct Stage {
@@ -24,27 +24,35 @@ pub struct Stage {
     eks: Cluster,
     rosa: Cluster,
     shown: PathBuf,
+    meshfleet: Meshfleet,
 }
 
 impl Stage {
-    /// Ends everything, the ones that depend on others first.
+    /// Ends everything, the ones that depend on others first. Whoever tried what happens when something dies may have
+    /// killed a part, so one that is no more keeps no other from being ended.
     pub async fn clear(self) -> Result<()> {
+        let mut ended = Vec::new();
         for cluster in [self.eks, self.rosa] {
             if let Some(spoke) = cluster.spoke {
-                spoke.stop().await?;
+                ended.push(spoke.stop().await.with_context(|| format!("the spoke of {}", cluster.name)));
             }
             drop(cluster.operator);
             let mut plane = cluster.plane;
-            plane.kill().await?;
+            ended.push(plane.kill().await);
         }
-        self.fleet.hub.stop().await?;
-        self.etcd.stop().await
+        ended.push(self.fleet.hub.stop().await.context("the hub"));
+        ended.push(self.etcd.stop().await);
+        for error in ended.into_iter().filter_map(Result::err) {
+            say::note(&format!("{error:#}"));
+        }
+        Ok(())
     }
 }
 
 /// Starts hub, control planes, stand-ins and spokes.
 pub async fn set_up(folder: &Path, shown: &Path) -> Result<Stage> {
     say::step(1, "The parts: real programs, real API servers, a real PostgreSQL");
+    say::note("building hub, spoke and meshfleet: minutes the first time");
     let began = Instant::now();
     let programs = tokio::task::spawn_blocking(Programs::build).await??;
     say::done("hub, spoke and meshfleet are built", began.elapsed());
@@ -61,7 +69,8 @@ pub async fn set_up(folder: &Path, shown: &Path) -> Result<Stage> {
     let began = Instant::now();
     let fleet = Fleet::start(&programs, folder, &[]).await?;
     say::done(&format!("the hub with its private PostgreSQL, at {}", fleet.hub.address()), began.elapsed());
-    let stage = Stage { fleet, etcd, eks, rosa, shown: shown.to_owned() };
+    let meshfleet = Meshfleet::new(fleet.programs.meshfleet(), shown);
+    let stage = Stage { fleet, etcd, eks, rosa, shown: shown.to_owned(), meshfleet };
     stage.show_files()?;
     stage.enrol().await
 }
@@ -97,19 +106,15 @@ impl Stage {
             self.fleet.connected(name).await?;
         }
         say::done("both spokes run as their own service accounts and are connected", began.elapsed());
-        self.show(&["cluster", "list"]).await?;
+        self.meshfleet.show(&["cluster", "list"]).await?;
         Ok(self)
     }
 
     async fn configure(&self) -> Result<()> {
         say::step(3, "Config: ten lines for both clusters, with nothing of any platform in them");
         say::document("mesh.yaml", MESH);
-        for name in ["fleet.yaml", "mesh.yaml"] {
-            let path = self.shown.join(name).display().to_string();
-            let said = self.fleet.command_line.done(&["apply", "-f", &path]).await?;
-            say::command(&["apply", "-f", name], &said);
-        }
-        Ok(())
+        say::note("fleet.yaml labels the clusters and orders them: first staging, then production");
+        self.meshfleet.show(&["apply", "-f", "fleet.yaml", "mesh.yaml"]).await
     }
 
     async fn plan(&self) -> Result<()> {
@@ -120,17 +125,13 @@ impl Stage {
             Ok((clusters.len() == 2 && clusters.iter().all(|plan| plan["planDigest"] != "")).then_some(()))
         })
         .await?;
-        self.show(&["plan", "payments"]).await
+        self.meshfleet.show(&["plan", "payments"]).await
     }
 
     async fn roll_out(&self) -> Result<()> {
         say::step(5, "Rollout: two waves; the second begins when the first is healthy");
-        let began = Instant::now();
-        let number = self.fleet.roll_out(&["payments", "--strategy", "careful"]).await?;
-        self.fleet.succeeded(number).await?;
-        say::done("applied, and healthy by what the API servers say", began.elapsed());
-        self.show(&["rollout", "show", &number.to_string()]).await?;
-        self.show(&["status"]).await
+        self.meshfleet.show(&["rollout", "start", "payments", "--strategy", "careful", "--wait"]).await?;
+        self.meshfleet.show(&["status"]).await
     }
 
     /// Somebody changes the CNI's directory on ROSA, as `kubectl edit` would.
@@ -147,7 +148,7 @@ impl Stage {
         })
         .await?;
         say::done("reported", began.elapsed());
-        self.show(&["drift", "report"]).await?;
+        self.meshfleet.show(&["drift", "report"]).await?;
         let told = item["manager"] == "kubectl-edit" && item["path"] == ".spec.proxyInit.cni.confDir";
         say::claim(told, "the report names the field, both values and kubectl-edit");
         ensure!(told, "the drift report does not say who did it: {item}");
@@ -156,35 +157,23 @@ impl Stage {
 
     async fn overwrite(&self) -> Result<()> {
         say::step(8, "Overwriting: exactly the reported field is taken back");
-        let began = Instant::now();
-        let number = self.fleet.roll_out(&["payments", "--strategy", "careful", "--overwrite-drift"]).await?;
-        self.fleet.succeeded(number).await?;
+        self.meshfleet.show(&["rollout", "start", "payments", "--overwrite-drift", "--wait"]).await?;
         until("the drift to be gone", PATIENCE, || async {
             Ok(self.drift().await?.is_empty().then_some(()))
         })
         .await?;
-        say::done("rolled out", began.elapsed());
         let live = control_planes(&self.rosa).get("payments").await?;
         let found = live.data.pointer("/spec/proxyInit/cni/confDir");
         let back = found == Some(&Value::from("/etc/cni/multus/net.d"));
         say::claim(back, "confDir on rosa-eu-1 is /etc/cni/multus/net.d again, and no drift is left");
         ensure!(back, "confDir is {found:?}");
-        self.show(&["drift", "report"]).await
+        self.meshfleet.show(&["drift", "report"]).await
     }
 
     async fn drift(&self) -> Result<Vec<Value>> {
         let report = self.fleet.command_line.json(&["drift", "report"]).await?;
         let items = report["items"].as_array().context("a drift report has items")?;
         Ok(items.iter().map(|item| item["item"].clone()).collect())
-    }
-
-    async fn show(&self, arguments: &[&str]) -> Result<()> {
-        let said = self.fleet.command_line.run(arguments).await?;
-        say::command(arguments, &said.stdout);
-        if said.code != 0 {
-            bail!("meshfleet {} ended with {}: {}", arguments.join(" "), said.code, said.stderr);
-        }
-        Ok(())
     }
 }
 

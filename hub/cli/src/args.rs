@@ -101,6 +101,7 @@ pub enum Rollout {
     /// One rollout with its clusters
     Show {
         /// As `rollout start` and `rollout list` say it
+        #[arg(value_parser = rollout)]
         number: u64,
     },
     /// All rollouts, newest first
@@ -108,6 +109,7 @@ pub enum Rollout {
     /// Follow a rollout to its end: exit with 0 if it succeeds, with 1 if it fails
     Watch {
         /// As `rollout start` and `rollout list` say it
+        #[arg(value_parser = rollout)]
         number: u64,
     },
 }
@@ -155,6 +157,12 @@ fn name(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("a name has 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends".to_owned())
+}
+
+/// The number of a rollout.
+fn rollout(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "rollouts have numbers, as in `rollout show 3`: `meshfleet rollout list`".to_owned())
 }
 
 /// A span of time with its unit.

@@ -134,10 +134,14 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// The width of the terminal; in a pipe, that of `COLUMNS`, with which whoever reads the pipe asks for one.
 fn terminal_width() -> Option<usize> {
-    let width = comfy_table::Table::new().width().filter(|_| io::stdout().is_terminal())?;
+    let width = match io::stdout().is_terminal() {
+        true => comfy_table::Table::new().width().map(usize::from),
+        false => std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()),
+    };
     // Below this, wrapping would make a ladder of single words.
-    Some(usize::from(width).max(40))
+    width.map(|width| width.max(40))
 }
 
 fn write_out(text: &str) -> Result<(), Failure> {

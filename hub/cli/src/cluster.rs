@@ -42,14 +42,15 @@ async fn list(call: &Call) -> Result<Outcome, Failure> {
 fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterResponse, now: Timestamp) {
     let EnrolClusterResponse { cluster_id, token: _, expires_at } = answer;
     let until = match expires_at.parse::<Timestamp>() {
-        Ok(end) => format!("{} s", end.duration_since(now).as_secs()),
-        Err(_) => expires_at.clone(),
+        // The second that the answer took is not lost.
+        Ok(end) => format!("in {}", time::span(end.duration_since(now).as_secs() + 1)),
+        Err(_) => format!("at {expires_at}"),
     };
     screen.line(2, &[strong(format!("cluster/{name}")), plain(format!(" invited, id {cluster_id}"))]);
     screen.line(
         2,
         &[plain(format!(
-            "Its token stands below. It is shown once, can be used once and ends in {until}. Give it to the spoke in that \
+            "Its token stands below. It is shown once, can be used once and ends {until}. Give it to the spoke in that \
              cluster, in MESHFLEET_TOKEN or with --token-file."
         ))],
     );
@@ -81,8 +82,11 @@ fn row(cluster: &Cluster, now: Timestamp) -> Vec<Piece> {
 }
 
 fn platform(cluster: &Cluster) -> Piece {
-    let Cluster { platform, platform_detail, declared_platform, .. } = cluster;
-    let detected = platform_words(platform, platform_detail);
+    let Cluster { platform, platform_detail, declared_platform, kubernetes_version, .. } = cluster;
+    // The version of Kubernetes has a column of its own.
+    let beside = format!(", Kubernetes {kubernetes_version}");
+    let detail = platform_detail.strip_suffix(&beside).unwrap_or(platform_detail);
+    let detected = platform_words(platform, detail);
     if declared_platform.is_empty() || declared_platform == platform {
         plain(detected)
     } else if platform == "unknown" {
@@ -165,6 +169,7 @@ mod tests {
                 .map(|(key, value)| (key.into(), value.into()))
                 .into(),
             platform: "eks".to_owned(),
+            platform_detail: "EKS, Kubernetes v1.29.4-eks-036c24b".to_owned(),
             kubernetes_version: "v1.29.4-eks-036c24b".to_owned(),
             state: "Active".to_owned(),
             connected: true,

@@ -44,10 +44,9 @@ pub async fn apply(call: &Call, arguments: &Files) -> Result<Outcome, Failure> {
 }
 
 fn read(path: &Path) -> Result<SourceFile, Failure> {
-    let name = path.display().to_string();
-    let text = match path.to_str() {
-        Some("-") => up_to_the_limit(io::stdin().lock()),
-        _ => File::open(path).and_then(up_to_the_limit),
+    let (name, text) = match path.to_str() {
+        Some("-") => ("<stdin>".to_owned(), up_to_the_limit(io::stdin().lock())),
+        _ => (path.display().to_string(), File::open(path).and_then(up_to_the_limit)),
     };
     let text = text.map_err(|source| Failure::File { name: name.clone(), source })?;
     if text.len() as u64 > LARGEST_FILE {
@@ -152,7 +151,7 @@ mod tests {
                     "known: gke, eks, aks, rosa, openshift, generic",
                 ],
             ),
-            mistake("-", 1, 1, ["", "there is no document in this file", ""]),
+            mistake("<stdin>", 1, 1, ["", "there is no document in this file", ""]),
         ];
         insta::assert_snapshot!(golden(80, |screen| draw_mistakes(screen, &mistakes)));
     }

@@ -1,5 +1,7 @@
 //! `meshfleet drift report`: what differs from what was applied, and who made it so.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use proto::v1::{
     ClusterDriftItem, ClusterStatus, DriftClass, DriftItem, ReportDriftRequest, ShowStatusRequest,
@@ -30,6 +32,14 @@ struct Unseen {
     message: String,
 }
 
+/// What the status of the clusters adds to a report of their drift.
+#[derive(Debug, Default)]
+struct Around {
+    unseen: Vec<Unseen>,
+    /// Which config each cluster runs.
+    configs: BTreeMap<String, String>,
+}
+
 /// `drift report [CLUSTER]`. Silence is no proof: clusters whose spokes did not look are named, and fail a check.
 pub async fn report(call: &Call, arguments: Report) -> Result<Outcome, Failure> {
     let hub = call.hub().await?;
@@ -38,9 +48,9 @@ pub async fn report(call: &Call, arguments: Report) -> Result<Outcome, Failure> 
     let answer = hub.drift().report(request).await.map_err(|status| hub.refused(&status))?;
     let items = answer.into_inner().items;
     let answer = hub.status().show(ShowStatusRequest { cluster }).await;
-    let unseen = unseen(answer.map_err(|status| hub.refused(&status))?.into_inner().clusters);
-    call.answer(|screen| draw(screen, &items, &unseen, now()), || report_to_json(&items, &unseen))?;
-    Ok(match (arguments.exit_code, items.is_empty(), unseen.is_empty()) {
+    let around = Around::of(answer.map_err(|status| hub.refused(&status))?.into_inner().clusters);
+    call.answer(|screen| draw(screen, &items, &around, now()), || report_to_json(&items, &around.unseen))?;
+    Ok(match (arguments.exit_code, items.is_empty(), around.unseen.is_empty()) {
         (false, _, _) | (true, true, true) => Outcome::Done,
         (true, false, _) => Outcome::Differs,
         (true, true, false) => Outcome::Failed,
@@ -61,15 +71,33 @@ fn unseen(clusters: Vec<ClusterStatus>) -> Vec<Unseen> {
     clusters.into_iter().filter_map(unseen).collect()
 }
 
-fn draw(screen: &mut Screen, items: &[ClusterDriftItem], unseen: &[Unseen], now: Timestamp) {
+impl Around {
+    fn of(clusters: Vec<ClusterStatus>) -> Self {
+        let config = |status: &ClusterStatus| (status.cluster.clone(), status.config.clone());
+        Self { configs: clusters.iter().map(config).collect(), unseen: unseen(clusters) }
+    }
+
+    /// The configs of the clusters that drifted; where one is not known, the word that stands for it.
+    fn configs(&self, items: &[ClusterDriftItem]) -> BTreeSet<&str> {
+        let config = |item: &ClusterDriftItem| {
+            let known = self.configs.get(&item.cluster).filter(|config| !config.is_empty());
+            known.map_or("CONFIG", String::as_str)
+        };
+        items.iter().map(config).collect()
+    }
+}
+
+fn draw(screen: &mut Screen, items: &[ClusterDriftItem], around: &Around, now: Timestamp) {
+    let unseen = &around.unseen;
     draw_items(screen, items, now);
     for Unseen { cluster, message, .. } in unseen {
         screen.blank();
+        let message = time::spoken(now, message);
         let pieces = [warning("not known  "), strong(cluster), plain(format!("  {message}"))];
         screen.line(11, &pieces);
     }
     if !items.is_empty() {
-        draw_sum(screen, items);
+        draw_sum(screen, items, &around.configs(items));
     } else if unseen.is_empty() {
         screen.line(2, &[good("no drift"), plain(" in what was applied")]);
     }
@@ -95,7 +123,12 @@ fn draw_item(screen: &mut Screen, item: &DriftItem, first_seen_at: &str, now: Ti
         "" => plain("the object"),
         path => plain(path),
     };
-    screen.line(6, &[plain("  "), what, plain("  "), class(item.class()), plain(who(item, now))]);
+    let seen = match item.written_at.as_str() {
+        "" => format!(", seen {}", time::since(now, first_seen_at)),
+        _ => String::new(),
+    };
+    screen
+        .line(6, &[plain("  "), what, plain("  "), class(item.class()), plain(who(item, now)), plain(seen)]);
     let mut value = |title: &str, json: &str, tone: fn(String) -> Piece| {
         if !json.is_empty() {
             screen.line(15, &[faint(format!("    {title:<9}")), tone(cut(json, LONGEST_VALUE))]);
@@ -103,12 +136,18 @@ fn draw_item(screen: &mut Screen, item: &DriftItem, first_seen_at: &str, now: Ti
     };
     value("applied", &item.baseline, good);
     value("found", &item.found, bad);
-    if item.written_at.is_empty() {
-        value("seen", &time::since(now, first_seen_at), faint);
+    if leaves_no_trace(item) {
+        screen.line(4, &[plain("    "), faint("by whom, only the API server's audit log can say")]);
     }
 }
 
-fn class(class: DriftClass) -> Piece {
+/// Nothing in a cluster says who deleted what is gone.
+fn leaves_no_trace(item: &DriftItem) -> bool {
+    item.manager.is_empty() && matches!(item.class(), DriftClass::Deleted | DriftClass::Removed)
+}
+
+/// What became of an object or a field.
+pub fn class(class: DriftClass) -> Piece {
     match class {
         DriftClass::Overwritten => bad("overwritten"),
         DriftClass::Removed => bad("removed"),
@@ -122,12 +161,7 @@ fn class(class: DriftClass) -> Piece {
 /// Who wrote it, as far as the API server tells.
 fn who(item: &DriftItem, now: Timestamp) -> String {
     if item.manager.is_empty() {
-        return match item.class() {
-            DriftClass::Deleted | DriftClass::Removed => {
-                " by somebody whom the API server does not name".to_owned()
-            }
-            _ => String::new(),
-        };
+        return String::new();
     }
     let how = match (item.operation.as_str(), item.subresource.as_str()) {
         ("", _) => String::new(),
@@ -141,20 +175,18 @@ fn who(item: &DriftItem, now: Timestamp) -> String {
     format!(" by {}{how}{when}", item.manager)
 }
 
-fn draw_sum(screen: &mut Screen, items: &[ClusterDriftItem]) {
+fn draw_sum(screen: &mut Screen, items: &[ClusterDriftItem], configs: &BTreeSet<&str>) {
     let mut clusters: Vec<&str> = items.iter().map(|item| item.cluster.as_str()).collect();
     clusters.sort_unstable();
     clusters.dedup();
     screen.blank();
     let sum = format!("{} in {}", counted(items.len(), "difference"), counted(clusters.len(), "cluster"));
     screen.line(2, &[strong(sum)]);
-    screen.line(
-        2,
-        &[
-            plain("put exactly these right with: "),
-            strong("meshfleet rollout start CONFIG --overwrite-drift"),
-        ],
-    );
+    screen.line(2, &[plain("put exactly these right with:")]);
+    for config in configs {
+        let command = format!("meshfleet rollout start {config} --overwrite-drift --wait");
+        screen.line(4, &[plain("  "), strong(command)]);
+    }
 }
 
 fn report_to_json(items: &[ClusterDriftItem], unseen: &[Unseen]) -> Value {
@@ -259,14 +291,19 @@ mod tests {
         vec![at("rosa-eu-1", overwritten), at("rosa-eu-1", removed), at("rosa-eu-2", deleted)]
     }
 
+    fn running(config: &str) -> Around {
+        let configs = ["rosa-eu-1", "rosa-eu-2"].map(|cluster| (cluster.to_owned(), config.to_owned()));
+        Around { configs: configs.into(), ..Around::default() }
+    }
+
     #[test]
     fn drift_says_who_changed_what() {
-        insta::assert_snapshot!(golden(80, |screen| draw(screen, &items(), &[], now())));
+        insta::assert_snapshot!(golden(80, |screen| draw(screen, &items(), &running("payments"), now())));
     }
 
     #[test]
     fn no_drift_is_said() {
-        insta::assert_snapshot!(golden(80, |screen| draw(screen, &[], &[], now())));
+        insta::assert_snapshot!(golden(80, |screen| draw(screen, &[], &Around::default(), now())));
     }
 
     #[test]
@@ -287,9 +324,9 @@ mod tests {
             status("rosa-eu-1", 2, "Unknown"),
             status("new", 0, "Unknown"),
         ];
-        let unseen = unseen(clusters);
-        let alone = golden(80, |screen| draw(screen, &[], &unseen, now()));
-        let with_items = golden(80, |screen| draw(screen, &items()[2..], &unseen, now()));
+        let around = Around::of(clusters);
+        let alone = golden(80, |screen| draw(screen, &[], &around, now()));
+        let with_items = golden(80, |screen| draw(screen, &items()[2..], &around, now()));
         insta::assert_snapshot!(format!("{alone}======\n{with_items}"));
     }
 

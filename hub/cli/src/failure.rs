@@ -98,7 +98,7 @@ impl Failure {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            let said = error.to_string();
+            let said = without_number(&error.to_string());
             if !text.contains(&said) {
                 text = format!("{text}: {said}");
             }
@@ -151,9 +151,22 @@ impl Failure {
             }
             Self::Broken { .. } => "try again; `meshfleet status` tells what was done",
             Self::TooLarge { .. } => "split it into several files, and apply them one by one",
+            Self::File { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                "name the files in it: `-f FOLDER/*.yaml`"
+            }
             Self::File { .. } | Self::Provider | Self::Runtime(_) | Self::Output(_) | Self::Random(_) => "",
         };
         hint.to_owned()
+    }
+}
+
+/// What the operating system says, without its number: `Is a directory (os error 21)` is `Is a directory`.
+fn without_number(said: &str) -> String {
+    match said.rsplit_once(" (os error ") {
+        Some((words, number)) if number.trim_end_matches(')').bytes().all(|byte| byte.is_ascii_digit()) => {
+            words.to_owned()
+        }
+        _ => said.to_owned(),
     }
 }
 
@@ -186,4 +199,17 @@ fn alerted(status: &Status) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let source = std::fs::read_to_string("/").unwrap_err();
+        let failure = Failure::File { name: "/".to_owned(), source };
+        assert_eq!(failure.chain(), "cannot read /: Is a directory");
+        assert_eq!(failure.hint(), "name the files in it: `-f FOLDER/*.yaml`");
+    }
 }

@@ -1,7 +1,7 @@
 //! `meshfleet plan`: what a rollout would do, and why.
 //!
-//! What blocks stands first. Then each cluster with its objects by phase and the rules that made them; then each rule
-//! once, with its reason; then the sum.
+//! What blocks stands first. Then each cluster with its objects by phase and the rules that made them; then each warning
+//! once, with the clusters that it is about; then each rule once, with its reason; then the sum.
 
 pub mod json;
 
@@ -53,6 +53,7 @@ fn draw(screen: &mut Screen, plan: &PreviewPlanResponse, manifests: bool) {
         screen.blank();
         draw_cluster(screen, cluster, manifests);
     }
+    draw_warnings(screen, clusters);
     draw_reasons(screen, clusters);
     draw_sum(screen, plan);
 }
@@ -86,17 +87,56 @@ fn draw_cluster(screen: &mut Screen, cluster: &ClusterPlan, manifests: bool) {
         let names = cluster.namespaces.join(", ");
         screen.line(6, &[faint("  namespaces, made if absent: "), plain(names)]);
     }
-    let column = object_column(cluster);
+    let column = object_column(cluster, screen.width());
     for (phase, objects) in by_phase(&cluster.objects) {
         screen.line(4, &[faint(format!("  {phase}"))]);
         for object in objects {
             draw_object(screen, object, column, manifests);
         }
     }
-    for finding in cluster.findings.iter().filter(|finding| !finding.blocking) {
-        screen.line(4, &[warning("  ! warning  "), warning(&finding.rule)]);
-        draw_finding_text(screen, finding, "             ");
+}
+
+/// Every warning once: a fleet has most of them in common.
+fn draw_warnings(screen: &mut Screen, clusters: &[ClusterPlan]) {
+    let rules = warnings_by_rule(clusters);
+    if rules.is_empty() {
+        return;
     }
+    screen.blank();
+    screen.line(2, &[strong("warnings")]);
+    for (rule, said) in rules {
+        screen.line(4, &[plain("  "), warning(format!("! {rule}"))]);
+        for (finding, clusters) in said {
+            let about = faint(format!("  [{}]", clusters.join(", ")));
+            screen.line(4, &[plain("    "), plain(&finding.message), about]);
+            if !finding.hint.is_empty() {
+                screen.line(10, &[plain("    "), faint("hint: "), plain(&finding.hint)]);
+            }
+        }
+    }
+}
+
+/// What one rule has to say: each finding with the clusters that it is about.
+type Said<'a> = Vec<(&'a Finding, Vec<&'a str>)>;
+
+/// Rules in the order in which they are first met.
+fn warnings_by_rule(clusters: &[ClusterPlan]) -> Vec<(&str, Said<'_>)> {
+    let mut rules: Vec<(&str, Said<'_>)> = Vec::new();
+    for cluster in clusters {
+        for finding in cluster.findings.iter().filter(|finding| !finding.blocking) {
+            let at = rules.iter().position(|(rule, _)| *rule == finding.rule).unwrap_or_else(|| {
+                rules.push((&finding.rule, Vec::new()));
+                rules.len() - 1
+            });
+            let said = &mut rules[at].1;
+            let same = |other: &Finding| other.message == finding.message && other.hint == finding.hint;
+            match said.iter_mut().find(|(other, _)| same(other)) {
+                Some((_, clusters)) => clusters.push(&cluster.cluster),
+                None => said.push((finding, vec![&cluster.cluster])),
+            }
+        }
+    }
+    rules
 }
 
 /// Objects by what becomes of them when: the phases in the order in which the hub names them, then what is expected,
@@ -164,9 +204,14 @@ pub fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
 
-fn object_column(cluster: &ClusterPlan) -> usize {
+/// So wide that every rule still has room beside it, whatever the names.
+fn object_column(cluster: &ClusterPlan, width: usize) -> usize {
+    let rules: Vec<Piece> =
+        cluster.objects.iter().flat_map(|object| &object.reasons).map(|reason| plain(&reason.rule)).collect();
+    // Eight for the mark and the gap, one for a comma.
+    let room = width.saturating_sub(widest(&rules) + 9);
     let names: Vec<Piece> = cluster.objects.iter().map(|object| plain(named(object.id.as_ref()))).collect();
-    widest(&names).min(WIDEST_OBJECT)
+    widest(&names).min(WIDEST_OBJECT).min(room)
 }
 
 fn pretty(manifest: &str) -> String {
@@ -270,7 +315,7 @@ fn draw_next(screen: &mut Screen, plan: &PreviewPlanResponse, sum: &Sum) {
     } else if sum.changes() > 0 {
         screen.line(2, &[plain("roll it out with: "), strong(format!("meshfleet rollout start {config}"))]);
     } else {
-        screen.line(2, &[good("nothing to do"), plain(": the clusters have these plans as their targets")]);
+        screen.line(2, &[good("nothing to do"), plain(": the clusters have these plans as their targets. What others changed there since is told by "), strong("meshfleet drift report")]);
     }
 }
 

@@ -57,10 +57,8 @@ async fn start(call: &Call, arguments: args::Start) -> Result<Outcome, Failure> 
         return watch::follow(call, number).await;
     }
     call.remark(|screen| {
-        screen.line(
-            2,
-            &[faint(format!("follow it with: meshfleet rollout watch {number} (trace {trace_id})"))],
-        );
+        screen.line(2, &[faint(format!("follow it with: meshfleet rollout watch {number}"))]);
+        screen.line(2, &[faint(format!("trace {trace_id}"))]);
     });
     Ok(Outcome::Done)
 }
@@ -98,7 +96,7 @@ fn draw_list(screen: &mut Screen, rollouts: &[Rollout], now: Timestamp) {
             plain(or_dash(&rollout.strategy)),
             state(&rollout.state),
             plain(format!("{} by {}", time::since(now, &rollout.started_at), or_dash(&rollout.started_by))),
-            plain(or_dash(&rollout.reason)),
+            plain(or_dash(&time::spoken(now, &rollout.reason))),
         ]
     };
     let header = ["NUMBER", "CONFIG", "STRATEGY", "STATE", "STARTED", "REASON"];
@@ -115,7 +113,7 @@ pub fn draw(screen: &mut Screen, rollout: &Rollout, now: Timestamp) {
     screen.line(2, &[strong(format!("rollout/{number}")), plain(of)]);
     let mut pieces = vec![state(&rollout.state)];
     if !reason.is_empty() {
-        pieces.push(plain(format!(": {reason}")));
+        pieces.push(plain(format!(": {}", time::spoken(now, reason))));
     }
     screen.line(2, &pieces);
     let mut times = format!("started {} by {}", time::since(now, started_at), or_dash(started_by));
@@ -128,11 +126,24 @@ pub fn draw(screen: &mut Screen, rollout: &Rollout, now: Timestamp) {
         let rows: Vec<Vec<Piece>> = targets.iter().map(row).collect();
         screen.table(&["WAVE", "CLUSTER", "STATE", "GENERATION", "PLAN", "TOOK"], &[], &rows);
     }
-    for target in targets.iter().filter(|target| !target.reason.is_empty()) {
+    for (clusters, target) in by_reason(targets) {
         screen.blank();
-        screen.line(4, &[strong(&target.cluster), plain("  "), state(&target.state)]);
-        screen.line(4, &[plain("    "), plain(&target.reason)]);
+        screen.line(4, &[strong(clusters.join(", ")), plain("  "), state(&target.state)]);
+        screen.line(4, &[plain("    "), plain(time::spoken(now, &target.reason))]);
     }
+}
+
+/// The clusters of which there is something to say; those of which the same is to be said together.
+fn by_reason(targets: &[RolloutTarget]) -> Vec<(Vec<&str>, &RolloutTarget)> {
+    let mut groups: Vec<(Vec<&str>, &RolloutTarget)> = Vec::new();
+    for target in targets.iter().filter(|target| !target.reason.is_empty()) {
+        let same = |other: &RolloutTarget| other.state == target.state && other.reason == target.reason;
+        match groups.iter_mut().find(|(_, other)| same(other)) {
+            Some((clusters, _)) => clusters.push(&target.cluster),
+            None => groups.push((vec![&target.cluster], target)),
+        }
+    }
+    groups
 }
 
 fn row(target: &RolloutTarget) -> Vec<Piece> {

@@ -127,6 +127,11 @@ impl Screen {
         self.out
     }
 
+    /// How wide a line may be.
+    pub fn width(&self) -> usize {
+        self.width.unwrap_or(usize::MAX)
+    }
+
     pub fn blank(&mut self) {
         if !self.out.is_empty() {
             self.out.push('\n');
@@ -135,12 +140,13 @@ impl Screen {
 
     /// Pieces one after the other, wrapped between words. Later lines are indented by `hang`.
     pub fn line(&mut self, hang: usize, pieces: &[Piece]) {
-        let width = self.width.unwrap_or(usize::MAX);
+        let width = self.width();
         let mut line: Vec<Piece> = Vec::new();
         let mut column = 0;
         for word in pieces.iter().flat_map(words) {
             // A word that would be no further to the left in the next line stays, however long it is.
-            if column > hang && column + word.text.trim_end().chars().count() > width {
+            let visible = word.text.trim_end().chars().count();
+            if visible > 0 && column > hang && column + visible > width {
                 self.paint_line(&line);
                 line = vec![plain(" ".repeat(hang))];
                 column = hang;
@@ -180,6 +186,28 @@ impl Screen {
         }
         self.out.push_str(&table.trim_fmt());
         self.out.push('\n');
+    }
+
+    /// Rows of which the last column, all pieces that are left, is broken between words only.
+    pub fn columns(&mut self, header: &[&str], rows: &[Vec<Piece>]) {
+        let header: Vec<Piece> = header.iter().map(faint).collect();
+        let fixed = header.len().saturating_sub(1);
+        let all = || std::iter::once(&header).chain(rows);
+        let content: Vec<usize> =
+            (0..fixed).map(|column| widest(all().filter_map(|row| row.get(column)))).collect();
+        let last = all().map(|row| row.iter().skip(fixed).map(Piece::width).sum()).max().unwrap_or(0);
+        let wide = |gap: usize| content.iter().sum::<usize>() + gap * fixed + last;
+        // Where one space between columns instead of two keeps the last one whole, one has to do.
+        let gap = if wide(2) > self.width() && wide(1) <= self.width() { 1 } else { 2 };
+        let widths: Vec<usize> = content.iter().map(|width| width + gap).collect();
+        let hang = widths.iter().sum();
+        for row in all() {
+            let (first, last) = row.split_at(fixed.min(row.len()));
+            let cells = first.iter().cloned().zip(&widths);
+            let mut line: Vec<Piece> = cells.flat_map(|(piece, width)| padded(piece, *width)).collect();
+            line.extend_from_slice(last);
+            self.line(hang, &line);
+        }
     }
 
     fn paint_line(&mut self, line: &[Piece]) {
@@ -246,6 +274,14 @@ mod tests {
         assert_eq!(text, "one:  two three four\n    five six seven\n");
         let long = golden(10, |screen| screen.line(2, &[plain("a unbreakableword b")]));
         assert_eq!(long, "a unbreakableword\n  b\n");
+    }
+
+    #[test]
+    fn a_gap_at_the_edge_makes_no_empty_line() {
+        let [name, gap] = padded(plain("a-name-longer-than-the-line"), 30);
+        let text =
+            golden(20, |screen| screen.line(4, &[name.clone(), gap.clone(), plain("  "), faint("rule")]));
+        assert_eq!(text, "a-name-longer-than-the-line\n    rule\n");
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! `meshfleet status`: the six conditions of every cluster, and what to do where one does not hold.
 
-use proto::v1::{ClusterStatus, Condition, ObjectState, Outcome as ObjectOutcome, Role, ShowStatusRequest};
+use jiff::Timestamp;
+use proto::v1::{
+    ClusterStatus, Condition, DriftClass, DriftItem, ObjectState, Outcome as ObjectOutcome,
+    ReportDriftRequest, Role, ShowStatusRequest,
+};
 use serde_json::{Value, json};
 
 use crate::{
-    call::{Call, Outcome},
+    call::{Call, Outcome, now},
     cluster::{or_dash, platform_words},
+    drift::class,
     failure::Failure,
+    hub::Hub,
     plan::{self, named},
     screen::{Piece, Screen, bad, faint, good, plain, strong, warning},
+    time,
 };
 
 /// `status [CLUSTER]`.
@@ -17,35 +24,71 @@ pub async fn show(call: &Call, cluster: Option<String>) -> Result<Outcome, Failu
     let request = ShowStatusRequest { cluster: cluster.clone().unwrap_or_default() };
     let answer = hub.status().show(request).await.map_err(|status| hub.refused(&status))?;
     let clusters = answer.into_inner().clusters;
+    let drifted = match &cluster {
+        Some(name) => drifted(&hub, name).await?,
+        None => Vec::new(),
+    };
     let json = || json!({"clusters": clusters.iter().map(to_json).collect::<Vec<_>>()});
     match (cluster, clusters.as_slice()) {
-        (Some(_), [one]) => call.answer(|screen| draw_cluster(screen, one), json)?,
-        _ => call.answer(|screen| draw_fleet(screen, &clusters), json)?,
+        (Some(_), [one]) => call.answer(|screen| draw_cluster(screen, one, &drifted, now()), json)?,
+        _ => call.answer(|screen| draw_fleet(screen, &clusters, now()), json)?,
     }
     Ok(Outcome::Done)
 }
 
-fn draw_fleet(screen: &mut Screen, clusters: &[ClusterStatus]) {
+/// What drifted in a cluster: an object's own state says what became of its last apply, not what others did since.
+async fn drifted(hub: &Hub, cluster: &str) -> Result<Vec<DriftItem>, Failure> {
+    let request = ReportDriftRequest { cluster: cluster.to_owned() };
+    let answer = hub.drift().report(request).await.map_err(|status| hub.refused(&status))?;
+    Ok(answer.into_inner().items.into_iter().filter_map(|entry| entry.item).collect())
+}
+
+fn draw_fleet(screen: &mut Screen, clusters: &[ClusterStatus], now: Timestamp) {
     let Some(first) = clusters.first() else {
         screen.line(2, &[plain("no clusters yet: invite one with `meshfleet cluster enrol NAME`")]);
         return;
     };
     let titles: Vec<String> =
         first.conditions.iter().map(|condition| condition.r#type.to_uppercase()).collect();
-    let mut header = vec!["CLUSTER", "CONFIG"];
+    let mut header = vec!["CLUSTER"];
     header.extend(titles.iter().map(String::as_str));
+    header.push("CONFIG");
     let row = |cluster: &ClusterStatus| {
-        let mut row = vec![strong(&cluster.cluster), plain(config(cluster))];
+        let mut row = vec![strong(&cluster.cluster)];
         row.extend(cluster.conditions.iter().map(|condition| truth(&condition.status)));
+        row.push(plain(config(cluster)));
         row
     };
-    screen.table(&header, &[1], &clusters.iter().map(row).collect::<Vec<_>>());
+    screen.columns(&header, &clusters.iter().map(row).collect::<Vec<_>>());
+    for (names, group) in troubles(clusters) {
+        screen.blank();
+        draw_unmet(screen, &names.join(", "), &group, now);
+    }
+}
+
+/// What does not hold, and in which clusters: what is to be said of several is said once. What is false stands before
+/// what is only not known.
+fn troubles(clusters: &[ClusterStatus]) -> Vec<(Vec<&str>, Vec<&Condition>)> {
+    let mut troubles: Vec<(Vec<&str>, Vec<&Condition>)> = Vec::new();
     for cluster in clusters {
-        for group in unmet(&cluster.conditions) {
-            screen.blank();
-            draw_unmet(screen, &cluster.cluster, &group);
+        for group in causes(&cluster.conditions) {
+            match troubles.iter_mut().find(|(_, other)| *other == group) {
+                Some((names, _)) => names.push(&cluster.cluster),
+                None => troubles.push((vec![&cluster.cluster], group)),
+            }
         }
     }
+    troubles.sort_by_key(|(_, group)| group.iter().all(|condition| condition.status != "False"));
+    troubles
+}
+
+/// What does not hold, without what only follows from the rest: without a plan there is no target.
+fn causes(conditions: &[Condition]) -> Vec<Vec<&Condition>> {
+    let mut groups = unmet(conditions);
+    if groups.len() > 1 {
+        groups.retain(|group| group[0].reason != "NoTarget");
+    }
+    groups
 }
 
 /// Conditions that do not hold; those with the same cause together.
@@ -61,8 +104,8 @@ fn unmet(conditions: &[Condition]) -> Vec<Vec<&Condition>> {
     groups
 }
 
-fn draw_unmet(screen: &mut Screen, cluster: &str, group: &[&Condition]) {
-    let mut title = vec![strong(cluster), plain("  ")];
+fn draw_unmet(screen: &mut Screen, clusters: &str, group: &[&Condition], now: Timestamp) {
+    let mut title = vec![strong(clusters), plain("  ")];
     for condition in group {
         let name = &condition.r#type;
         title.push(match condition.status.as_str() {
@@ -73,7 +116,7 @@ fn draw_unmet(screen: &mut Screen, cluster: &str, group: &[&Condition]) {
     title.push(plain(&group[0].reason));
     screen.line(4, &title);
     if !group[0].message.is_empty() {
-        screen.line(4, &[plain("    "), plain(&group[0].message)]);
+        screen.line(4, &[plain("    "), plain(time::spoken(now, &group[0].message))]);
     }
     let mut hints: Vec<&str> = group.iter().map(|condition| condition.hint.as_str()).collect();
     hints.dedup();
@@ -82,7 +125,7 @@ fn draw_unmet(screen: &mut Screen, cluster: &str, group: &[&Condition]) {
     }
 }
 
-fn draw_cluster(screen: &mut Screen, cluster: &ClusterStatus) {
+fn draw_cluster(screen: &mut Screen, cluster: &ClusterStatus, drifted: &[DriftItem], now: Timestamp) {
     let platform = platform_words(&cluster.platform, &cluster.platform_detail);
     screen.line(2, &[strong(&cluster.cluster), plain(format!("  {platform}"))]);
     let target = match cluster.generation {
@@ -93,7 +136,7 @@ fn draw_cluster(screen: &mut Screen, cluster: &ClusterStatus) {
     screen.blank();
     let row = |condition: &Condition| {
         let Condition { r#type, status, reason, message, hint: _ } = condition;
-        vec![strong(r#type), truth(status), plain(reason), plain(or_dash(message))]
+        vec![strong(r#type), truth(status), plain(reason), plain(or_dash(&time::spoken(now, message)))]
     };
     let rows: Vec<Vec<Piece>> = cluster.conditions.iter().map(row).collect();
     screen.table(&["CONDITION", "HOLDS", "REASON", "MESSAGE"], &[3], &rows);
@@ -106,25 +149,46 @@ fn draw_cluster(screen: &mut Screen, cluster: &ClusterStatus) {
     for hint in hints {
         screen.line(6, &[strong("hint: "), plain(hint)]);
     }
-    if !cluster.objects.is_empty() {
-        screen.blank();
-        let rows: Vec<Vec<Piece>> = cluster.objects.iter().map(object_row).collect();
-        screen.table(&["HEALTHY", "OUTCOME", "ROLE", "OBJECT"], &[3], &rows);
-    }
+    draw_objects(screen, &cluster.objects, drifted);
 }
 
-fn object_row(object: &ObjectState) -> Vec<Piece> {
+/// The objects, what is wrong first. The last column is broken between words only, so that names can be copied.
+fn draw_objects(screen: &mut Screen, objects: &[ObjectState], drifted: &[DriftItem]) {
+    if objects.is_empty() {
+        return;
+    }
+    let drift = |object: &ObjectState| {
+        let mut items = drifted.iter().filter(|item| item.id == object.id);
+        items.next().map(DriftItem::class)
+    };
+    let mut objects: Vec<_> = objects.iter().map(|object| (object, drift(object))).collect();
+    objects.sort_by_key(|(object, drift)| object.healthy && !failed(object.outcome()) && drift.is_none());
+    let rows: Vec<Vec<Piece>> =
+        objects.into_iter().map(|(object, drift)| object_row(object, drift)).collect();
+    screen.blank();
+    screen.columns(&["HEALTHY", "OUTCOME", "ROLE", "OBJECT"], &rows);
+}
+
+fn object_row(object: &ObjectState, drift: Option<DriftClass>) -> Vec<Piece> {
     let outcome = match object.outcome() {
         outcome if failed(outcome) => bad(outcome_word(outcome)),
         ObjectOutcome::Pending => warning("pending"),
         outcome => plain(outcome_word(outcome)),
     };
-    let healthy = if object.healthy { good("yes") } else { bad("NO") };
+    let healthy = match drift {
+        Some(DriftClass::Deleted) => bad("gone"),
+        _ if object.healthy => good("yes"),
+        _ => bad("NO"),
+    };
     let mut name = named(object.id.as_ref());
     if !object.message.is_empty() {
         name = format!("{name}: {}", object.message);
     }
-    vec![healthy, outcome, plain(role(object.role())), plain(name)]
+    let mut row = vec![healthy, outcome, plain(role(object.role())), plain(name)];
+    if let Some(drift) = drift {
+        row.extend([plain("  drifted: "), class(drift)]);
+    }
+    row
 }
 
 fn config(cluster: &ClusterStatus) -> String {
@@ -227,6 +291,10 @@ mod tests {
 
     const TYPES: [&str; 6] = ["Connected", "Planned", "Delivered", "Applied", "Healthy", "InSync"];
 
+    fn at() -> Timestamp {
+        "2026-11-24T10:00:00Z".parse().unwrap()
+    }
+
     fn cluster(name: &str) -> ClusterStatus {
         let condition = |r#type: &str| Condition {
             r#type: r#type.to_owned(),
@@ -305,8 +373,11 @@ mod tests {
     #[test]
     fn the_fleet_at_a_glance_and_then_what_does_not_hold() {
         let clusters = [cluster("eks-eu-1"), troubled()];
-        insta::assert_snapshot!(golden(100, |screen| draw_fleet(screen, &clusters)));
-        insta::assert_snapshot!("fleet_at_80_columns", golden(80, |screen| draw_fleet(screen, &clusters)));
+        insta::assert_snapshot!(golden(100, |screen| draw_fleet(screen, &clusters, at())));
+        insta::assert_snapshot!(
+            "fleet_at_80_columns",
+            golden(80, |screen| draw_fleet(screen, &clusters, at()))
+        );
     }
 
     #[test]
@@ -318,15 +389,54 @@ mod tests {
             condition.message = "it has no target yet".to_owned();
         }
         status.conditions[2].hint = "start a rollout".to_owned();
-        insta::assert_snapshot!(golden(80, |screen| draw_fleet(screen, &[status.clone()])));
+        insta::assert_snapshot!(golden(80, |screen| draw_fleet(screen, &[status.clone()], at())));
+    }
+
+    #[test]
+    fn what_several_clusters_have_is_said_once_and_what_is_false_first() {
+        let mut invited = cluster("new-1");
+        let set = |condition: &mut Condition, status: &str, reason: &str, message: &str| {
+            condition.status = status.to_owned();
+            condition.reason = reason.to_owned();
+            condition.message = message.to_owned();
+        };
+        set(&mut invited.conditions[0], "Unknown", "NeverAttached", "its spoke was never attached");
+        set(&mut invited.conditions[1], "False", "Unassigned", "no mesh config selects it");
+        for condition in &mut invited.conditions[2..] {
+            set(condition, "Unknown", "NoTarget", "it has no target yet");
+        }
+        let other = ClusterStatus { cluster: "new-2".to_owned(), ..invited.clone() };
+        let mut away = cluster("rosa-eu-1");
+        let heard = "its spoke was heard last at 2026-11-24T09:59:30.087944Z";
+        set(&mut away.conditions[0], "False", "SessionGone", heard);
+        let clusters = [invited, other, away];
+        insta::assert_snapshot!(golden(80, |screen| draw_fleet(screen, &clusters, at())));
+    }
+
+    #[test]
+    fn what_drifted_is_marked_and_stands_first() {
+        let mut status = troubled();
+        status.objects.reverse();
+        status.objects[0].healthy = true;
+        status.objects[0].outcome = ObjectOutcome::Fulfilled.into();
+        let item = DriftItem {
+            id: status.objects[1].id.clone(),
+            class: DriftClass::Deleted.into(),
+            ..DriftItem::default()
+        };
+        insta::assert_snapshot!(golden(80, |screen| draw_objects(
+            screen,
+            &status.objects,
+            std::slice::from_ref(&item)
+        )));
     }
 
     #[test]
     fn one_cluster_with_its_objects() {
-        insta::assert_snapshot!(golden(120, |screen| draw_cluster(screen, &troubled())));
+        insta::assert_snapshot!(golden(120, |screen| draw_cluster(screen, &troubled(), &[], at())));
         insta::assert_snapshot!(
             "cluster_at_80_columns",
-            golden(80, |screen| draw_cluster(screen, &troubled()))
+            golden(80, |screen| draw_cluster(screen, &troubled(), &[], at()))
         );
     }
 

@@ -12,6 +12,7 @@ use crate::{
     hub::Hub,
     rollout::{self, state, target_to_json},
     screen::{Piece, Screen, bad, faint, plain, strong, warning},
+    time,
 };
 
 /// How often the hub is asked. A person sees no difference below it, and the hub does not feel it.
@@ -103,13 +104,13 @@ fn changes<'a>(before: Option<&'a Rollout>, after: &'a Rollout) -> Vec<Event<'a>
 
 impl Event<'_> {
     fn draw(&self, screen: &mut Screen, now: Timestamp) {
-        let clock = faint(now.strftime("%H:%M:%S  ").to_string());
+        let clock = faint(now.strftime("%H:%M:%SZ  ").to_string());
         match self {
             Self::Rollout(rollout) => {
                 let name = strong(format!("rollout/{} ", rollout.number));
-                let told =
-                    if rollout.state == "Failed" { bad(&rollout.reason) } else { plain(&rollout.reason) };
-                screen.line(12, &with_reason([clock, name, state(&rollout.state)], &rollout.reason, told));
+                let reason = time::spoken(now, &rollout.reason);
+                let told = if rollout.state == "Failed" { bad(reason) } else { plain(reason) };
+                screen.line(11, &with_reason([clock, name, state(&rollout.state)], &rollout.reason, told));
             }
             Self::Target { before, after } => {
                 let mut pieces =
@@ -118,7 +119,7 @@ impl Event<'_> {
                     pieces.push(faint(format!("{} -> ", before.state)));
                 }
                 pieces.push(state(&after.state));
-                screen.line(12, &with_reason(pieces, &after.reason, plain(&after.reason)));
+                screen.line(11, &with_reason(pieces, &after.reason, plain(time::spoken(now, &after.reason))));
             }
         }
     }
