@@ -1,11 +1,12 @@
 //! Compiles the `.proto` files in pure Rust: no `protoc` needs to be installed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 8] = [
+    const FILES: [&str; 9] = [
         "meshfleet/v1/trace.proto",
         "meshfleet/v1/delivery.proto",
         "meshfleet/v1/document.proto",
         "meshfleet/v1/cluster.proto",
+        "meshfleet/v1/config.proto",
         "meshfleet/v1/plan.proto",
         "meshfleet/v1/rollout.proto",
         "meshfleet/v1/drift.proto",
