@@ -42,8 +42,14 @@ pub(super) async fn delete(client: &Client, object: &Value) -> Result<()> {
 /// Where an object lives, and its name there.
 pub(super) fn address(client: &Client, object: &Value) -> Result<(Api<DynamicObject>, String)> {
     let types: TypeMeta = serde_json::from_value(object.clone()).context("an object has no kind")?;
-    let resource =
-        ApiResource::from_gvk(&GroupVersionKind::try_from(types).context("reading an apiVersion")?);
+    let kind = GroupVersionKind::try_from(types).context("reading an apiVersion")?;
+    let resource = match kind.kind.as_str() {
+        // The one plural that follows no rule.
+        "NetworkAttachmentDefinition" => {
+            ApiResource::from_gvk_with_plural(&kind, "network-attachment-definitions")
+        }
+        _ => ApiResource::from_gvk(&kind),
+    };
     let name = object["metadata"]["name"].as_str().context("an object has no name")?.to_owned();
     let api = match object["metadata"]["namespace"].as_str() {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),

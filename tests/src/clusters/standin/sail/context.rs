@@ -147,7 +147,8 @@ async fn serves(client: &Client, group: &str, kind: &str) -> Result<bool> {
     match discovery::pinned_kind(client, &GroupVersionKind::gvk(group, "v1", kind)).await {
         Ok(_) => Ok(true),
         Err(kube::Error::Discovery(_)) => Ok(false),
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(false),
+        // A group that nobody serves is answered with a bare page, not with a status.
+        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(false),
         Err(error) => Err(error).with_context(|| format!("asking whether {kind} is served")),
     }
 }
