@@ -143,24 +143,7 @@ async fn sail_stand_in_becomes_healthy_on_eks_heals_upgrades_and_cleans_up() -> 
     assert_eq!(managers, [(Some(sail::MANAGER), Some("Update"))]);
     assert!(groups_lack_openshift(client).await?);
 
-    // An edit of what the chart sets is healed; an addition stays.
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), "istio-system");
-    let edit = json!({
-        "metadata": {"labels": {"managed-by": "hand", "added": "by-hand"}},
-        "spec": {"template": {"spec": {"containers": [{"name": "discovery", "image": "other"}]}}},
-    });
-    deployments.patch("istiod", &PatchParams::default(), &Patch::Strategic(edit)).await?;
-    until("the edit to be healed", WITHIN, || async {
-        let live = deployments.get("istiod").await?;
-        let image =
-            live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()?.containers[0].image.as_ref());
-        let healed = image.is_some_and(|image| image.ends_with("pilot:1.29.6"))
-            && live.labels().get("managed-by").is_some_and(|label| label == "sail-operator");
-        Ok((healed && live.labels().contains_key("added")).then_some(()))
-    })
-    .await?;
-
-    // Right after a change the Istio is Healthy, of the new generation, and nothing has happened yet.
+    // Nothing moves now. Right after a change the Istio is Healthy, of the new generation, and nothing has happened yet.
     let generation = healthy.metadata.generation.map(|former| former + 1);
     apply(client, [istio("v1.30.3", &json!({}))]).await?;
     istiod_is(client, "1.30.3").await?;
@@ -183,6 +166,28 @@ async fn sail_stand_in_becomes_healthy_on_eks_heals_upgrades_and_cleans_up() -> 
     })
     .await?;
     assert!(said < upgraded, "Healthy comes before anything was done");
+
+    // An edit of what the chart sets is healed; an addition stays.
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), "istio-system");
+    let edit = json!({
+        "metadata": {"labels": {"managed-by": "hand", "added": "by-hand"}},
+        "spec": {"template": {"spec": {"containers": [{"name": "discovery", "image": "other"}]}}},
+    });
+    deployments.patch("istiod", &PatchParams::default(), &Patch::Strategic(edit)).await?;
+    until("the edit to be healed", WITHIN, || async {
+        let live = deployments.get("istiod").await?;
+        let image =
+            live.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()?.containers[0].image.as_ref());
+        let healed = image.is_some_and(|image| image.ends_with("pilot:1.30.3"))
+            && live.labels().get("managed-by").is_some_and(|label| label == "sail-operator");
+        Ok((healed && live.labels().contains_key("added")).then_some(()))
+    })
+    .await?;
+
+    // The upgrade and the edit; in between, many looks that found nothing to write.
+    let patches = |entry: &Entry| entry.resource == "deployments" && entry.verb == "patch";
+    let written = cluster.plane.audit().mutations_by(sail::USER)?;
+    assert!(written.into_iter().filter(patches).count() <= 3);
 
     let istios: Api<DynamicObject> = Api::all_with(client.clone(), &sail::istios());
     istios.delete("default", &DeleteParams::default()).await?;
@@ -233,6 +238,9 @@ async fn sail_stand_in_fills_in_what_gke_and_openshift_need() -> Result<()> {
         assert!(rules.iter().any(|rule| rule.verbs == ["use"]), "the rule for constraints is everywhere");
     }
     assert_eq!(bin_directory(&cni(&rosa.admin).await?), Some("/var/lib/cni/bin"));
+    let written = rosa.plane.audit().mutations_by(sail::USER)?;
+    let changes_set = |entry: &Entry| entry.resource == "daemonsets" && entry.verb != "create";
+    assert!(!written.iter().any(changes_set), "what stands is not written again");
     let attachment = attachments(&rosa.admin).get("istio-cni").await?;
     assert_eq!(attachment.annotations()["meta.helm.sh/release-namespace"], "istio-cni");
     let by_version = if etcd.has_given_binaries() { "/opt/cni/bin" } else { "/home/kubernetes/bin" };

@@ -130,8 +130,10 @@ fn deployment(revision: &Revision<'_>, chart: &Chart<'_>, istiod: &str) -> Value
     let mut env = vec![
         json!({"name": "REVISION", "value": revision.name}),
         json!({"name": "CLUSTER_ID", "value": cluster}),
-        json!({"name": "PLATFORM", "value": revision.platform}),
     ];
+    if !revision.platform.is_empty() {
+        env.push(json!({"name": "PLATFORM", "value": revision.platform}));
+    }
     if let Some(namespace) = spec.text("/pilot/trustedZtunnelNamespace") {
         let account = format!("{namespace}/ztunnel");
         env.push(json!({"name": "CA_TRUSTED_NODE_ACCOUNTS", "value": account}));
