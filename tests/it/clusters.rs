@@ -1,5 +1,8 @@
 //! The test clusters themselves: do they show what a provider's cluster shows?
 
+mod dresses;
+mod sail;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -12,7 +15,7 @@ use tests::clusters::apply::Applier;
 use tests::clusters::audit::Entry;
 use tests::clusters::standin::{CalistiStandIn, calisti};
 use tests::clusters::wait::until;
-use tests::clusters::{ControlPlane, Etcd, Options, dress};
+use tests::clusters::{ControlPlane, Etcd, Options, definitions, dress};
 
 fn kind(group: &str, version: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
@@ -59,9 +62,8 @@ async fn two_clusters_on_one_etcd_show_their_providers() -> Result<()> {
     assert!(groups(&on_rosa).await?.contains(&"k8s.cni.cncf.io".to_owned()));
 
     for client in [&on_eks, &on_rosa] {
-        let operators = kind("servicemesh.cisco.com", "v1alpha1", "IstioControlPlane");
-        let planes: Api<DynamicObject> = Api::all_with(client.clone(), &operators);
-        assert!(planes.list(&ListParams::default()).await?.items.is_empty());
+        let theirs = |group: &String| group == "servicemesh.cisco.com" || group == "sailoperator.io";
+        assert!(!groups(client).await?.iter().any(theirs), "a dress brings no operator");
     }
     Ok(())
 }
@@ -237,6 +239,7 @@ async fn calisti_stand_in_can_fail_be_late_and_never_be_ready() -> Result<()> {
     dress::eks(&client).await?;
     let behaving = |behaviour| calisti::Options { behaviour, early_by: Duration::from_millis(200) };
     let mut applier = Applier::new(&client, "tests");
+    definitions::apply(&client, &mut applier, &definitions::CALISTI).await?;
     applier
         .apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}}))
         .await?;

@@ -18,7 +18,7 @@ use crate::{
         ControlPlane, Etcd, Options,
         apply::Applier,
         dress,
-        standin::calisti::{self, CalistiStandIn},
+        standin::{CalistiStandIn, EnforcerStandIn, SailStandIn, calisti, sail},
         wait::until,
     },
     processes::{CommandLine, Hub, HubOptions, Spoke, SpokeOptions},
@@ -27,6 +27,9 @@ use crate::{
 
 /// The OpenShift of the article that the ROSA dress is made after.
 pub const ROSA_VERSION: &str = "4.11.59";
+
+/// The OpenShift of today's ROSA, with a hosted control plane.
+pub const ROSA_HCP_VERSION: &str = "4.20.5";
 
 /// The user that a spoke is to its API server.
 pub const SPOKE_USER: &str = "system:serviceaccount:meshfleet:meshfleet-spoke";
@@ -53,8 +56,88 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub enum Dress {
     /// Amazon's.
     Eks,
+    /// Google's. Where the control plane is our own build, its version says so too.
+    Gke,
+    /// Microsoft's, with its admissions enforcer.
+    Aks,
     /// Red Hat's on Amazon, classic, as in the article.
     Rosa,
+    /// Red Hat's on Amazon as it is today: the control plane is hosted.
+    RosaHcp,
+}
+
+impl Dress {
+    fn version_suffix(self) -> &'static str {
+        match self {
+            Self::Gke => dress::GKE_SUFFIX,
+            Self::Eks | Self::Aks | Self::Rosa | Self::RosaHcp => "",
+        }
+    }
+
+    async fn put_on(self, admin: &Client) -> Result<()> {
+        match self {
+            Self::Eks => dress::eks(admin).await,
+            Self::Gke => dress::gke(admin).await,
+            Self::Aks => dress::aks(admin).await,
+            Self::Rosa => dress::rosa(admin, ROSA_VERSION).await,
+            Self::RosaHcp => dress::rosa_hcp(admin, ROSA_HCP_VERSION).await,
+        }
+    }
+}
+
+/// Which operator of a mesh is installed in a cluster.
+#[derive(Debug, Clone, Copy)]
+pub enum Operator {
+    /// Calisti's.
+    Calisti(calisti::Options),
+    /// Sail.
+    Sail(sail::Options),
+    /// None, and none of their definitions.
+    None,
+}
+
+impl From<calisti::Options> for Operator {
+    fn from(options: calisti::Options) -> Self {
+        Self::Calisti(options)
+    }
+}
+
+impl From<sail::Options> for Operator {
+    fn from(options: sail::Options) -> Self {
+        Self::Sail(options)
+    }
+}
+
+/// What plays the operator of a cluster. Dropping it ends it without warning.
+pub enum OperatorStandIn {
+    /// Plays Calisti's.
+    Calisti(CalistiStandIn),
+    /// Plays Sail.
+    Sail(SailStandIn),
+    /// Nobody plays any.
+    None,
+}
+
+impl OperatorStandIn {
+    async fn start(plane: &ControlPlane, operator: Operator) -> Result<Self> {
+        Ok(match operator {
+            Operator::Calisti(options) => Self::Calisti(CalistiStandIn::start(plane, options).await?),
+            Operator::Sail(options) => Self::Sail(SailStandIn::start(plane, options).await?),
+            Operator::None => Self::None,
+        })
+    }
+
+    /// Stops it as SIGTERM does.
+    pub async fn stop(self) -> Result<()> {
+        match self {
+            Self::Calisti(stand_in) => stand_in.stop().await,
+            Self::Sail(stand_in) => {
+                stand_in.stop().await;
+                Ok(())
+            }
+            Self::None => Ok(()),
+        }
+    }
 }
 
 /// A hub and its command line.
@@ -79,7 +162,9 @@ pub struct Cluster {
     /// A client of its administrator.
     pub admin: Client,
     /// Plays the mesh operator.
-    pub operator: CalistiStandIn,
+    pub operator: OperatorStandIn,
+    /// Plays the provider's admissions enforcer, where the provider has one.
+    pub enforcer: Option<EnforcerStandIn>,
     /// Its spoke; none before it is enrolled.
     pub spoke: Option<Spoke>,
     spoke_kubeconfig: PathBuf,
@@ -179,19 +264,22 @@ impl Fleet {
 
 impl Cluster {
     /// Starts a control plane, dresses it, starts the stand-in of the mesh operator, and gives the spoke its rights.
-    pub async fn start(etcd: &Etcd, name: &str, dress: Dress, operator: calisti::Options) -> Result<Self> {
-        let plane = ControlPlane::start(etcd, name, Options::default()).await?;
+    pub async fn start(etcd: &Etcd, name: &str, dress: Dress, operator: impl Into<Operator>) -> Result<Self> {
+        let options = Options { version_suffix: dress.version_suffix(), ..Options::default() };
+        let plane = ControlPlane::start(etcd, name, options).await?;
         let admin = plane.admin_client().await?;
-        match dress {
-            Dress::Eks => dress::eks(&admin).await?,
-            Dress::Rosa => dress::rosa(&admin, ROSA_VERSION).await?,
-        }
-        let operator = CalistiStandIn::start(&plane, operator).await?;
+        dress.put_on(&admin).await?;
+        let enforcer = match dress {
+            Dress::Aks => Some(EnforcerStandIn::start(&plane).await?),
+            Dress::Eks | Dress::Gke | Dress::Rosa | Dress::RosaHcp => None,
+        };
+        let operator = OperatorStandIn::start(&plane, operator.into()).await?;
         install_rights(&admin).await?;
         let token = plane.service_account_token("meshfleet", "meshfleet-spoke").await?;
         let spoke_kubeconfig = plane.directory().join("spoke.kubeconfig");
         plane.write_kubeconfig(&spoke_kubeconfig, &token)?;
-        Ok(Self { name: name.to_owned(), plane, admin, operator, spoke: None, spoke_kubeconfig })
+        let name = name.to_owned();
+        Ok(Self { name, plane, admin, operator, enforcer, spoke: None, spoke_kubeconfig })
     }
 }
 

@@ -4,6 +4,9 @@
 //! `KUBEBUILDER_ASSETS` (the envtest convention), `PATH`, and last the project's
 //! own Go module `tests/clusters`, built into a cache keyed by its content.
 //! Test processes run in parallel, so the build is behind a file lock.
+//!
+//! A provider's API server that puts its own mark behind the version is the same
+//! program, linked a second time: seconds, once all is compiled.
 
 use std::env;
 use std::ffi::OsStr;
@@ -62,6 +65,26 @@ pub struct Binaries {
     pub api_server: Program,
 }
 
+impl Binaries {
+    /// Whether they come from `KUBEBUILDER_ASSETS` or `PATH`.
+    pub fn given(&self) -> bool {
+        self.api_server.component.is_none()
+    }
+
+    /// An API server whose `/version` ends in `suffix`; none where the binaries
+    /// were given, since those say what they say. Blocks, if it must link.
+    pub fn api_server_with_suffix(&self, suffix: &'static str) -> Result<Option<Program>> {
+        if self.given() {
+            say(&format!(
+                "given binaries cannot call themselves {KUBERNETES}{suffix}: nodes and definitions alone show the provider"
+            ));
+            return Ok(None);
+        }
+        let path = built(suffix)?;
+        Ok(Some(Program { path, component: self.api_server.component }))
+    }
+}
+
 /// Finds or builds the components. Blocks, for minutes if it must build.
 pub fn find() -> Result<Binaries> {
     if let Some(folder) = env::var_os("KUBEBUILDER_ASSETS") {
@@ -74,7 +97,7 @@ pub fn find() -> Result<Binaries> {
         say(&format!("using {} and {} from PATH", etcd.display(), api_server.display()));
         return Ok(separate(etcd, api_server));
     }
-    let program = built()?;
+    let program = built("")?;
     say(&format!("using our own build {}", program.display()));
     Ok(Binaries {
         etcd: Program { path: program.clone(), component: Some("etcd") },
@@ -99,10 +122,10 @@ fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
-/// The program of the Go module, out of the cache or built now.
-fn built() -> Result<PathBuf> {
+/// The program of the Go module, out of the cache or built now, with a suffix to its version.
+fn built(suffix: &'static str) -> Result<PathBuf> {
     let folder = cache()?.join(key());
-    let program = folder.join("controlplane");
+    let program = folder.join(format!("controlplane{suffix}"));
     if program.is_file() {
         return Ok(program);
     }
@@ -113,7 +136,7 @@ fn built() -> Result<PathBuf> {
     flock(&lock, FlockOperation::LockExclusive).context("locking the build")?;
     // Another process may have built it while this one waited.
     if !program.is_file() {
-        build(&go, &folder, &program)?;
+        build(&go, &folder, &program, suffix)?;
     }
     Ok(program)
 }
@@ -133,34 +156,38 @@ fn key() -> String {
         hash.update(name);
         hash.update(content);
     }
-    hash.update(stamp());
+    hash.update(stamp(""));
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Linker flags that make `/version` tell the release, as a release build does.
-fn stamp() -> String {
+fn stamp(suffix: &str) -> String {
     let package = "k8s.io/component-base/version";
-    format!("-s -w -X {package}.gitVersion={KUBERNETES} -X {package}.gitMajor=1 -X {package}.gitMinor=36")
+    format!(
+        "-s -w -X {package}.gitVersion={KUBERNETES}{suffix} -X {package}.gitMajor=1 -X {package}.gitMinor=36"
+    )
 }
 
-fn build(go: &Path, folder: &Path, program: &Path) -> Result<()> {
+fn build(go: &Path, folder: &Path, program: &Path, suffix: &str) -> Result<()> {
     let source = folder.join("source");
     fs::create_dir_all(&source).context("creating the build's folder")?;
     for (name, content) in MODULE {
         fs::write(source.join(name), content).context("writing the Go module out")?;
     }
     let unfinished = folder.join("controlplane.unfinished");
-    say(&format!("building etcd and kube-apiserver {KUBERNETES} once; a cold build takes about 5 minutes"));
-    let errors = compile(go, &source, &unfinished)?;
+    say(&format!(
+        "building etcd and kube-apiserver {KUBERNETES}{suffix} once; a cold build takes about 5 minutes"
+    ));
+    let errors = compile(go, &source, &unfinished, &stamp(suffix))?;
     ensure!(unfinished.is_file(), "building tests/clusters failed:\n{errors}");
     fs::rename(&unfinished, program).context("moving the built program into the cache")
 }
 
 /// Runs the compiler and tells how long it has been running. Returns what it complained about.
-fn compile(go: &Path, source: &Path, output: &Path) -> Result<String> {
+fn compile(go: &Path, source: &Path, output: &Path, stamp: &str) -> Result<String> {
     let messages = source.join("messages");
     let mut compiler = Command::new(go)
-        .args(["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", &stamp(), "-o"])
+        .args(["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", stamp, "-o"])
         .args([output.as_os_str(), OsStr::new(".")])
         .current_dir(source)
         .env("GOWORK", "off")

@@ -31,6 +31,9 @@ const AUDIT_POLICY: &str = include_str!("audit-policy.yaml");
 pub struct Options {
     /// Further flags of kube-apiserver, behind our own.
     pub extra_flags: Vec<String>,
+    /// What the provider puts behind the version in `/version`, such as
+    /// [`crate::clusters::dress::GKE_SUFFIX`]; empty for none. No given binaries can do that.
+    pub version_suffix: &'static str,
 }
 
 /// A running API server. Dropping it kills it.
@@ -59,7 +62,7 @@ impl ControlPlane {
         let mut arguments = arguments(etcd, name, &directory, port);
         arguments.extend(credentials.flags());
         arguments.extend(options.extra_flags);
-        let program = etcd.binaries().api_server.clone();
+        let program = api_server(etcd, options.version_suffix).await?;
         let name = name.to_owned();
         let mut plane = Self { name, directory, port, credentials, program, arguments, process: None };
         plane.restart().await?;
@@ -169,6 +172,16 @@ impl ControlPlane {
         self.process = Some(process);
         Ok(())
     }
+}
+
+async fn api_server(etcd: &Etcd, suffix: &'static str) -> Result<Program> {
+    let binaries = etcd.binaries().clone();
+    if suffix.is_empty() {
+        return Ok(binaries.api_server);
+    }
+    let given = binaries.api_server.clone();
+    let linked = tokio::task::spawn_blocking(move || binaries.api_server_with_suffix(suffix));
+    Ok(linked.await.context("linking an API server")??.unwrap_or(given))
 }
 
 fn arguments(etcd: &Etcd, name: &str, directory: &Path, port: u16) -> Vec<String> {

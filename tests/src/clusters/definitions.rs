@@ -1,9 +1,12 @@
 //! CustomResourceDefinitions of the systems that a dressed cluster has.
 //!
 //! The true schemas come from the folder named by `MESHFLEET_CRDS`. Without it
-//! each definition is made here with an open schema, which takes anything: good
-//! enough to run, but it does not show that what we apply is valid. So that is
-//! said aloud.
+//! each definition is made here: with a small schema of our own where one was
+//! written down ([`SAIL`]), and otherwise with an open schema, which takes
+//! anything. That is good enough to run, but it does not show that what we apply
+//! is valid. So that is said aloud.
+
+mod sail;
 
 use std::env;
 use std::fs;
@@ -22,6 +25,8 @@ use serde_json::{Value, json};
 use super::apply::Applier;
 use super::say;
 use super::wait::until;
+
+pub use sail::SAIL;
 
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -49,6 +54,8 @@ pub struct Definition {
     pub scope: Scope,
     /// The file in `MESHFLEET_CRDS` that has the true schema, if any has.
     pub file: Option<&'static str>,
+    /// A small schema that stands for the true one; open if there is none.
+    pub small: Option<fn() -> Value>,
 }
 
 const CALISTI_FILE: Option<&str> = Some("servicemesh.cisco.com_all.yaml");
@@ -61,6 +68,7 @@ const fn calisti(kind: &'static str, plural: &'static str) -> Definition {
         plural,
         scope: Scope::Namespaced,
         file: CALISTI_FILE,
+        small: None,
     }
 }
 
@@ -78,11 +86,11 @@ const fn openshift(
     plural: &'static str,
     file: Option<&'static str>,
 ) -> Definition {
-    Definition { group, version: "v1", kind, plural, scope: Scope::Cluster, file }
+    Definition { group, version: "v1", kind, plural, scope: Scope::Cluster, file, small: None }
 }
 
 /// What tells OpenShift from other clusters, and what a mesh needs there.
-pub const OPENSHIFT: [Definition; 6] = [
+pub const OPENSHIFT: [Definition; 7] = [
     openshift(
         "config.openshift.io",
         "ClusterVersion",
@@ -96,6 +104,7 @@ pub const OPENSHIFT: [Definition; 6] = [
         Some("config.openshift.io_infrastructures.yaml"),
     ),
     openshift("config.openshift.io", "Network", "networks", Some("config.openshift.io_networks.yaml")),
+    openshift("config.openshift.io", "APIServer", "apiservers", None),
     openshift("operator.openshift.io", "OpenShiftAPIServer", "openshiftapiservers", None),
     openshift(
         "security.openshift.io",
@@ -110,8 +119,20 @@ pub const OPENSHIFT: [Definition; 6] = [
         plural: "network-attachment-definitions",
         scope: Scope::Namespaced,
         file: Some("k8s.cni.cncf.io_network-attachment-definitions.yaml"),
+        small: None,
     },
 ];
+
+/// What tells GKE, together with its nodes.
+pub const GKE: [Definition; 1] = [Definition {
+    group: "networking.gke.io",
+    version: "v1",
+    kind: "ManagedCertificate",
+    plural: "managedcertificates",
+    scope: Scope::Namespaced,
+    file: None,
+    small: None,
+}];
 
 /// Applies the definitions and returns when the API server serves all of them.
 pub async fn apply(client: &Client, applier: &mut Applier, definitions: &[Definition]) -> Result<()> {
@@ -132,7 +153,7 @@ pub fn folder() -> Option<PathBuf> {
     let folder = env::var_os("MESHFLEET_CRDS").map(PathBuf::from);
     if folder.is_none() {
         SAID.call_once(|| {
-            say("MESHFLEET_CRDS IS NOT SET: custom resources have OPEN SCHEMAS, so wrong fields will NOT be noticed");
+            say("MESHFLEET_CRDS IS NOT SET: custom resources have OPEN or SMALL SCHEMAS, so wrong fields will NOT be noticed");
         });
     }
     folder
@@ -143,10 +164,10 @@ impl Definition {
         format!("{}.{}", self.plural, self.group)
     }
 
-    /// The definition as published, or else with an open schema.
+    /// The definition as published, or else with a schema of our own.
     fn load(&self, folder: Option<&PathBuf>) -> Result<Value> {
         let (Some(folder), Some(file)) = (folder, self.file) else {
-            return Ok(self.open());
+            return Ok(self.ours());
         };
         let path = folder.join(file);
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -159,7 +180,9 @@ impl Definition {
             .with_context(|| format!("{} has no definition named {name}", path.display()))?
     }
 
-    fn open(&self) -> Value {
+    fn ours(&self) -> Value {
+        let open = || json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let schema = self.small.map_or_else(open, |small| small());
         let scope = match self.scope {
             Scope::Namespaced => "Namespaced",
             Scope::Cluster => "Cluster",
@@ -182,10 +205,7 @@ impl Definition {
                     "served": true,
                     "storage": true,
                     "subresources": {"status": {}},
-                    "schema": {"openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": true,
-                    }},
+                    "schema": {"openAPIV3Schema": schema},
                 }],
             },
         })

@@ -43,6 +43,11 @@ impl Etcd {
         self.process.stop().await
     }
 
+    /// Whether etcd and the API servers were given, and so are not our own build.
+    pub fn has_given_binaries(&self) -> bool {
+        self.binaries.given()
+    }
+
     pub(super) fn binaries(&self) -> &Binaries {
         &self.binaries
     }

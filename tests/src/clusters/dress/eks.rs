@@ -4,7 +4,7 @@ use anyhow::Result;
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::{MANAGER, Node, calisti_definitions};
+use super::{MANAGER, Node};
 use crate::clusters::apply::Applier;
 
 const NODES: [(&str, &str, &str); 3] = [
@@ -17,14 +17,15 @@ const NODES: [(&str, &str, &str); 3] = [
 pub async fn eks(client: &Client) -> Result<()> {
     let mut applier = Applier::new(client, MANAGER);
     applier.apply_all(NODES.map(node)).await?;
-    applier.apply_all([kube_dns(), aws_node()]).await?;
-    calisti_definitions(client, &mut applier).await
+    applier.apply_all([kube_dns(), aws_node()]).await
 }
 
 fn node((name, zone, provider_id): (&str, &str, &str)) -> Value {
     Node {
         name,
+        region: "eu-west-1",
         zone,
+        machine: "m5.xlarge",
         provider_id,
         labels: vec![
             ("eks.amazonaws.com/nodegroup", "workers"),

@@ -1,27 +1,23 @@
 //! Dresses a cluster as a provider's: the objects by which it is known.
 //!
 //! Detection must work from what the provider really shows, so a dress is made
-//! of objects and not of a switch. What it cannot change: `/version` tells the
-//! release of our API server, whatever the dress. On every dress the Calisti
-//! operator's definitions are installed, since the operator is.
+//! of objects and not of a switch. What objects cannot change is `/version`: a
+//! provider that marks it needs an API server that was linked so, see
+//! [`GKE_SUFFIX`]. A dress brings nothing of a mesh operator: each stand-in
+//! brings its own definitions, as an operator's installation does.
 
+mod aks;
 mod eks;
+mod gke;
 mod node;
 mod rosa;
 mod scc;
 
-use kube::Client;
-
-use super::apply::Applier;
-use super::definitions::{self, CALISTI};
-
+pub use aks::aks;
 pub use eks::eks;
+pub use gke::{GKE_SUFFIX, gke};
 pub use node::Node;
-pub use rosa::{allocate_security_ranges, rosa};
+pub use rosa::{allocate_security_ranges, rosa, rosa_hcp};
 
 /// Signs every field of a dress.
 pub const MANAGER: &str = "dress";
-
-async fn calisti_definitions(client: &Client, applier: &mut Applier) -> anyhow::Result<()> {
-    definitions::apply(client, applier, &CALISTI).await
-}

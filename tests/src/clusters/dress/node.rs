@@ -7,8 +7,12 @@ use serde_json::{Map, Value, json};
 pub struct Node<'a> {
     /// Name, as the provider builds it.
     pub name: &'a str,
-    /// Availability zone, in the region that it is named after.
+    /// Region.
+    pub region: &'a str,
+    /// Availability zone in that region.
     pub zone: &'a str,
+    /// The provider's name for the size of the machine.
+    pub machine: &'a str,
     /// `spec.providerID`.
     pub provider_id: &'a str,
     /// The provider's own labels.
@@ -24,13 +28,12 @@ pub struct Node<'a> {
 impl Node<'_> {
     /// The object, ready and without taints.
     pub(super) fn object(&self) -> Value {
-        let region = self.zone.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
         let common = [
             ("kubernetes.io/hostname", self.name),
             ("kubernetes.io/os", "linux"),
             ("kubernetes.io/arch", "amd64"),
-            ("node.kubernetes.io/instance-type", "m5.xlarge"),
-            ("topology.kubernetes.io/region", region),
+            ("node.kubernetes.io/instance-type", self.machine),
+            ("topology.kubernetes.io/region", self.region),
             ("topology.kubernetes.io/zone", self.zone),
         ];
         let labels: Map<String, Value> = common

@@ -1,4 +1,5 @@
-//! Red Hat OpenShift on AWS, classic: its control plane runs beside the nodes.
+//! Red Hat OpenShift on AWS, in its two forms: classic, whose control plane runs
+//! beside the nodes, and HCP, whose control plane is Red Hat's and elsewhere.
 //!
 //! What is missing, since only objects are dressed: SCC admission, Red Hat's
 //! webhooks, and the controller that gives each new namespace its ranges (call
@@ -10,7 +11,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::{MANAGER, Node, calisti_definitions, scc};
+use super::{MANAGER, Node, scc};
 use crate::clusters::apply::Applier;
 use crate::clusters::definitions::{self, OPENSHIFT};
 
@@ -34,17 +35,36 @@ const NODES: [(&str, &str, &str, &str); 4] = [
     ("ip-10-2-3-23.ec2.internal", "us-east-1c", "aws:///us-east-1c/i-0b22c3d5e7f902023", "worker"),
 ];
 
+/// Where the control plane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Beside the nodes.
+    Classic,
+    /// With Red Hat: no master nodes here, and no machine configuration.
+    Hosted,
+}
+
 /// Dresses the cluster as ROSA classic of a version such as `4.11.59`.
 pub async fn rosa(client: &Client, version: &str) -> Result<()> {
+    put_on(client, version, Form::Classic).await
+}
+
+/// Dresses the cluster as ROSA with a hosted control plane, of a version such as `4.20.5`.
+pub async fn rosa_hcp(client: &Client, version: &str) -> Result<()> {
+    put_on(client, version, Form::Hosted).await
+}
+
+async fn put_on(client: &Client, version: &str, form: Form) -> Result<()> {
     let minor = minor(version)?;
     let mut applier = Applier::new(client, MANAGER);
     definitions::apply(client, &mut applier, &OPENSHIFT).await?;
-    applier.apply_all([cluster_version(version, minor), infrastructure(), network(), api_server()]).await?;
-    applier.apply_all(NODES.map(|machine| node(machine, minor))).await?;
+    applier.apply_all([cluster_version(version, minor), infrastructure(form), network()]).await?;
+    applier.apply_all([api_server(), openshift_api_server()]).await?;
+    let nodes = NODES.into_iter().filter(|(.., role)| form == Form::Classic || *role == "worker");
+    applier.apply_all(nodes.map(|machine| node(machine, minor, form))).await?;
     applier.apply_all(scc::roles(minor)).await?;
     applier.apply_all(scc::constraints(minor)?).await?;
     applier.apply_all(NAMESPACES.map(namespace)).await?;
-    calisti_definitions(client, &mut applier).await?;
     allocate_security_ranges(client).await
 }
 
@@ -115,7 +135,11 @@ fn cluster_version(version: &str, minor: u32) -> Value {
     })
 }
 
-fn infrastructure() -> Value {
+fn infrastructure(form: Form) -> Value {
+    let control_plane = match form {
+        Form::Classic => "HighlyAvailable",
+        Form::Hosted => "External",
+    };
     json!({
         "apiVersion": "config.openshift.io/v1",
         "kind": "Infrastructure",
@@ -126,7 +150,7 @@ fn infrastructure() -> Value {
             "apiServerURL": "https://api.rosa.example.com:6443",
             "apiServerInternalURI": "https://api-int.rosa.example.com:6443",
             "etcdDiscoveryDomain": "",
-            "controlPlaneTopology": "HighlyAvailable",
+            "controlPlaneTopology": control_plane,
             "infrastructureTopology": "HighlyAvailable",
             "platform": "AWS",
             "platformStatus": {
@@ -158,7 +182,17 @@ fn network() -> Value {
     })
 }
 
+/// Says how all API servers do TLS; the Sail operator will not start without it.
 fn api_server() -> Value {
+    json!({
+        "apiVersion": "config.openshift.io/v1",
+        "kind": "APIServer",
+        "metadata": {"name": "cluster"},
+        "spec": {"audit": {"profile": "Default"}},
+    })
+}
+
+fn openshift_api_server() -> Value {
     json!({
         "apiVersion": "operator.openshift.io/v1",
         "kind": "OpenShiftAPIServer",
@@ -167,15 +201,22 @@ fn api_server() -> Value {
     })
 }
 
-fn node((name, zone, provider_id, role): (&str, &str, &str, &str), minor: u32) -> Value {
+fn node((name, zone, provider_id, role): (&str, &str, &str, &str), minor: u32, form: Form) -> Value {
     let role = format!("node-role.kubernetes.io/{role}");
     // OpenShift 4.Y carries Kubernetes 1.(Y + 13).
     let kubelet = format!("v1.{}.6+5658434", minor + 13);
+    let mut labels = vec![("node.openshift.io/os_id", "rhcos"), (role.as_str(), "")];
+    if form == Form::Hosted {
+        labels.push(("hypershift.openshift.io/managed", "true"));
+        labels.push(("hypershift.openshift.io/nodePool", "rosa-workers"));
+    }
     Node {
         name,
+        region: "us-east-1",
         zone,
+        machine: "m5.xlarge",
         provider_id,
-        labels: vec![("node.openshift.io/os_id", "rhcos"), (&role, "")],
+        labels,
         kubelet_version: &kubelet,
         os_image: &format!("Red Hat Enterprise Linux CoreOS 4{minor}.86.202402010000-0 (Ootpa)"),
         container_runtime: &format!("cri-o://1.{}.4", minor + 13),

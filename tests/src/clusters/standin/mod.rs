@@ -5,7 +5,10 @@
 //! else's. None knows how the cluster is dressed.
 
 pub mod calisti;
+pub mod enforcer;
+mod live;
 pub mod roll_out;
+pub mod sail;
 
 use std::time::Duration;
 
@@ -18,7 +21,9 @@ use super::ControlPlane;
 use super::apply::Applier;
 
 pub use calisti::CalistiStandIn;
+pub use enforcer::EnforcerStandIn;
 pub use roll_out::RollOutStandIn;
+pub use sail::SailStandIn;
 
 /// How long a stand-in waits before it watches again. The usual back-off doubles with each error of each watch: twelve of
 /// them lost together, with their API server, would keep a stand-in away for minutes.

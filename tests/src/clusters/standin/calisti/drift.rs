@@ -2,30 +2,6 @@
 
 use serde_json::Value;
 
-/// True if `live` has all that `wanted` says; what others added does not count.
-///
-/// Lists of named things (containers, variables, webhooks) are compared by name,
-/// other lists (rules, arguments) must be equal. So a rule that somebody added is
-/// seen, and a container's additional variable is not: as observed.
-pub(super) fn covers(live: &Value, wanted: &Value) -> bool {
-    match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|live| covers(live, value)))
-        }
-        (Value::Array(live), Value::Array(wanted))
-            if wanted.iter().all(|item| item.get("name").is_some()) =>
-        {
-            wanted.iter().all(|item| {
-                live.iter().any(|candidate| candidate["name"] == item["name"] && covers(candidate, item))
-            })
-        }
-        (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
-        }
-        _ => live == wanted,
-    }
-}
-
 /// The part of an object that the operator heals: never replicas, and of the
 /// validating webhook neither the policy nor the selector.
 pub(super) fn healed(wanted: &Value) -> Value {
@@ -61,29 +37,5 @@ pub(super) fn same_selectors(live: &Value, wanted: &Value) -> bool {
 fn remove(object: &mut Value, key: &str) {
     if let Some(fields) = object.as_object_mut() {
         fields.remove(key);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn additions_to_named_things_are_overlooked() {
-        let wanted =
-            json!({"containers": [{"name": "a", "image": "x", "env": [{"name": "A", "value": "1"}]}]});
-        let live = json!({"containers": [
-            {"name": "added"},
-            {"name": "a", "image": "x", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
-        ]});
-        assert!(covers(&live, &wanted));
-    }
-
-    #[test]
-    fn an_added_rule_is_seen() {
-        let wanted = json!({"rules": [{"verbs": ["get"]}]});
-        assert!(!covers(&json!({"rules": [{"verbs": ["get"]}, {"verbs": ["use"]}]}), &wanted));
-        assert!(!covers(&json!({"rules": [{"verbs": ["get", "list"]}]}), &wanted));
     }
 }

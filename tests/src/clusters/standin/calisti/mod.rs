@@ -46,6 +46,7 @@ use super::roll_out::{self, RollOutStandIn};
 use super::{Identity, Steady};
 use crate::clusters::ControlPlane;
 use crate::clusters::apply::Applier;
+use crate::clusters::definitions::{self, CALISTI};
 use reconcile::Context;
 
 /// The user that made whatever the stand-in made, as the audit log names it.
@@ -98,18 +99,17 @@ pub struct CalistiStandIn {
 
 impl CalistiStandIn {
     /// Starts the stand-in, with the roll-outs of what it makes played too.
-    /// The definitions must be there: every [`crate::clusters::dress`] brings them.
+    /// Brings its definitions, as the operator's installation does.
     pub async fn start(plane: &ControlPlane, options: Options) -> Result<Self> {
+        let admin = plane.admin_client().await?;
+        let mut installer = Applier::new(&admin, "stand-in");
+        definitions::apply(&admin, &mut installer, &CALISTI).await?;
         let client = identity().create(plane).await?;
         let mut tasks = JoinSet::new();
         if options.behaviour == Behaviour::Absent {
             return Ok(Self { client, tasks, roll_out: None });
         }
-        let admin = plane.admin_client().await?;
-        Applier::new(&admin, "stand-in")
-            .apply(operator())
-            .await
-            .context("installing the Calisti stand-in")?;
+        installer.apply(operator()).await.context("installing the Calisti stand-in")?;
         let never_ready: fn(&str) -> bool = match options.behaviour {
             Behaviour::NeverReady => |name| name.starts_with("istiod-"),
             Behaviour::Normal | Behaviour::Late(_) | Behaviour::Failing(_) | Behaviour::Absent => |_| false,

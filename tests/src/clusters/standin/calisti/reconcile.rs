@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::plane::{Plane, REVISION_LABEL};
+use crate::clusters::standin::live;
+
 use super::{Behaviour, Options, RETRY_AFTER, cni, control_planes, manifest, overlay, write};
 
 const FINALIZER: &str = "istio-controlplane.servicemesh.cisco.com";
@@ -162,7 +164,7 @@ async fn heal(plane: &Plane, context: &Context) -> Result<()> {
 
 async fn remove(object: &DynamicObject, plane: &Plane, context: &Context) -> Result<Action, kube::Error> {
     for made in [cni::objects(plane), manifest::discovery(plane), manifest::base(plane)].concat() {
-        if write::delete(&context.client, &made).await.is_err() {
+        if live::delete(&context.client, &made).await.is_err() {
             return Ok(Action::requeue(RETRY_AFTER));
         }
     }

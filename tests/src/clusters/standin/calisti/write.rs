@@ -1,12 +1,12 @@
 //! Writes and deletes single objects, in the operator's manner: by Update, never Apply.
 
 use anyhow::{Context, Result};
-use kube::api::{DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, TypeMeta};
-use kube::core::ApiResource;
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
 use super::{MANAGER, drift};
+use crate::clusters::standin::live::{address, covers, delete};
 
 /// Parameters of every patch that the operator sends.
 pub(super) fn as_manager() -> PatchParams {
@@ -24,7 +24,7 @@ pub(super) async fn ensure(client: &Client, wanted: &Value) -> Result<()> {
     };
     let live = serde_json::to_value(live).context("reading a live object")?;
     let healed = drift::healed(wanted);
-    if drift::covers(&live, &healed) && drift::same_selectors(&live, wanted) {
+    if covers(&live, &healed) && drift::same_selectors(&live, wanted) {
         return Ok(());
     }
     match update(&api, &name, &live, &healed).await {
@@ -33,15 +33,6 @@ pub(super) async fn ensure(client: &Client, wanted: &Value) -> Result<()> {
             create(&api, wanted).await
         }
         outcome => outcome.with_context(|| format!("updating {name}")),
-    }
-}
-
-/// Deletes the object if it is there.
-pub(super) async fn delete(client: &Client, object: &Value) -> Result<()> {
-    let (api, name) = address(client, object)?;
-    match api.delete(&name, &DeleteParams::default()).await {
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
-        outcome => outcome.map(drop).with_context(|| format!("deleting {name}")),
     }
 }
 
@@ -81,16 +72,4 @@ async fn update(
     let object = serde_json::from_value(whole).map_err(kube::Error::SerdeError)?;
     let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
     api.replace(name, &parameters, &object).await.map(drop)
-}
-
-fn address(client: &Client, object: &Value) -> Result<(Api<DynamicObject>, String)> {
-    let types: TypeMeta = serde_json::from_value(object.clone()).context("an object has no kind")?;
-    let resource =
-        ApiResource::from_gvk(&GroupVersionKind::try_from(types).context("reading an apiVersion")?);
-    let name = object["metadata"]["name"].as_str().context("an object has no name")?.to_owned();
-    let api = match object["metadata"]["namespace"].as_str() {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    };
-    Ok((api, name))
 }

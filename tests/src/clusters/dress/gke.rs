@@ -1,0 +1,58 @@
+//! Google Kubernetes Engine, Standard, with one node pool.
+
+use anyhow::Result;
+use kube::Client;
+use serde_json::Value;
+
+use super::{MANAGER, Node};
+use crate::clusters::apply::Applier;
+use crate::clusters::definitions::{self, GKE};
+
+/// What GKE's API server puts behind its version. A cluster that is to show it
+/// is started with it: [`crate::clusters::Options::version_suffix`].
+pub const GKE_SUFFIX: &str = "-gke.1";
+
+const NODES: [(&str, &str, &str); 3] = [
+    (
+        "gke-payments-workers-1a2b3c4d-x1b2",
+        "europe-west1-b",
+        "gce://payments-prod/europe-west1-b/gke-payments-workers-1a2b3c4d-x1b2",
+    ),
+    (
+        "gke-payments-workers-2b3c4d5e-x2c3",
+        "europe-west1-c",
+        "gce://payments-prod/europe-west1-c/gke-payments-workers-2b3c4d5e-x2c3",
+    ),
+    (
+        "gke-payments-workers-3c4d5e6f-x3d4",
+        "europe-west1-d",
+        "gce://payments-prod/europe-west1-d/gke-payments-workers-3c4d5e6f-x3d4",
+    ),
+];
+
+/// Dresses the cluster as GKE with three nodes. Detection asks for the API group and the node labels together.
+pub async fn gke(client: &Client) -> Result<()> {
+    let mut applier = Applier::new(client, MANAGER);
+    applier.apply_all(NODES.map(node)).await?;
+    definitions::apply(client, &mut applier, &GKE).await
+}
+
+fn node((name, zone, provider_id): (&str, &str, &str)) -> Value {
+    Node {
+        name,
+        region: "europe-west1",
+        zone,
+        machine: "e2-standard-4",
+        provider_id,
+        labels: vec![
+            ("cloud.google.com/gke-nodepool", "workers"),
+            ("cloud.google.com/gke-os-distribution", "cos"),
+            ("cloud.google.com/gke-container-runtime", "containerd"),
+            ("cloud.google.com/machine-family", "e2"),
+        ],
+        kubelet_version: "v1.36.3-gke.1",
+        os_image: "Container-Optimized OS from Google",
+        container_runtime: "containerd://2.1.5",
+    }
+    .object()
+}
