@@ -11,6 +11,7 @@ fn facts(version: &str, kinds: &[&str], nodes: &[Nodes]) -> Facts {
         kubelet_version: (*kubelet).to_owned(),
         os_image: String::new(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        annotations: Vec::new(),
     };
     Facts {
         kubernetes_version: version.to_owned(),
