@@ -226,11 +226,7 @@ const LANDMARKS: [Landmark; 7] = [
     ),
     landmark(("user.openshift.io", "v1", "Group", "groups"), "", "dedicated-admins"),
     landmark(("sailoperator.io", "v1", "Istio", "istios"), "", "openshift-gateway"),
-    landmark(
-        ("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses"),
-        "",
-        "openshift-default",
-    ),
+    landmark(("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses"), "", "openshift-default"),
     landmark(("operator.tigera.io", "v1", "Istio", "istios"), "", "default"),
 ];
 
@@ -317,7 +313,8 @@ impl Reader {
         let asked = LANDMARKS.iter().filter(|landmark| landmark.may_exist(kinds));
         let answers = asked.map(async |landmark| {
             let (group, version, kind, plural) = landmark.kind;
-            let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+            let resource =
+                ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
             let api: Api<DynamicObject> = match landmark.namespace {
                 "" => Api::all_with(self.client.clone(), &resource),
                 namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),
@@ -426,8 +423,13 @@ fn kind_of(node: Node) -> NodeKind {
     let label = |(key, value): (String, String)| if key == OS_LABEL { format!("{key}={value}") } else { key };
     let mut labels: Vec<String> = node.metadata.labels.unwrap_or_default().into_iter().map(label).collect();
     labels.sort();
-    let mut annotations: Vec<String> =
-        node.metadata.annotations.unwrap_or_default().into_keys().filter(|key| names_distribution(key)).collect();
+    let mut annotations: Vec<String> = node
+        .metadata
+        .annotations
+        .unwrap_or_default()
+        .into_keys()
+        .filter(|key| names_distribution(key))
+        .collect();
     annotations.sort();
     let provider = provider_id.split_once(':').map(|(scheme, _)| scheme.to_owned()).unwrap_or_default();
     NodeKind { provider, kubelet_version, os_image, labels, annotations }
