@@ -1,6 +1,6 @@
 //! Rollouts from start to end, over the real tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use hub::{
@@ -192,7 +192,7 @@ async fn a_failure_stops_the_next_wave_and_says_why() -> Result<()> {
     first.report(&target, Phase::Failed).await?;
     let ended = bench.until_ended(number).await?;
     assert!(matches!(ended.rollout.state, RolloutState::Failed { wave: 1, .. }));
-    assert_eq!(ended.rollout.reason(), "eu-1: it cannot be applied: as the test says");
+    assert_eq!(ended.rollout.failure(), "eu-1: it cannot be applied: as the test says");
     assert_eq!(states(&ended), ["Failed", "Pending"]);
     assert_eq!(second.target().await?, None);
     bench.stop().await;
@@ -209,7 +209,7 @@ async fn a_refusal_ends_a_target_with_its_code() -> Result<()> {
     let refusal = Refusal { generation: 1, code: RefusalCode::Floor, message: "too large".to_owned() };
     reports::refused(&bench.app, spoke.id, &refusal).await?;
     let ended = bench.until_ended(number).await?;
-    assert_eq!(ended.rollout.reason(), "eu-1: the spoke refused it (Floor): too large");
+    assert_eq!(ended.rollout.failure(), "eu-1: the spoke refused it (Floor): too large");
     bench.stop().await;
     Ok(())
 }
@@ -224,7 +224,7 @@ async fn a_deadline_that_passes_is_a_failure() -> Result<()> {
     spoke.awaits(1).await?;
     bench.clock.advance(59);
     let waiting = bench.until(number, "a target sent", |stored| states(stored) == ["Sent"]).await?;
-    assert_eq!(waiting.rollout.waiting_on().len(), 1);
+    assert_eq!(waiting.rollout.waiting_on(&BTreeMap::new()).len(), 1);
     bench.clock.advance(2);
     let ended = bench.until_ended(number).await?;
     assert_eq!(states(&ended), ["TimedOut"]);
