@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+#[expect(clippy::print_stderr, reason = "the last words of a process that may have no log yet")]
 fn main() -> ExitCode {
     let Action::Run(config) = Command::parse().action;
     match start(config) {

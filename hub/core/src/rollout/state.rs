@@ -150,11 +150,12 @@ impl RolloutTarget {
         let left = seen.map_or(0, |cluster| cluster.differences);
         match self.state {
             TargetState::Succeeded { delivery: None, .. } if left > 0 => {
-                let differences =
-                    if left == 1 { "1 difference remains" } else { &format!("{left} differences remain") };
-                format!(
-                    "{reason}, and {differences}: put them right with `meshfleet rollout start {config} --overwrite-drift`"
-                )
+                let (differences, them) = match left {
+                    1 => ("difference remains", "it"),
+                    _ => ("differences remain", "them"),
+                };
+                let command = format!("meshfleet rollout start {config} --overwrite-drift");
+                format!("{reason}, and {left} {differences}: put {them} right with `{command}`")
             }
             _ => reason,
         }
