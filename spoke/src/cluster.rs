@@ -98,6 +98,13 @@ impl Error {
         matches!(self, Self::Refused(status) if status.code == 404)
     }
 
+    /// Whether the API server asks to be asked again later: it is busy, or its storage of a kind is being made anew, as
+    /// after each change of a definition.
+    #[must_use]
+    pub fn is_not_ready(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 429)
+    }
+
     /// Whether the object exists already, or changed since it was read.
     #[must_use]
     pub fn is_conflict(&self) -> bool {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -52,6 +53,8 @@ pub struct Facts {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Labels of the Service kube-system/kube-dns.
     pub kube_dns_labels: BTreeMap<String, String>,
+    /// Which of [`LANDMARKS`] exist, as `group/Kind namespace/name`.
+    pub landmarks: BTreeSet<String>,
     /// What could not be read, and why.
     pub unread: BTreeMap<String, String>,
     /// UID of the namespace kube-system; empty if it could not be read.
@@ -69,6 +72,8 @@ pub struct NodeKind {
     pub os_image: String,
     /// Keys of its labels; `node.openshift.io/os_id` with its value.
     pub labels: Vec<String>,
+    /// Keys of its annotations that name a distribution.
+    pub annotations: Vec<String>,
 }
 
 /// Version of the distribution, from ClusterVersion.
@@ -135,7 +140,7 @@ fn changes(cluster: &Cluster) -> BoxStream<'static, ()> {
 
 fn touches<K>(api: Api<K>) -> BoxStream<'static, ()>
 where
-    K: kube::Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
+    K: kube::Resource + Clone + serde::de::DeserializeOwned + fmt::Debug + Send + 'static,
 {
     use kube::runtime::WatchStreamExt as _;
     let events = watcher(api, watcher::Config::default()).default_backoff();
@@ -181,6 +186,49 @@ const INJECTION_LABELS: [&str; 3] = ["istio.io/rev", "istio-injection", "istio.i
 
 /// The one label of a node whose value is a fact.
 const OS_LABEL: &str = "node.openshift.io/os_id";
+
+/// Beginnings of annotations by which distributions for one's own machines are told.
+const DISTRIBUTIONS: [&str; 3] = ["k3s.io/", "rke.cattle.io/", "rke2.io/"];
+
+/// An object whose mere existence says something.
+struct Landmark {
+    /// Group, version, kind and plural.
+    kind: (&'static str, &'static str, &'static str, &'static str),
+    /// Empty for objects of the whole cluster.
+    namespace: &'static str,
+    name: &'static str,
+}
+
+const fn landmark(
+    kind: (&'static str, &'static str, &'static str, &'static str),
+    namespace: &'static str,
+    name: &'static str,
+) -> Landmark {
+    Landmark { kind, namespace, name }
+}
+
+const CONFIG_MAP: (&str, &str, &str, &str) = ("", "v1", "ConfigMap", "configmaps");
+
+/// The objects that are looked for, each by its name and without its content. No plan makes one of them. Whoever adds
+/// one lets the spoke get it in `deploy/rbac.yaml`.
+const LANDMARKS: [Landmark; 7] = [
+    landmark(CONFIG_MAP, "kube-system", "aws-auth"),
+    landmark(CONFIG_MAP, "kube-system", "eks-certificates-controller"),
+    landmark(
+        (
+            "admissionregistration.k8s.io",
+            "v1",
+            "ValidatingWebhookConfiguration",
+            "validatingwebhookconfigurations",
+        ),
+        "",
+        "sre-scc-validation",
+    ),
+    landmark(("user.openshift.io", "v1", "Group", "groups"), "", "dedicated-admins"),
+    landmark(("sailoperator.io", "v1", "Istio", "istios"), "", "openshift-gateway"),
+    landmark(("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses"), "", "openshift-default"),
+    landmark(("operator.tigera.io", "v1", "Istio", "istios"), "", "default"),
+];
 
 /// Group of the distribution's own settings.
 const SETTINGS_GROUP: &str = "config.openshift.io";
@@ -245,9 +293,36 @@ impl Reader {
                 Err(error) => fails("infrastructure", &error),
             }
         }
+        for (landmark, found) in self.landmarks(&facts.kinds).await {
+            match found {
+                Ok(true) => drop(facts.landmarks.insert(landmark.to_string())),
+                Ok(false) => {}
+                Err(error) => fails(&landmark.to_string(), &error),
+            }
+        }
         facts.unread = unread;
         bound(&mut facts);
         facts
+    }
+
+    /// Which landmarks exist. Of kinds that are not served there is none.
+    async fn landmarks(
+        &self,
+        kinds: &BTreeSet<String>,
+    ) -> Vec<(&'static Landmark, Result<bool, cluster::Error>)> {
+        let asked = LANDMARKS.iter().filter(|landmark| landmark.may_exist(kinds));
+        let answers = asked.map(async |landmark| {
+            let (group, version, kind, plural) = landmark.kind;
+            let resource =
+                ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+            let api: Api<DynamicObject> = match landmark.namespace {
+                "" => Api::all_with(self.client.clone(), &resource),
+                namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            };
+            let found = bounded(api.get_metadata_opt(landmark.name)).await;
+            (landmark, found.map(|object| object.is_some()))
+        });
+        futures::future::join_all(answers).await
     }
 
     async fn kinds(&self) -> Result<Vec<String>, cluster::Error> {
@@ -321,6 +396,25 @@ impl Reader {
     }
 }
 
+impl Landmark {
+    /// Kinds of Kubernetes itself are always served and not listed.
+    fn may_exist(&self, kinds: &BTreeSet<String>) -> bool {
+        let (group, _, kind, _) = self.kind;
+        BUILT_IN.contains(&group) || kinds.contains(&format!("{group}/{kind}"))
+    }
+}
+
+impl fmt::Display for Landmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (group, _, kind, _) = self.kind;
+        let kind = if group.is_empty() { kind.to_owned() } else { format!("{group}/{kind}") };
+        match self.namespace {
+            "" => write!(f, "{kind} {}", self.name),
+            namespace => write!(f, "{kind} {namespace}/{}", self.name),
+        }
+    }
+}
+
 fn kind_of(node: Node) -> NodeKind {
     let provider_id = node.spec.and_then(|spec| spec.provider_id).unwrap_or_default();
     let info = node.status.and_then(|status| status.node_info);
@@ -329,8 +423,20 @@ fn kind_of(node: Node) -> NodeKind {
     let label = |(key, value): (String, String)| if key == OS_LABEL { format!("{key}={value}") } else { key };
     let mut labels: Vec<String> = node.metadata.labels.unwrap_or_default().into_iter().map(label).collect();
     labels.sort();
+    let mut annotations: Vec<String> = node
+        .metadata
+        .annotations
+        .unwrap_or_default()
+        .into_keys()
+        .filter(|key| names_distribution(key))
+        .collect();
+    annotations.sort();
     let provider = provider_id.split_once(':').map(|(scheme, _)| scheme.to_owned()).unwrap_or_default();
-    NodeKind { provider, kubelet_version, os_image, labels }
+    NodeKind { provider, kubelet_version, os_image, labels, annotations }
+}
+
+fn names_distribution(key: &str) -> bool {
+    DISTRIBUTIONS.iter().any(|beginning| key.starts_with(beginning))
 }
 
 fn version_of(object: &Value) -> ClusterVersion {

@@ -38,11 +38,15 @@ pub mod writes;
 #[cfg(test)]
 mod samples;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use kube::{
     Client,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -62,15 +66,33 @@ use crate::{
     writes::Writes,
 };
 
+/// Where the token stands if no file is named.
+const TOKEN_VARIABLE: &str = "MESHFLEET_TOKEN";
+
 /// Longest pause between two attempts to begin.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a spoke cannot run at all. Everything else is a state that passes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kubeconfig cannot be used.
-    #[error("cannot read the kubeconfig")]
-    Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// The kubeconfig cannot be read.
+    #[error("cannot read the file {} that --kubeconfig names", file.display())]
+    Kubeconfig {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The kubeconfig does not say what it must.
+    #[error("cannot use the kubeconfig {}", file.display())]
+    BadKubeconfig {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<KubeconfigError>,
+    },
     /// There is no service account to run as.
     #[error("this is no pod with a service account: give --kubeconfig")]
     InCluster(#[source] kube::config::InClusterError),
@@ -240,11 +262,18 @@ impl Spoke {
 
     /// The token, read anew each time: a person may replace one that was wrong.
     fn token(&self) -> Result<Token, identity::Error> {
-        let text = match &self.config.token_file {
-            Some(file) => std::fs::read_to_string(file).map_err(identity::Error::TokenFile)?,
-            None => std::env::var("MESHFLEET_TOKEN").map_err(|_| identity::Error::NoToken)?,
+        let (text, place) = match &self.config.token_file {
+            Some(file) => {
+                let read = std::fs::read_to_string(file);
+                let unread = |source| identity::Error::TokenFile { file: file.clone(), source };
+                (read.map_err(unread)?, file.display().to_string())
+            }
+            None => {
+                let variable = std::env::var(TOKEN_VARIABLE);
+                (variable.map_err(|_| identity::Error::NoToken)?, TOKEN_VARIABLE.to_owned())
+            }
         };
-        Ok(Token::read(&text)?)
+        Token::read(&text).map_err(|source| identity::Error::Token { place, source })
     }
 }
 
@@ -274,10 +303,17 @@ async fn begin(mut setup: Setup, stop: &CancellationToken) -> Option<Agent> {
 async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     let mut config = match kubeconfig {
         Some(file) => {
-            let read = Kubeconfig::read_from(file).map_err(Error::Kubeconfig)?;
+            let unusable = |error| {
+                let file = file.to_owned();
+                match error {
+                    KubeconfigError::ReadConfig(source, _) => Error::Kubeconfig { file, source },
+                    other => Error::BadKubeconfig { file, source: Box::new(other) },
+                }
+            };
+            let read = Kubeconfig::read_from(file).map_err(unusable)?;
             kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
                 .await
-                .map_err(Error::Kubeconfig)?
+                .map_err(unusable)?
         }
         None => kube::Config::incluster().map_err(Error::InCluster)?,
     };
@@ -301,6 +337,15 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("cannot open the door")]
     struct Outer(#[source] std::io::Error);
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_is_not_there_is_said_once() {
+        let Err(error) = client(Some(Path::new("/no/such/file"))).await else { panic!("it was read") };
+        assert_eq!(
+            chain(&error),
+            "cannot read the file /no/such/file that --kubeconfig names: No such file or directory (os error 2)"
+        );
+    }
 
     #[test]
     fn a_chain_names_every_cause_once() {

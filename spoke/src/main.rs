@@ -1,6 +1,6 @@
 //! `spoke run`: the agent of a cluster.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use spoke::config::{Action, Command, Config, LogFormat};
@@ -8,8 +8,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-fn main() -> anyhow::Result<()> {
+#[expect(clippy::print_stderr, reason = "the last words of a process that may have no log yet")]
+fn main() -> ExitCode {
     let Action::Run(config) = Command::parse().action;
+    match start(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line with its causes, each once. A person who mistyped a path has no use for a backtrace.
+            eprintln!("error: {}", spoke::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(config: Config) -> anyhow::Result<()> {
     // Two providers in one process would leave rustls without a choice.
     rustls::crypto::ring::default_provider()
         .install_default()

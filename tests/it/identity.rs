@@ -284,6 +284,13 @@ async fn an_expired_or_replaced_token_is_refused() -> Result<()> {
     sqlx::query(past).execute(&mut house.database().await?).await?;
     let Err(status) = house.enrol(&second, &key).await? else { bail!("an expired token was taken") };
     assert_eq!(reason(&status), "token.expired");
+    assert_eq!(status.message(), "the time of the enrolment token is over");
+    // Whoever lacks the secret is not told that there was such a token.
+    let mut fields: Vec<&str> = second.split('.').collect();
+    let wrong = "A".repeat(fields[2].len());
+    fields[2] = &wrong;
+    let Err(status) = house.enrol(&fields.join("."), &key).await? else { bail!("a wrong secret was taken") };
+    assert_eq!(reason(&status), "token.unknown");
     house.close().await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod crash;
+mod facts;
 mod first_run;
 mod identity;
 mod private_postgres;

@@ -1,6 +1,11 @@
 //! Rollouts: starting one, looking at them.
 
-use hub_core::rollout::{RolloutState, RolloutTarget, RolloutWave};
+use std::collections::BTreeMap;
+
+use hub_core::{
+    fleet::ClusterId,
+    rollout::{RolloutState, RolloutTarget, RolloutWave, SeenCluster},
+};
 use proto::v1::{self, rollouts_server};
 use tonic::{Request, Response, Status};
 
@@ -50,8 +55,10 @@ impl rollouts_server::Rollouts for Rollouts {
         super::calling_operator(&request)?;
         let v1::ShowRolloutRequest { number } = request.into_inner();
         let stored = use_case::show(&self.0, number).await.map_err(|error| problem::of(&error))?;
-        let targets = targets(&stored.rollout.waves);
-        Ok(Response::new(v1::Rollout { targets, ..outline(stored) }))
+        let seen = use_case::seen(&self.0, std::slice::from_ref(&stored)).await;
+        let seen = seen.map_err(|error| problem::of(&error))?;
+        let targets = targets(&stored, &seen);
+        Ok(Response::new(v1::Rollout { targets, ..outline(stored, &seen) }))
     }
 
     async fn list(
@@ -61,7 +68,9 @@ impl rollouts_server::Rollouts for Rollouts {
         super::calling_operator(&request)?;
         let v1::ListRolloutsRequest {} = request.into_inner();
         let stored = use_case::list(&self.0).await.map_err(|error| problem::of(&error))?;
-        Ok(Response::new(v1::ListRolloutsResponse { rollouts: stored.into_iter().map(outline).collect() }))
+        let seen = use_case::seen(&self.0, &stored).await.map_err(|error| problem::of(&error))?;
+        let rollouts = stored.into_iter().map(|stored| outline(stored, &seen)).collect();
+        Ok(Response::new(v1::ListRolloutsResponse { rollouts }))
     }
 }
 
@@ -83,8 +92,11 @@ fn traceparent<T>(request: &Request<T>) -> String {
     trace.unwrap_or_else(|| v1::TraceContext::begin(random())).traceparent
 }
 
+/// What is known of clusters now.
+type SeenClusters = BTreeMap<ClusterId, SeenCluster>;
+
 /// A rollout without its targets.
-fn outline(stored: StoredRollout) -> v1::Rollout {
+fn outline(stored: StoredRollout, seen: &SeenClusters) -> v1::Rollout {
     let state = match stored.rollout.state {
         RolloutState::Running => "Running",
         RolloutState::Succeeded { .. } => "Succeeded",
@@ -96,7 +108,7 @@ fn outline(stored: StoredRollout) -> v1::Rollout {
         version: stored.version,
         strategy: stored.strategy.map(|name| name.to_string()).unwrap_or_default(),
         state: state.to_owned(),
-        reason: stored.rollout.reason(),
+        reason: stored.rollout.reason(seen),
         started_by: stored.started_by,
         started_at: convert::time(Some(stored.started_at)),
         ended_at: convert::time(stored.ended_at),
@@ -104,21 +116,24 @@ fn outline(stored: StoredRollout) -> v1::Rollout {
     }
 }
 
-fn targets(waves: &[RolloutWave]) -> Vec<v1::RolloutTarget> {
-    let numbered = (1..).zip(waves);
+fn targets(stored: &StoredRollout, seen: &SeenClusters) -> Vec<v1::RolloutTarget> {
+    let numbered = (1..).zip(&stored.rollout.waves);
+    let reason = |one: &RolloutTarget| one.reason(&stored.config, seen.get(&one.cluster));
     numbered
-        .flat_map(|(number, wave)| wave.targets.iter().map(move |one| target(one, (number, wave))))
+        .flat_map(|(number, wave)| {
+            wave.targets.iter().map(move |one| target(one, reason(one), (number, wave)))
+        })
         .collect()
 }
 
-fn target(target: &RolloutTarget, (wave, waves): (u32, &RolloutWave)) -> v1::RolloutTarget {
+fn target(target: &RolloutTarget, reason: String, (wave, waves): (u32, &RolloutWave)) -> v1::RolloutTarget {
     let delivery = target.state.delivery();
     v1::RolloutTarget {
         cluster: target.name.to_string(),
         wave,
         wave_name: waves.name.to_string(),
         state: target.state.name().to_owned(),
-        reason: target.state.reason(),
+        reason,
         generation: delivery.map_or(0, |delivery| delivery.generation),
         plan_digest: target.plan.to_string(),
         started_at: convert::time(delivery.map(|delivery| delivery.sent_at)),

@@ -6,6 +6,7 @@ use hub_core::{
     digest::Digest,
     fleet::{Cluster, ClusterId, Name},
     platform::{self, Detection},
+    status::Session,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -195,7 +196,7 @@ pub async fn list(app: &App) -> Result<Vec<ClusterOverview>, Error> {
         ClusterOverview {
             state: stored.state,
             detection: stored.cluster.facts.as_ref().map(platform::detect),
-            connected: known.as_ref().is_some_and(|known| known.seen.connected),
+            connected: known.as_ref().is_some_and(|known| known.session == Session::Open),
             last_seen_at: known.and_then(|known| known.last_seen_at),
             cluster: stored.cluster,
         }

@@ -1,10 +1,12 @@
 //! Rollouts: starting one and looking at them. `tasks/rollout` moves them on.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hub_core::{
     config::ConfigVersion,
     fleet::{Cluster, ClusterId, Name},
     plan::{self, Plan, Proposal, Severity},
-    rollout::{Repair, RolloutTarget, Strategy, TargetState},
+    rollout::{Repair, RolloutTarget, SeenCluster, Strategy, TargetState},
 };
 use serde_json::json;
 use sqlx::PgConnection;
@@ -232,7 +234,16 @@ fn started(new: &NewRollout<'_>, number: u64, judged: &[Pinned]) -> Event {
     }
 }
 
-/// One rollout. `rollout.waiting_on()` and `rollout.reason()` say what it waits for or why it failed.
+/// What is known now of the clusters of these rollouts, for the reasons that people read.
+pub async fn seen(app: &App, rollouts: &[StoredRollout]) -> Result<BTreeMap<ClusterId, SeenCluster>, Error> {
+    let targets = rollouts.iter().flat_map(|stored| stored.rollout.targets());
+    let clusters: BTreeSet<ClusterId> = targets.map(|target| target.cluster).collect();
+    let mut tx = app.begin().await?;
+    let known = store::seen::load(&mut tx, &Vec::from_iter(clusters), app.clock.now()).await?;
+    Ok(super::readable(known).into_iter().map(|known| (known.cluster, known.seen)).collect())
+}
+
+/// One rollout. With [`seen`], `rollout.waiting_on()` and `rollout.reason()` say what it waits for or why it failed.
 pub async fn show(app: &App, number: u64) -> Result<StoredRollout, Error> {
     let mut tx = app.begin().await?;
     store::rollouts::find(&mut tx, number).await?.ok_or(Error::RolloutNotFound(number))

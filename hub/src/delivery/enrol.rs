@@ -30,7 +30,7 @@ pub(super) async fn enrol(
     if !VERSIONS.contains(&protocol_version) {
         return Err(other_version(protocol_version));
     }
-    let token = Token::parse(&token).map_err(|_| refused("token.unknown"))?;
+    let token = Token::parse(&token).map_err(|_| refused(Refusal::UNKNOWN))?;
     let key = PublicKey::from_request(&csr)
         .map_err(|error| problem::status(Code::InvalidArgument, "csr.refused", error.to_string(), ""))?;
     let redeemed = clusters::redeem(app, token.id, token.secret_hash(), key.fingerprint()).await;
@@ -50,22 +50,52 @@ pub(super) async fn enrol(
 }
 
 fn not_redeemed(token: &Token, error: &RedeemError) -> Status {
-    let reason = match error {
+    let refusal = match error {
         // Whoever does not know the secret does not learn whether there is such a token.
-        RedeemError::Unknown | RedeemError::WrongSecret => "token.unknown",
-        RedeemError::Used => "token.used",
-        RedeemError::Expired => "token.expired",
-        RedeemError::Revoked => "token.revoked",
+        RedeemError::Unknown | RedeemError::WrongSecret => Refusal::UNKNOWN,
+        // From here on the secret was right.
+        RedeemError::Used => Refusal::USED,
+        RedeemError::Expired => Refusal::EXPIRED,
+        RedeemError::Revoked => Refusal::REVOKED,
         RedeemError::App(error) => return problem::of(error),
     };
-    tracing::warn!(token.id = %token.id, reason, "an enrolment token was refused");
-    refused(reason)
+    tracing::warn!(token.id = %token.id, reason = refusal.reason, why = %error, "an enrolment token was refused");
+    refused(refusal)
 }
 
-/// One text for all: the code tells them apart.
-fn refused(reason: &str) -> Status {
-    let hint = "issue a new one with `meshfleet cluster enrol NAME`";
-    problem::status(Code::Unauthenticated, reason, "the enrolment token is not taken", hint)
+/// What a spoke is told of a token that is not taken.
+#[derive(Clone, Copy)]
+struct Refusal {
+    reason: &'static str,
+    message: &'static str,
+    hint: &'static str,
+}
+
+impl Refusal {
+    const UNKNOWN: Self = Self {
+        reason: "token.unknown",
+        message: "this hub has no enrolment token of this id and secret",
+        hint: "copy the token whole, or issue a new one on this hub with `meshfleet cluster enrol NAME`",
+    };
+    const USED: Self = Self {
+        reason: "token.used",
+        message: "the enrolment token was used already, by another spoke",
+        hint: "issue a new one with `meshfleet cluster enrol NAME`: a token serves once",
+    };
+    const EXPIRED: Self = Self {
+        reason: "token.expired",
+        message: "the time of the enrolment token is over",
+        hint: "issue a new one with `meshfleet cluster enrol NAME`",
+    };
+    const REVOKED: Self = Self {
+        reason: "token.revoked",
+        message: "a newer enrolment token of the same cluster replaced this one",
+        hint: "use the newer one, or issue another with `meshfleet cluster enrol NAME`",
+    };
+}
+
+fn refused(refusal: Refusal) -> Status {
+    problem::status(Code::Unauthenticated, refusal.reason, refusal.message, refusal.hint)
 }
 
 fn other_version(spoke: u32) -> Status {

@@ -3,7 +3,7 @@
 use hub_core::{
     fleet::{ClusterId, Name},
     report::{Fence, ObjectState, Refusal},
-    rollout::{CurrentTarget, SeenCluster, SeenReport},
+    rollout::{CurrentTarget, Presence, SeenCluster, SeenReport},
     status::{DriftSeen, Session},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -110,15 +110,6 @@ fn read(row: &KnownRow, failed: Vec<ObjectState>) -> Result<Known, Error> {
         (Some(_), Some(true)) => Session::Open,
         (Some(last_seen_at), _) => Session::Gone { last_seen_at },
     };
-    let seen = SeenCluster {
-        connected: session == Session::Open,
-        held_by: row.rollout.map(|rollout| place.number("cluster_hold.rollout", rollout)).transpose()?,
-        computed: None,
-        current: current(&place, row)?,
-        fence: fence(&place, row)?,
-        refusal: refusal(&place, row)?,
-        report: report(&place, row, failed)?,
-    };
     let drift = match (row.drift_generation, row.open_items) {
         (Some(generation), Some(open)) => Some(DriftSeen {
             generation: place.number("drift_report.generation", generation)?,
@@ -126,8 +117,29 @@ fn read(row: &KnownRow, failed: Vec<ObjectState>) -> Result<Known, Error> {
         }),
         _ => None,
     };
+    let current = current(&place, row)?;
+    let of_current =
+        drift.filter(|drift| current.is_some_and(|current| current.generation == drift.generation));
+    let seen = SeenCluster {
+        presence: presence(session),
+        held_by: row.rollout.map(|rollout| place.number("cluster_hold.rollout", rollout)).transpose()?,
+        computed: None,
+        current,
+        fence: fence(&place, row)?,
+        refusal: refusal(&place, row)?,
+        report: report(&place, row, failed)?,
+        differences: of_current.map_or(0, |drift| drift.open),
+    };
     let name = place.name("name", &row.name)?;
     Ok(Known { cluster: ClusterId(row.id), name, session, last_seen_at, seen, drift })
+}
+
+fn presence(session: Session) -> Presence {
+    match session {
+        Session::Open => Presence::Here,
+        Session::Never => Presence::Away { since: None },
+        Session::Gone { last_seen_at } => Presence::Away { since: Some(last_seen_at) },
+    }
 }
 
 fn current(place: &Row, row: &KnownRow) -> Result<Option<CurrentTarget>, Error> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hub_core::{
     config::ConfigVersion,
-    fleet::ClusterId,
+    fleet::{ClusterId, Name},
     plan,
     rollout::{self, Computed, Delivery, Rollout, RolloutState, RolloutTarget, Seen, SeenCluster},
     target::Target,
@@ -89,7 +89,7 @@ impl RolloutTask {
         if !store::rollouts::save(&mut tx, &stored.rollout, &after).await? {
             return Ok(());
         }
-        for event in events(&stored.rollout, &after, now) {
+        for event in events((&stored.rollout, &after), (&stored.config, &seen.clusters), now) {
             audit::record(&mut tx, event).await?;
         }
         if after.state != RolloutState::Running {
@@ -210,7 +210,11 @@ async fn retarget(
 }
 
 /// Audit events for what a step changed: retargets, waves, and ends. Progress within a target is a column.
-fn events(before: &Rollout, after: &Rollout, at: Timestamp) -> Vec<Event> {
+fn events(
+    (before, after): (&Rollout, &Rollout),
+    (config, clusters): (&Name, &BTreeMap<ClusterId, SeenCluster>),
+    at: Timestamp,
+) -> Vec<Event> {
     let event = |action, subject, detail| Event { at, actor: Actor::Hub, action, subject, detail };
     let number = after.number;
     let mut events = Vec::new();
@@ -221,8 +225,8 @@ fn events(before: &Rollout, after: &Rollout, at: Timestamp) -> Vec<Event> {
             events.push(event("target.set", subject(), detail));
         }
         if let (None, Some(_)) = (old.state.ended_at(), new.state.ended_at()) {
-            let detail =
-                json!({ "rollout": number, "state": new.state.name(), "reason": new.state.reason() });
+            let reason = new.reason(config, clusters.get(&new.cluster));
+            let detail = json!({ "rollout": number, "state": new.state.name(), "reason": reason });
             events.push(event("rollout.target_ended", subject(), detail));
         }
     }
@@ -238,7 +242,7 @@ fn events(before: &Rollout, after: &Rollout, at: Timestamp) -> Vec<Event> {
             events.push(event(
                 "rollout.failed",
                 subject(),
-                json!({ "wave": wave, "reason": after.reason() }),
+                json!({ "wave": wave, "reason": after.failure() }),
             ));
         }
     }
@@ -266,7 +270,7 @@ fn log(before: &Rollout, after: &Rollout) {
             info!(rollout.id = after.number, "rollout {} succeeded", after.number)
         }
         RolloutState::Failed { .. } => {
-            info!(rollout.id = after.number, reason = after.reason(), "rollout {} failed", after.number);
+            info!(rollout.id = after.number, reason = after.failure(), "rollout {} failed", after.number);
         }
     }
 }

@@ -22,13 +22,14 @@ pub(super) fn facts(facts: &Facts) -> v1::Facts {
         infrastructure: facts.infrastructure.clone().map(infrastructure),
         namespaces: facts.namespaces.iter().map(namespace).collect(),
         kube_dns_labels: facts.kube_dns_labels.clone().into_iter().collect(),
+        landmarks: facts.landmarks.iter().cloned().collect(),
         unread: facts.unread.iter().map(unread).collect(),
     }
 }
 
 fn nodes(kind: &NodeKind, count: u32) -> v1::NodeGroup {
-    let NodeKind { provider, kubelet_version, os_image, labels } = kind.clone();
-    v1::NodeGroup { count, provider, kubelet_version, os_image, labels }
+    let NodeKind { provider, kubelet_version, os_image, labels, annotations } = kind.clone();
+    v1::NodeGroup { count, provider, kubelet_version, os_image, labels, annotations }
 }
 
 fn cluster_version(version: ClusterVersion) -> v1::ClusterVersion {

@@ -6,7 +6,8 @@ use super::*;
 fn nodes_that_look_the_same_are_one_kind() {
     let node = |name: &str, zone: &str| -> Node {
         serde_json::from_value(json!({
-            "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone, OS_LABEL: "rhcos"}},
+            "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone, OS_LABEL: "rhcos"},
+                "annotations": {"k3s.io/hostname": name, "csi.volume.kubernetes.io/nodeid": name}},
             "spec": {"providerID": format!("aws:///{zone}/{name}")},
             "status": {"nodeInfo": {"kubeletVersion": "v1.24.6", "osImage": "x", "architecture": "", "bootID": "",
                 "containerRuntimeVersion": "", "kernelVersion": "", "kubeProxyVersion": "", "machineID": "",
@@ -18,6 +19,38 @@ fn nodes_that_look_the_same_are_one_kind() {
     assert_eq!(one, other);
     assert_eq!(one.provider, "aws");
     assert_eq!(one.labels, ["node.openshift.io/os_id=rhcos", "topology.kubernetes.io/zone"]);
+    assert_eq!(one.annotations, ["k3s.io/hostname"]);
+}
+
+#[test]
+fn a_landmark_is_asked_for_only_where_its_kind_is_served() {
+    let asked = |kinds: &[&str]| -> Vec<String> {
+        let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        LANDMARKS.iter().filter(|landmark| landmark.may_exist(&kinds)).map(ToString::to_string).collect()
+    };
+    let everywhere = [
+        "ConfigMap kube-system/aws-auth",
+        "ConfigMap kube-system/eks-certificates-controller",
+        "admissionregistration.k8s.io/ValidatingWebhookConfiguration sre-scc-validation",
+    ];
+    assert_eq!(asked(&[]), everywhere);
+    assert_eq!(asked(&["operator.tigera.io/Istio"])[3..], ["operator.tigera.io/Istio default"]);
+}
+
+/// An object that the spoke looks for and may not get would stay unread for ever.
+#[test]
+fn every_landmark_may_be_read() {
+    for landmark in &LANDMARKS {
+        let (group, _, _, plural) = landmark.kind;
+        let names = |line: &str| line.contains(landmark.name);
+        let rule = crate::deploy::RBAC.split("- apiGroups:").find(|rule| {
+            rule.trim_start().starts_with(&format!("[{}]", if group.is_empty() { "\"\"" } else { group }))
+                && rule.contains(&format!("resources: [{plural}]"))
+                && rule.lines().filter(|line| line.contains("resourceNames")).any(names)
+                && rule.contains("verbs: [get]")
+        });
+        assert!(rule.is_some(), "{landmark}");
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub use key::{client_config, generate_key};
 pub use pin::{Pin, PinnedVerifier};
 pub use token::{InvalidToken, Token};
 
+use std::{fmt, path::PathBuf};
+
 use crate::{
     cluster,
     secrets::{Data, Secrets, Stored, Version},
@@ -35,15 +37,27 @@ pub enum Error {
     Corrupt,
     /// There is no identity yet, and nothing to get one with.
     #[error(
-        "this cluster is not enrolled: give a token with --token-file or MESHFLEET_TOKEN (meshfleet cluster enrol NAME prints one)"
+        "there is no token: give one with --token-file or MESHFLEET_TOKEN (meshfleet cluster enrol NAME prints one)"
     )]
     NoToken,
     /// The token's file cannot be read.
-    #[error("cannot read the token's file")]
-    TokenFile(#[source] std::io::Error),
+    #[error("cannot read the token's file {}", file.display())]
+    TokenFile {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The token is none.
-    #[error("the enrolment token cannot be used")]
-    Token(#[from] InvalidToken),
+    #[error("the enrolment token in {place} cannot be used")]
+    Token {
+        /// Where it stands.
+        place: String,
+        /// Why not.
+        #[source]
+        source: InvalidToken,
+    },
     /// A key or certificate cannot be made or read.
     #[error("cannot use the key or certificate: {0}")]
     Key(String),
@@ -56,12 +70,53 @@ pub enum Error {
         #[source]
         source: tonic::transport::Error,
     },
+    /// What answers is not the hub that the token was issued by.
+    #[error(
+        "what answers at {hub} is not the hub that issued the token: its CA is not the one that the token pins; \
+         correct --hub, or use a token of that hub (meshfleet cluster enrol NAME prints one)"
+    )]
+    OtherHub {
+        /// Its address.
+        hub: String,
+        /// What TLS says.
+        #[source]
+        source: tonic::transport::Error,
+    },
     /// The hub refused.
-    #[error("the hub refused the enrolment: {0}")]
-    Refused(String),
+    #[error("the hub at {hub} refused the enrolment: {refusal}")]
+    Refused {
+        /// Its address.
+        hub: String,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The hub's answer does not fit what was asked.
     #[error("the hub's answer cannot be used: {0}")]
     Answer(&'static str),
+}
+
+/// What a hub says when it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// A stable code, for example `token.expired`; empty if the hub gave none.
+    pub reason: String,
+    /// What happened.
+    pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.reason.is_empty() {
+            write!(f, " ({})", self.reason)?;
+        }
+        if !self.hint.is_empty() {
+            write!(f, "; {}", self.hint)?;
+        }
+        Ok(())
+    }
 }
 
 /// Who this spoke is.
@@ -79,8 +134,8 @@ pub struct Identity {
     key: String,
 }
 
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("cluster_id", &self.cluster_id).finish_non_exhaustive()
     }
 }
@@ -108,8 +163,8 @@ pub struct PendingKey {
     version: Version,
 }
 
-impl std::fmt::Debug for PendingKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for PendingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingKey").finish_non_exhaustive()
     }
 }

@@ -13,6 +13,9 @@ pub struct Token {
 /// A text that is no token. It does not say which text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidToken {
+    /// Nothing is there.
+    #[error("it is empty: put a token there (meshfleet cluster enrol NAME prints one)")]
+    Empty,
     /// Not of the form of a token.
     #[error("it is not of the form mf1.ID.SECRET.PIN: copy it whole")]
     Form,
@@ -28,6 +31,9 @@ impl Token {
     /// If the text is none.
     pub fn read(text: &str) -> Result<Self, InvalidToken> {
         let text = text.trim();
+        if text.is_empty() {
+            return Err(InvalidToken::Empty);
+        }
         let parts: Vec<&str> = text.split('.').collect();
         let [version, id, secret, pin] = parts[..] else { return Err(InvalidToken::Form) };
         if version != "mf1" {
@@ -65,7 +71,8 @@ mod tests {
         let (id, secret, pin) = ("0".repeat(32), "a".repeat(43), "f".repeat(64));
         assert!(Token::read(&format!(" mf1.{id}.{secret}.{pin}\n")).is_ok());
         assert_eq!(Token::read(&format!("mf2.{id}.{secret}.{pin}")).unwrap_err(), InvalidToken::Version);
-        let broken = ["", "mf1", &format!("mf1.{id}.{secret}"), &format!("mf1.{id}.{secret}.{}", &pin[1..])];
+        assert_eq!(Token::read(" \n").unwrap_err(), InvalidToken::Empty);
+        let broken = ["mf1", &format!("mf1.{id}.{secret}"), &format!("mf1.{id}.{secret}.{}", &pin[1..])];
         for text in broken {
             assert_eq!(Token::read(text).unwrap_err(), InvalidToken::Form, "{text}");
         }

@@ -24,6 +24,9 @@ use crate::{
 /// How long a watch that failed waits at most before it begins anew: what it watches is unseen until then.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// How long an API server that asks to be asked again later is believed to need no attention.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Where a watch looks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -105,6 +108,11 @@ fn plainly(error: watcher::Error) -> cluster::Error {
     }
 }
 
+/// Whether somebody may want to know why a watch failed. What passes by itself is told only if it does not.
+fn is_noteworthy(error: Option<&cluster::Error>, unseen_for: Duration) -> bool {
+    unseen_for >= PATIENCE || !error.is_some_and(cluster::Error::is_not_ready)
+}
+
 /// One watch.
 struct Watch {
     cluster: Cluster,
@@ -118,16 +126,21 @@ impl Watch {
     async fn run(self) {
         let mut backoff = Backoff::new(Duration::from_millis(500), LONGEST_PAUSE);
         let mut said = String::new();
+        let mut unseen_since = None;
         loop {
             let began = Instant::now();
-            let why = self.follow().await;
+            let error = self.follow().await;
             if began.elapsed() > LONGEST_PAUSE {
                 backoff.reset();
                 said.clear();
+                unseen_since = None;
             }
+            let unseen_for = unseen_since.get_or_insert_with(Instant::now).elapsed();
+            let why =
+                error.as_ref().map_or_else(|| "the watch ended".to_owned(), |error| crate::chain(error));
             self.live.lost_sight(self.names.values(), &format!("cannot be observed: {why}"));
-            if why == said {
-                tracing::debug!(kind = %self.place.kind.kind, reason = %why, "still cannot watch");
+            if why == said || !is_noteworthy(error.as_ref(), unseen_for) {
+                tracing::debug!(kind = %self.place.kind.kind, reason = %why, "cannot watch for now");
             } else {
                 tracing::warn!(kind = %self.place.kind.kind, namespace = %self.place.namespace, reason = %why, "cannot watch");
                 said = why;
@@ -136,22 +149,22 @@ impl Watch {
         }
     }
 
-    /// Follows a watch until it fails, and says why.
-    async fn follow(&self) -> String {
+    /// Follows a watch until it fails, and says why; none if it only ended.
+    async fn follow(&self) -> Option<cluster::Error> {
         let api = match self.cluster.api(&self.place.kind, &self.place.namespace).await {
             Ok(api) => api,
-            Err(error) => return crate::chain(&error),
+            Err(error) => return Some(error),
         };
         let mut events = watcher(api, self.selection()).boxed();
         let mut listed = BTreeSet::new();
         loop {
             match events.try_next().await {
                 Ok(Some(event)) => self.take(event, &mut listed),
-                Ok(None) => return "the watch ended".to_owned(),
+                Ok(None) => return None,
                 Err(error) => {
                     // The kind's definition may have been removed or replaced.
                     self.cluster.forget(&self.place.kind);
-                    return crate::chain(&plainly(error));
+                    return Some(plainly(error));
                 }
             }
         }
@@ -199,5 +212,26 @@ impl Watch {
         let mut object = serde_json::to_value(object).ok()?;
         object["kind"] = self.place.kind.kind.clone().into();
         Some((key, object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn an_api_server_that_is_not_ready_is_noteworthy_only_after_a_while() {
+        let refused = |code| {
+            let mut status = Status::failure("storage is (re)initializing", "TooManyRequests");
+            status.code = code;
+            cluster::Error::Refused(Box::new(status))
+        };
+        let (soon, late) = (Duration::from_secs(1), PATIENCE);
+        assert!(!is_noteworthy(Some(&refused(429)), soon));
+        assert!(is_noteworthy(Some(&refused(429)), late));
+        assert!(is_noteworthy(Some(&refused(403)), soon));
+        assert!(is_noteworthy(None, soon));
     }
 }

@@ -1,6 +1,6 @@
 //! Rollouts from start to end, over the real tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use hub::{
@@ -105,6 +105,15 @@ async fn a_plan_that_runs_already_is_not_sent_again_unless_drift_is_to_be_overwr
     assert_eq!(spoke.awaits(1).await?.0, first);
 
     reports::save_drift(&bench.app, spoke.id, 1, &[item("payments", "1")]).await?;
+    let respectful = bench.rollout(None, RESPECT).await?;
+    let ended = bench.until_ended(respectful).await?;
+    let seen = hub::app::rollouts::seen(&bench.app, std::slice::from_ref(&ended)).await?;
+    let reason = ended.rollout.waves[0].targets[0].reason(&ended.config, seen.get(&spoke.id));
+    assert_eq!(
+        reason,
+        "the cluster ran this plan already, and 1 difference remains: put it right with `meshfleet rollout start payments --overwrite-drift`"
+    );
+
     let repair = bench.rollout(None, DriftChoice::Overwrite).await?;
     let target = spoke.obey(2).await?;
     bench.until_ended(repair).await?;
@@ -192,7 +201,7 @@ async fn a_failure_stops_the_next_wave_and_says_why() -> Result<()> {
     first.report(&target, Phase::Failed).await?;
     let ended = bench.until_ended(number).await?;
     assert!(matches!(ended.rollout.state, RolloutState::Failed { wave: 1, .. }));
-    assert_eq!(ended.rollout.reason(), "eu-1: it cannot be applied: as the test says");
+    assert_eq!(ended.rollout.failure(), "eu-1: it cannot be applied: as the test says");
     assert_eq!(states(&ended), ["Failed", "Pending"]);
     assert_eq!(second.target().await?, None);
     bench.stop().await;
@@ -209,7 +218,7 @@ async fn a_refusal_ends_a_target_with_its_code() -> Result<()> {
     let refusal = Refusal { generation: 1, code: RefusalCode::Floor, message: "too large".to_owned() };
     reports::refused(&bench.app, spoke.id, &refusal).await?;
     let ended = bench.until_ended(number).await?;
-    assert_eq!(ended.rollout.reason(), "eu-1: the spoke refused it (Floor): too large");
+    assert_eq!(ended.rollout.failure(), "eu-1: the spoke refused it (Floor): too large");
     bench.stop().await;
     Ok(())
 }
@@ -224,7 +233,7 @@ async fn a_deadline_that_passes_is_a_failure() -> Result<()> {
     spoke.awaits(1).await?;
     bench.clock.advance(59);
     let waiting = bench.until(number, "a target sent", |stored| states(stored) == ["Sent"]).await?;
-    assert_eq!(waiting.rollout.waiting_on().len(), 1);
+    assert_eq!(waiting.rollout.waiting_on(&BTreeMap::new()).len(), 1);
     bench.clock.advance(2);
     let ended = bench.until_ended(number).await?;
     assert_eq!(states(&ended), ["TimedOut"]);

@@ -21,6 +21,10 @@ pub struct Facts {
     pub namespaces: Vec<NamespaceFacts>,
     /// Labels of the Service kube-system/kube-dns.
     pub kube_dns_labels: BTreeMap<String, String>,
+    /// Which of the well-known objects that a spoke looks for exist, as `group/Kind namespace/name`; sorted. No plan
+    /// makes any of them.
+    #[serde(default)]
+    pub landmarks: Vec<String>,
     /// What could not be read.
     pub unread: Vec<UnreadFact>,
 }
@@ -30,6 +34,12 @@ impl Facts {
     #[must_use]
     pub fn serves(&self, kind: &str) -> bool {
         self.kinds.iter().any(|served| served == kind)
+    }
+
+    /// Whether a well-known object exists, given as `group/Kind namespace/name`.
+    #[must_use]
+    pub fn has(&self, landmark: &str) -> bool {
+        self.landmarks.iter().any(|seen| seen == landmark)
     }
 }
 
@@ -46,6 +56,9 @@ pub struct NodeGroup {
     pub os_image: String,
     /// Keys of the labels, sorted; `node.openshift.io/os_id` with its value, as `key=value`.
     pub labels: Vec<String>,
+    /// Keys of the annotations that name a distribution, sorted.
+    #[serde(default)]
+    pub annotations: Vec<String>,
 }
 
 /// OpenShift's version, from ClusterVersion.
@@ -84,4 +97,18 @@ pub struct UnreadFact {
     pub fact: String,
     /// Why.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_an_older_spoke_still_read() {
+        let stored = r#"{"kubernetes_version":"v1.31.1","kinds":[],"nodes":[{"count":1,"provider":"aws",
+            "kubelet_version":"","os_image":"","labels":[]}],"cluster_version":null,"infrastructure":null,
+            "namespaces":[],"kube_dns_labels":{},"unread":[]}"#;
+        let facts: Facts = serde_json::from_str(stored).unwrap();
+        assert!(facts.landmarks.is_empty() && facts.nodes[0].annotations.is_empty());
+    }
 }

@@ -78,6 +78,7 @@ fn nodes(provider: &str, kubelet_version: &str, labels: &[&str]) -> NodeGroup {
         kubelet_version: kubelet_version.to_owned(),
         os_image: String::new(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        annotations: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Platform, PlatformName, all, of};
+use super::{Platform, PlatformName, Sign, Strength, all, of};
 use crate::{
     fleet::Facts,
     plan::{Finding, Severity},
@@ -17,8 +17,16 @@ pub struct Detection {
     pub detail: String,
     /// What was seen, for people.
     pub signals: Vec<String>,
-    /// How signs contradict each other.
+    /// How signs contradict each other, or why they decide nothing.
     pub conflict: Option<String>,
+    /// What it may be declared to be without contradicting the facts.
+    pub possible: Vec<PlatformName>,
+}
+
+/// What speaks for a platform.
+struct Claim {
+    platform: &'static dyn Platform,
+    signs: Vec<Sign>,
 }
 
 /// Detects the platform.
@@ -28,72 +36,119 @@ pub struct Detection {
 /// that nodes stand in, so OpenShift on a cloud is not taken for that cloud's Kubernetes.
 #[must_use]
 pub fn detect(facts: &Facts) -> Detection {
-    let spoken: Vec<(&dyn Platform, Vec<String>)> = all()
+    let claims: Vec<Claim> = all()
         .iter()
-        .map(|platform| (*platform, platform.recognise(facts)))
-        .filter(|(_, signals)| !signals.is_empty())
+        .map(|platform| Claim { platform: *platform, signs: platform.recognise(facts) })
+        .filter(|claim| !claim.signs.is_empty())
         .collect();
-    let names: Vec<PlatformName> = spoken.iter().map(|(platform, _)| platform.name()).collect();
-    let claims: Vec<&(&dyn Platform, Vec<String>)> =
-        spoken.iter().filter(|(platform, _)| !names.iter().any(|name| yields_to(*platform, *name))).collect();
-    let signals = spoken.iter().flat_map(|(_, signals)| signals.clone()).collect();
-    let [(platform, _)] = claims[..] else { return undecided(&claims, signals) };
-    if let Some(contradiction) = platform.contradicted_by(facts) {
-        return conflicting(signals, format!("signs of {}, but {contradiction}", platform.name()));
+    let signals =
+        claims.iter().flat_map(|claim| &claim.signs).map(|sign| sign.words.clone()).collect::<Vec<_>>();
+    let strongest = claims.iter().map(Claim::strength).max();
+    let heard: Vec<&Claim> = claims
+        .iter()
+        .filter(|claim| strongest == Some(strength_in_kind(claim, &claims)))
+        .filter(|claim| !claims.iter().any(|other| other.platform.kind_of() == Some(claim.platform.name())))
+        .collect();
+    let possible = |among: &dyn Fn(PlatformName) -> bool| -> Vec<PlatformName> {
+        let fits = |name: &PlatformName| among(*name) && of(*name).contradicted_by(facts).is_none();
+        PlatformName::ALL.into_iter().filter(fits).collect()
+    };
+    let undecided = |conflict: String, possible| Detection {
+        platform: None,
+        detail: format!("unknown: {conflict}"),
+        signals: signals.clone(),
+        conflict: Some(conflict),
+        possible,
+    };
+    let [claim] = heard[..] else {
+        if heard.is_empty() {
+            let detail = "unknown: no sign of any platform".to_owned();
+            return Detection {
+                platform: None,
+                detail,
+                signals,
+                conflict: None,
+                possible: possible(&|_| true),
+            };
+        }
+        let told: Vec<String> = heard.iter().map(|claim| claim.told()).collect();
+        let conflict = format!("signs of more than one platform: {}", told.join(", "));
+        let among = |name| heard.iter().any(|claim| akin(claim.platform.name(), name));
+        return undecided(conflict, possible(&among));
+    };
+    let name = claim.platform.name();
+    if let Some(contradiction) = claim.platform.contradicted_by(facts) {
+        return undecided(format!("signs of {name}, but {contradiction}"), possible(&|_| true));
     }
-    Detection { platform: Some(platform.name()), detail: platform.detail(facts), signals, conflict: None }
+    if strongest == Some(Strength::Hint) {
+        let conflict = format!("signs that are found elsewhere too: {}", claim.told());
+        return undecided(conflict, possible(&|_| true));
+    }
+    let possible = possible(&|other| akin(name, other));
+    Detection {
+        platform: Some(name),
+        detail: claim.platform.detail(facts),
+        signals,
+        conflict: None,
+        possible,
+    }
 }
 
-/// The declared platform must be the detected one, or one may be a kind of the other. Where nothing is declared, one
-/// must have been detected.
+impl Claim {
+    fn strength(&self) -> Strength {
+        self.signs.iter().map(|sign| sign.strength).max().unwrap_or(Strength::Absence)
+    }
+
+    fn told(&self) -> String {
+        let words: Vec<&str> = self.signs.iter().map(|sign| sign.words.as_str()).collect();
+        format!("{} ({})", self.platform.name(), words.join("; "))
+    }
+}
+
+/// A kind of another platform is as sure as the other: its own signs only tell the kind.
+fn strength_in_kind(claim: &Claim, claims: &[Claim]) -> Strength {
+    let kind = claim.platform.kind_of();
+    let parent = claims.iter().find(|other| Some(other.platform.name()) == kind).map(Claim::strength);
+    parent.map_or(claim.strength(), |parent| parent.max(claim.strength()))
+}
+
+/// Whether they are the same, or one is a kind of the other.
+fn akin(one: PlatformName, other: PlatformName) -> bool {
+    one == other || of(one).kind_of() == Some(other) || of(other).kind_of() == Some(one)
+}
+
+/// The declared platform must be one that the facts allow: the detected one, one of its kind, or, where none was detected,
+/// any that nothing speaks against. Where nothing is declared, one must have been detected.
 #[must_use]
 pub fn check_declared(declared: Option<PlatformName>, detection: &Detection) -> Option<Finding> {
     match (declared, detection.platform) {
-        (None, Some(_)) | (Some(_), None) => None,
-        (Some(declared), Some(detected)) => contradiction(declared, detected, detection),
+        (None, Some(_)) => None,
         (None, None) => Some(unknown(detection)),
+        (Some(declared), _) if detection.possible.contains(&declared) => None,
+        (Some(declared), detected) => Some(contradiction(declared, detected, detection)),
     }
 }
 
-/// Whether a claim gives way to another: what is a kind of it, and anything at all where it is the last resort.
-fn yields_to(platform: &dyn Platform, other: PlatformName) -> bool {
-    let name = platform.name();
-    name != other && (name == PlatformName::Generic || of(other).kind_of() == Some(name))
-}
-
-fn undecided(claims: &[&(&dyn Platform, Vec<String>)], signals: Vec<String>) -> Detection {
-    if claims.is_empty() {
-        let detail = "unknown: no sign of any platform".to_owned();
-        return Detection { platform: None, detail, signals, conflict: None };
-    }
-    let told: Vec<String> = claims
-        .iter()
-        .map(|(platform, signals)| format!("{} ({})", platform.name(), signals.join("; ")))
-        .collect();
-    conflicting(signals, format!("signs of more than one platform: {}", told.join(", ")))
-}
-
-fn conflicting(signals: Vec<String>, conflict: String) -> Detection {
-    Detection { platform: None, detail: format!("unknown: {conflict}"), signals, conflict: Some(conflict) }
-}
-
-fn contradiction(declared: PlatformName, detected: PlatformName, detection: &Detection) -> Option<Finding> {
-    let akin = of(declared).kind_of() == Some(detected) || of(detected).kind_of() == Some(declared);
-    if declared == detected || akin {
-        return None;
-    }
-    Some(Finding {
-        rule: "platform.contradiction".to_owned(),
-        severity: Severity::Blocks,
-        message: format!(
-            "declared to be {declared}, but it shows itself as {detected}, {}: {}",
-            detection.detail,
-            detection.signals.join("; ")
+fn contradiction(declared: PlatformName, detected: Option<PlatformName>, detection: &Detection) -> Finding {
+    let Detection { detail, signals, conflict, possible, .. } = detection;
+    let seen = signals.join("; ");
+    let (message, hint) = match detected {
+        Some(detected) => (
+            format!("declared to be {declared}, but it shows itself as {detected}, {detail}: {seen}"),
+            format!(
+                "set spec.platform of its Cluster document to {detected}, or remove it and let it be detected"
+            ),
         ),
-        hint: format!(
-            "set spec.platform of its Cluster document to {detected}, or remove it and let it be detected"
-        ),
-    })
+        None => {
+            let why = conflict.as_deref().unwrap_or(detail);
+            let names: Vec<&str> = possible.iter().map(|name| name.as_str()).collect();
+            (
+                format!("declared to be {declared}, which the facts exclude: {why}"),
+                format!("set spec.platform of its Cluster document to one of {}", names.join(", ")),
+            )
+        }
+    };
+    Finding { rule: "platform.contradiction".to_owned(), severity: Severity::Blocks, message, hint }
 }
 
 fn unknown(detection: &Detection) -> Finding {
@@ -109,6 +164,6 @@ fn unknown(detection: &Detection) -> Finding {
         hint:
             "let its spoke read nodes and API groups, or set spec.platform of its Cluster document to one of "
                 .to_owned()
-                + &PlatformName::ALL.map(PlatformName::as_str).join(", "),
+                + &detection.possible.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "),
     }
 }

@@ -11,6 +11,17 @@ pub(super) fn labelled_nodes(facts: &Facts, prefix: &str) -> Option<String> {
         .map(|count| format!("{count} carry labels {prefix}*"))
 }
 
+/// How many nodes carry exactly this label, in words; none if no node does.
+pub(super) fn nodes_with_label(facts: &Facts, key: &str) -> Option<String> {
+    counted(facts, |group| group.labels.iter().any(|label| label == key))
+        .map(|count| format!("{count} carry label {key}"))
+}
+
+/// Whether a well-known object exists, given as `group/Kind namespace/name`, in words.
+pub(super) fn landmark(facts: &Facts, landmark: &str) -> Option<String> {
+    facts.has(landmark).then(|| format!("there is {landmark}"))
+}
+
 /// How many nodes run a kubelet whose version holds `mark`, in words; none if no node does.
 pub(super) fn marked_kubelets(facts: &Facts, mark: &str) -> Option<String> {
     counted(facts, |group| group.kubelet_version.contains(mark))
@@ -26,9 +37,19 @@ pub(super) fn marked_api_server(facts: &Facts, mark: &str) -> Option<String> {
 /// Says so if nodes have a providerID and not one has that of `cloud`: a distribution of the provider's, outside of the
 /// provider's cloud. Some nodes elsewhere are no contradiction: providers take foreign machines into a cluster.
 pub(super) fn foreign_nodes(facts: &Facts, cloud: &str) -> Option<String> {
-    let known: Vec<&NodeGroup> = facts.nodes.iter().filter(|group| !group.provider.is_empty()).collect();
-    let foreign = known.first().filter(|_| known.iter().all(|group| group.provider != cloud))?;
-    Some(format!("no node has a providerID of {cloud}, and some have one of {}", foreign.provider))
+    let foreign = facts.nodes.iter().find(|group| !group.provider.is_empty())?;
+    (!stands_in(facts, cloud))
+        .then(|| format!("no node has a providerID of {cloud}, and some have one of {}", foreign.provider))
+}
+
+/// Whether a node has a providerID of this cloud.
+pub(super) fn stands_in(facts: &Facts, cloud: &str) -> bool {
+    facts.nodes.iter().any(|group| group.provider == cloud)
+}
+
+/// Whether all kinds that the cluster serves could be read. A cluster that serves none of its own says nothing.
+pub(super) fn kinds_are_known(facts: &Facts) -> bool {
+    !facts.kinds.is_empty() && unread(facts, "kinds").is_none()
 }
 
 /// Whether a kind of a group is served, in words.

@@ -7,6 +7,8 @@ mod name;
 
 mod detect;
 mod evidence;
+mod foreign;
+mod sign;
 
 mod aks;
 mod eks;
@@ -19,7 +21,9 @@ mod rosa;
 mod tests;
 
 pub use detect::{Detection, check_declared, detect};
+pub use foreign::foreign_mesh;
 pub use name::{PlatformName, UnknownPlatform};
+pub use sign::{Sign, Strength};
 
 use crate::{
     catalog::MinorVersion,
@@ -32,10 +36,10 @@ pub trait Platform: Sync {
     /// Its name.
     fn name(&self) -> PlatformName;
 
-    /// What in the facts speaks for it, each in words for people. Nothing speaks for it if empty.
-    fn recognise(&self, facts: &Facts) -> Vec<String>;
+    /// What in the facts speaks for it. Nothing speaks for it if empty.
+    fn recognise(&self, facts: &Facts) -> Vec<Sign>;
 
-    /// What in the facts cannot be true of it, asked only if something speaks for it.
+    /// What in the facts cannot be true of it, in words for people.
     fn contradicted_by(&self, _facts: &Facts) -> Option<String> {
         None
     }

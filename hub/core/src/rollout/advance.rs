@@ -40,7 +40,7 @@ pub fn advance(rollout: &Rollout, seen: &Seen, now: Timestamp) -> Step {
         }
         rollout.state = outcome(&rollout, now);
     }
-    let waiting_on = rollout.waiting_on();
+    let waiting_on = rollout.waiting_on(&seen.clusters);
     Step { rollout, retarget, waiting_on }
 }
 
@@ -89,7 +89,7 @@ impl Look<'_> {
 
     /// A cluster of which nothing is known stays as far as it was, and its time runs on.
     fn in_flight(&self, delivery: Delivery, stage: Stage, cluster: Option<&SeenCluster>) -> TargetState {
-        let Some(cluster) = cluster else { return self.unfinished(delivery, stage, None) };
+        let Some(cluster) = cluster else { return self.unfinished(delivery, stage, String::new()) };
         let report = cluster.report_of(delivery.generation, delivery.target);
         if report.is_some_and(SeenReport::is_success) {
             return TargetState::Succeeded { at: self.now, delivery: Some(delivery) };
@@ -106,13 +106,17 @@ impl Look<'_> {
                 code: refusal.code,
                 message: refusal.message.clone(),
             },
-            None => self.unfinished(delivery, reached(report, accepted), report),
+            None => {
+                let said = report.map(|report| report.message.clone()).unwrap_or_default();
+                // What a spoke said before it went away is no longer why nothing comes of it.
+                let message = cluster.presence.away().map_or(said, |away| format!("its spoke {away}"));
+                self.unfinished(delivery, reached(report, accepted), message)
+            }
         }
     }
 
-    fn unfinished(&self, delivery: Delivery, stage: Stage, report: Option<&SeenReport>) -> TargetState {
+    fn unfinished(&self, delivery: Delivery, stage: Stage, message: String) -> TargetState {
         if self.is_over(delivery.sent_at) {
-            let message = report.map(|report| report.message.clone()).unwrap_or_default();
             return TargetState::TimedOut { at: self.now, delivery: Some(delivery), during: stage, message };
         }
         match stage {

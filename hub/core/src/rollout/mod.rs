@@ -10,7 +10,7 @@ mod strategy;
 mod target;
 
 pub use advance::{Step, advance};
-pub use seen::{Computed, CurrentTarget, Seen, SeenCluster, SeenReport};
+pub use seen::{Computed, CurrentTarget, Presence, Seen, SeenCluster, SeenReport};
 pub use state::{Rollout, RolloutState, RolloutWave, Wait, WaitingOn};
 pub use strategy::{InNoWave, Strategy, Wave};
 pub use target::{

@@ -24,8 +24,8 @@ pub struct Seen {
 /// What was seen of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenCluster {
-    /// Whether its spoke is attached.
-    pub connected: bool,
+    /// Where its spoke is.
+    pub presence: Presence,
     /// The rollout that holds it.
     pub held_by: Option<u64>,
     /// Its plan as it would be made now; none if nobody computed it, which is done only for targets about to start.
@@ -38,6 +38,20 @@ pub struct SeenCluster {
     pub refusal: Option<Refusal>,
     /// What its spoke last reported.
     pub report: Option<SeenReport>,
+    /// How many differences from its present target its spoke saw last.
+    pub differences: u64,
+}
+
+/// Where a spoke is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is attached.
+    Here,
+    /// It is not.
+    Away {
+        /// When it was heard last; none if it never was.
+        since: Option<Timestamp>,
+    },
 }
 
 /// A plan as it would be made now, from the pinned config version and the present facts.
@@ -100,7 +114,7 @@ impl SeenCluster {
         if self.spoke_is_ahead() {
             return Some(Blocker::SpokeAhead);
         }
-        (!self.connected).then_some(Blocker::Offline)
+        (self.presence != Presence::Here).then_some(Blocker::Offline)
     }
 
     /// Whether the spoke accepted exactly this target.
@@ -113,6 +127,18 @@ impl SeenCluster {
     #[must_use]
     pub fn report_of(&self, generation: u64, target: Digest) -> Option<&SeenReport> {
         self.report.as_ref().filter(|report| report.generation == generation && report.target == target)
+    }
+}
+
+impl Presence {
+    /// That a spoke is away, in words to be put behind "its spoke"; none if it is not.
+    #[must_use]
+    pub fn away(self) -> Option<String> {
+        match self {
+            Self::Here => None,
+            Self::Away { since: None } => Some("was never attached".to_owned()),
+            Self::Away { since: Some(since) } => Some(format!("has been away since {since:.0}")),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The rollout as a whole: its waves, how far it is, and what it waits for.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Blocker, Delivery, IllegalTransition, RolloutTarget, TargetState};
+use super::{Blocker, Delivery, IllegalTransition, Presence, RolloutTarget, SeenCluster, TargetState};
 use crate::fleet::{ClusterId, Name};
 
 /// A rollout.
@@ -55,6 +55,8 @@ pub struct WaitingOn {
     pub cluster: Name,
     /// What.
     pub what: Wait,
+    /// Where its spoke is: nothing comes of one that is away.
+    pub presence: Presence,
     /// When the waiting ends in failure.
     pub until: Timestamp,
 }
@@ -97,13 +99,17 @@ impl Rollout {
         self.targets().any(|target| target.state.is_failure())
     }
 
-    /// What it waits for, by cluster; nothing once it has come to its end.
+    /// What it waits for, by cluster, with where the spokes are now; nothing once it has come to its end.
     #[must_use]
-    pub fn waiting_on(&self) -> Vec<WaitingOn> {
+    pub fn waiting_on(&self, seen: &BTreeMap<ClusterId, SeenCluster>) -> Vec<WaitingOn> {
         if self.state != RolloutState::Running {
             return Vec::new();
         }
-        self.targets().filter_map(|target| target.waiting_on(self.deadline_s)).collect()
+        let presence = |target: &RolloutTarget| {
+            seen.get(&target.cluster).map_or(Presence::Away { since: None }, |cluster| cluster.presence)
+        };
+        let targets = self.targets();
+        targets.filter_map(|target| target.waiting_on(self.deadline_s, presence(target))).collect()
     }
 
     /// Notes that the cluster was given its target.
@@ -116,23 +122,49 @@ impl Rollout {
         Ok(self)
     }
 
-    /// In one sentence: what it waits for, or why it failed. Empty if it succeeded.
+    /// Why it failed or is about to, in one sentence; empty if it did not.
     #[must_use]
-    pub fn reason(&self) -> String {
+    pub fn failure(&self) -> String {
         let failures = self.targets().filter(|target| target.state.is_failure());
         let failures: Vec<String> =
             failures.map(|target| format!("{}: {}", target.name, target.state.reason())).collect();
-        if !failures.is_empty() {
-            return failures.join("; ");
+        failures.join("; ")
+    }
+
+    /// In one sentence: what it waits for, or why it failed. Empty if it succeeded.
+    #[must_use]
+    pub fn reason(&self, seen: &BTreeMap<ClusterId, SeenCluster>) -> String {
+        let failure = self.failure();
+        if !failure.is_empty() {
+            return failure;
         }
-        self.waiting_on().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        self.waiting_on(seen).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 }
 
 impl RolloutTarget {
-    fn waiting_on(&self, deadline_s: u32) -> Option<WaitingOn> {
+    /// Why it is as it is, in one sentence, with what is known of its cluster now; empty where the state says it all.
+    #[must_use]
+    pub fn reason(&self, config: &Name, seen: Option<&SeenCluster>) -> String {
+        let reason = self.state.reason();
+        let left = seen.map_or(0, |cluster| cluster.differences);
+        match self.state {
+            TargetState::Succeeded { delivery: None, .. } if left > 0 => {
+                let (differences, them) = match left {
+                    1 => ("difference remains", "it"),
+                    _ => ("differences remain", "them"),
+                };
+                let command = format!("meshfleet rollout start {config} --overwrite-drift");
+                format!("{reason}, and {left} {differences}: put {them} right with `{command}`")
+            }
+            _ => reason,
+        }
+    }
+
+    fn waiting_on(&self, deadline_s: u32, presence: Presence) -> Option<WaitingOn> {
         let wait = |what, since| {
-            Some(WaitingOn { cluster: self.name.clone(), what, until: deadline(since, deadline_s) })
+            let until = deadline(since, deadline_s);
+            Some(WaitingOn { cluster: self.name.clone(), what, presence, until })
         };
         match &self.state {
             TargetState::Blocked { by, since } => wait(Wait::Unblocking(*by), *since),
@@ -158,12 +190,18 @@ pub(super) fn deadline(since: Timestamp, deadline_s: u32) -> Timestamp {
 impl fmt::Display for WaitingOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.cluster)?;
-        match self.what {
-            Wait::Unblocking(by) => by.fmt(f)?,
-            Wait::Acceptance => f.write_str("its spoke has not accepted the target yet")?,
-            Wait::Apply => f.write_str("objects are being written")?,
-            Wait::Health => f.write_str("it is not healthy yet")?,
+        match (self.what, self.presence.away()) {
+            (Wait::Unblocking(Blocker::Offline), Some(away)) => write!(f, "its spoke {away}")?,
+            (Wait::Unblocking(by), _) => by.fmt(f)?,
+            (Wait::Acceptance, None) => f.write_str("its spoke has not accepted the target yet")?,
+            (Wait::Acceptance, Some(away)) => write!(f, "its spoke has not accepted the target, and {away}")?,
+            (Wait::Apply, None) => f.write_str("objects are being written")?,
+            (Wait::Apply, Some(away)) => {
+                write!(f, "not all objects were written when last heard: its spoke {away}")?
+            }
+            (Wait::Health, None) => f.write_str("it is not healthy yet")?,
+            (Wait::Health, Some(away)) => write!(f, "it was not healthy when last heard: its spoke {away}")?,
         }
-        write!(f, " (until {})", self.until)
+        write!(f, " (until {:.0})", self.until)
     }
 }

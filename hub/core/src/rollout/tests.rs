@@ -21,6 +21,8 @@ use crate::{
 
 const DEADLINE_S: u32 = 100;
 
+const AWAY: Presence = Presence::Away { since: Some(Timestamp::UNIX_EPOCH) };
+
 fn at(second: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
 }
@@ -61,13 +63,14 @@ fn rollout(waves: &[usize]) -> Rollout {
 
 fn ready() -> SeenCluster {
     SeenCluster {
-        connected: true,
+        presence: Presence::Here,
         held_by: Some(7),
         computed: Some(Computed::Plan(pinned())),
         current: None,
         fence: None,
         refusal: None,
         report: None,
+        differences: 0,
     }
 }
 
@@ -112,7 +115,7 @@ fn a_target_starts_only_when_nothing_keeps_it() {
     let other = Fence { epoch: 1, generation: 9, target: pinned(), completed: 0 };
     for (expected, cluster) in [
         (None, ready()),
-        (Some(Blocker::Offline), SeenCluster { connected: false, ..ready() }),
+        (Some(Blocker::Offline), SeenCluster { presence: AWAY, ..ready() }),
         (Some(Blocker::Held), SeenCluster { held_by: Some(8), ..ready() }),
         (Some(Blocker::Held), SeenCluster { held_by: None, ..ready() }),
         (Some(Blocker::SpokeAhead), SeenCluster { fence: Some(other), ..ready() }),
@@ -140,7 +143,7 @@ fn a_cluster_that_nobody_saw_counts_as_offline() {
 #[test]
 fn a_blocked_target_keeps_its_deadline_when_the_reason_changes() {
     let since = at(1);
-    let offline = SeenCluster { connected: false, ..ready() };
+    let offline = SeenCluster { presence: AWAY, ..ready() };
     let (state, _) = step_of(TargetState::Blocked { by: Blocker::Held, since }, offline.clone(), at(50));
     assert_eq!(state, TargetState::Blocked { by: Blocker::Offline, since });
     let (state, _) = step_of(state, offline, at(101));
@@ -225,11 +228,62 @@ fn a_refusal_that_passes_by_itself_is_waited_for() {
 fn a_deadline_does_not_strike_a_spoke_that_may_not_have_come_back_yet() {
     let mut rollout = rollout(&[1]);
     rollout.waves[0].targets[0].state = TargetState::Sent(delivery(1));
-    let seen = Seen { deadlines_from: at(500), ..seen([SeenCluster { connected: false, ..ready() }]) };
+    let seen = Seen { deadlines_from: at(500), ..seen([SeenCluster { presence: AWAY, ..ready() }]) };
     assert_eq!(advance(&rollout, &seen, at(499)).rollout, rollout);
     let step = advance(&rollout, &seen, at(500));
     assert_eq!(step.rollout.state, RolloutState::Failed { at: at(500), wave: 1 });
-    assert_eq!(step.rollout.reason(), "c0: deadline passed: its spoke had not accepted the target");
+    assert_eq!(
+        step.rollout.failure(),
+        "c0: deadline passed: its spoke had not accepted the target: its spoke has been away since 1970-01-01T00:00:00Z"
+    );
+}
+
+#[test]
+fn a_wait_says_that_the_spoke_is_away_and_since_when() {
+    let never = Presence::Away { since: None };
+    let since = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(1_234);
+    let gone = Presence::Away { since: Some(since) };
+    let sent = Delivery { sent_at: since, ..delivery(1) };
+    let blocked = TargetState::Blocked { by: Blocker::Offline, since };
+    for (state, presence, expected) in [
+        (TargetState::Applying(sent), Presence::Here, "objects are being written"),
+        (
+            TargetState::Applying(sent),
+            gone,
+            "not all objects were written when last heard: its spoke has been away since 1970-01-01T00:00:01Z",
+        ),
+        (
+            TargetState::Sent(sent),
+            gone,
+            "its spoke has not accepted the target, and has been away since 1970-01-01T00:00:01Z",
+        ),
+        (
+            TargetState::Converging(sent),
+            gone,
+            "it was not healthy when last heard: its spoke has been away since 1970-01-01T00:00:01Z",
+        ),
+        (blocked.clone(), never, "its spoke was never attached"),
+        (blocked, gone, "its spoke has been away since 1970-01-01T00:00:01Z"),
+    ] {
+        let mut rollout = rollout(&[1]);
+        rollout.waves[0].targets[0].state = state;
+        let seen = seen([SeenCluster { presence, ..ready() }]);
+        assert_eq!(rollout.reason(&seen.clusters), format!("c0: {expected} (until 1970-01-01T00:01:41Z)"));
+    }
+}
+
+#[test]
+fn a_cluster_that_runs_the_plan_says_which_differences_remain() {
+    let mut target = rollout(&[1]).waves[0].targets[0].clone();
+    target.state = TargetState::Succeeded { at: at(1), delivery: None };
+    let config = Name::parse("payments").unwrap();
+    let reason = |differences| target.reason(&config, Some(&SeenCluster { differences, ..ready() }));
+    assert_eq!(reason(0), "the cluster ran this plan already");
+    assert_eq!(
+        reason(2),
+        "the cluster ran this plan already, and 2 differences remain: put them right with `meshfleet rollout start payments --overwrite-drift`"
+    );
+    assert_eq!(target.reason(&config, None), "the cluster ran this plan already");
 }
 
 #[test]
@@ -266,7 +320,7 @@ fn a_failure_lets_targets_in_flight_finish_and_starts_none() {
     let healthy = SeenCluster { report: Some(report(Phase::Healthy)), ..ready() };
     let step = advance(&step.rollout, &seen([unhealthy, healthy, ready(), ready()]), at(2));
     assert_eq!(step.rollout.state, RolloutState::Failed { at: at(2), wave: 1 });
-    assert_eq!(step.rollout.reason(), "c0: it is not healthy: why");
+    assert_eq!(step.rollout.failure(), "c0: it is not healthy: why");
     assert_eq!(step.rollout.waves[0].targets[2].state, TargetState::Pending);
 }
 
@@ -326,7 +380,8 @@ fn any_seen() -> impl Generator<Value = SeenCluster> {
                 completed: generation,
                 ..report(phase)
             });
-            SeenCluster { connected, held_by: held.then_some(7), computed, fence, report, ..ready() }
+            let presence = if connected { Presence::Here } else { AWAY };
+            SeenCluster { presence, held_by: held.then_some(7), computed, fence, report, ..ready() }
         },
     )
 }
@@ -382,7 +437,7 @@ impl Drive {
         if let RolloutState::Failed { .. } = self.rollout.state {
             assert!(self.rollout.is_failing());
             assert!(!self.rollout.targets().any(|target| target.state.is_in_flight()));
-            assert!(!self.rollout.reason().is_empty());
+            assert!(!self.rollout.failure().is_empty());
         }
     }
 }

@@ -33,7 +33,7 @@ fn connected(known: &Known) -> Condition {
         Session::Gone { last_seen_at } => say(
             Truth::False,
             Reason::SessionGone,
-            format!("its spoke was heard last at {last_seen_at}"),
+            format!("its spoke was heard last at {last_seen_at:.0}"),
             "look at the Deployment of the spoke, and whether it reaches the hub".to_owned(),
         ),
     }

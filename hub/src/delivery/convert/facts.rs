@@ -16,6 +16,9 @@ const MOST_NODE_GROUPS: usize = 2_000;
 /// Namespaces.
 const MOST_NAMESPACES: usize = 20_000;
 
+/// Well-known objects; a spoke looks for some ten.
+const MOST_LANDMARKS: usize = 256;
+
 /// Labels of one thing.
 const MOST_LABELS: usize = 256;
 
@@ -29,11 +32,13 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
         namespaces,
         kube_dns_labels,
         unread,
+        landmarks,
     } = message;
     at_most("facts.kinds", kinds.len(), MOST_KINDS)?;
     at_most("facts.nodes", nodes.len(), MOST_NODE_GROUPS)?;
     at_most("facts.namespaces", namespaces.len(), MOST_NAMESPACES)?;
     at_most("facts.unread", unread.len(), MOST_LABELS)?;
+    at_most("facts.landmarks", landmarks.len(), MOST_LANDMARKS)?;
     Ok(Facts {
         kubernetes_version: word("facts.kubernetes_version", kubernetes_version)?,
         kinds: words("facts.kinds", kinds)?,
@@ -42,22 +47,22 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
         infrastructure: infrastructure.map(read_infrastructure).transpose()?,
         namespaces: namespaces.into_iter().map(namespace).collect::<Result<_, _>>()?,
         kube_dns_labels: labels("facts.kube_dns_labels", kube_dns_labels)?,
+        landmarks: words("facts.landmarks", landmarks)?,
         unread: unread.into_iter().map(unread_fact).collect(),
     })
 }
 
 fn node_group(message: v1::NodeGroup) -> Result<NodeGroup, Error> {
-    let v1::NodeGroup { count, provider, kubelet_version, os_image, labels } = message;
+    let v1::NodeGroup { count, provider, kubelet_version, os_image, labels, annotations } = message;
     at_most("facts.nodes.labels", labels.len(), MOST_LABELS)?;
+    at_most("facts.nodes.annotations", annotations.len(), MOST_LABELS)?;
     Ok(NodeGroup {
         count,
         provider: word("facts.nodes.provider", provider)?,
         kubelet_version: word("facts.nodes.kubelet_version", kubelet_version)?,
         os_image: sentence(&os_image, LONGEST_NAME),
-        labels: labels
-            .into_iter()
-            .map(|label| bounded("facts.nodes.labels", label, 2 * LONGEST_NAME))
-            .collect::<Result<_, _>>()?,
+        labels: words("facts.nodes.labels", labels)?,
+        annotations: words("facts.nodes.annotations", annotations)?,
     })
 }
 
@@ -92,7 +97,7 @@ fn unread_fact(message: v1::UnreadFact) -> UnreadFact {
 }
 
 fn words(field: &'static str, texts: Vec<String>) -> Result<Vec<String>, Error> {
-    // A group and a kind, each as long as a name may be.
+    // A group and a kind, or a prefix and a name, each as long as a name may be.
     texts.into_iter().map(|text| bounded(field, text, 2 * LONGEST_NAME)).collect()
 }
 

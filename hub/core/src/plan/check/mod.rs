@@ -20,6 +20,7 @@ pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(control_plane::judge(&seen, facts));
     findings.extend(served::judge(&seen, facts));
     findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
+    findings.extend(platform::foreign_mesh(facts));
     findings.extend(asks::judge(plan, facts));
     findings.sort_by_key(|finding| finding.severity);
     findings
