@@ -1,5 +1,5 @@
-//! Documents: `apply`, `diff`, `delete`, `get`, `schema`. All that is asked for is done, or nothing and every mistake is
-//! said.
+//! Documents: `apply`, `diff`, `delete`, `get`, `schema`. All that is asked for is done, or nothing and every mistake
+//! is said.
 
 pub mod diff;
 pub mod get;
@@ -73,7 +73,12 @@ fn one_name(wanted: &Wanted, name: Option<String>) -> Result<Option<String>, Fai
 }
 
 fn tell(call: &Call, verb: &str, done: &[AppliedDocument], mistakes: &[Mistake]) -> Result<Outcome, Failure> {
-    let json = || json!({verb: done.iter().map(applied_to_json).collect::<Vec<_>>(), "mistakes": mistakes_to_json(mistakes)});
+    let json = || {
+        json!({
+            verb: done.iter().map(applied_to_json).collect::<Vec<_>>(),
+            "mistakes": mistakes_to_json(mistakes),
+        })
+    };
     if mistakes.is_empty() {
         let names = || done.iter().map(|document| reference(&document.kind, &document.name)).collect();
         call.answer(|screen| draw_applied(screen, done), json, names)?;

@@ -1,8 +1,8 @@
 //! `meshfleet`, the command line: what an operator types. It knows the hub only by its API, so it can do nothing that
 //! the API does not offer.
 //!
-//! Every command asks the hub, then renders the answer as text for people or as JSON or YAML for programs. Rendering is pure
-//! and tested with golden text; whatever came from a cluster is stripped of control characters before it is shown.
+//! Every command asks the hub, then renders the answer as text for people or as JSON or YAML for programs. Rendering is
+//! pure and tested with golden text; whatever came from a cluster is stripped of control characters before it is shown.
 
 mod args;
 mod call;

@@ -1,4 +1,5 @@
-//! `meshfleet diff -f`: what `apply` would change, leaf by leaf. The versions of a config are compared in the same words.
+//! `meshfleet diff -f`: what `apply` would change, leaf by leaf. The versions of a config are compared in the same
+//! words.
 
 use proto::v1::{ApplyDocumentsRequest, DiffDocumentsResponse, DocumentChange, DocumentDiff};
 use serde_json::{Value, json};

@@ -86,8 +86,8 @@ fn form(form: &str) -> String {
     }
 }
 
-/// Values in their order, those with one origin together. What only makes it an object of its kind stands in one line at
-/// the end.
+/// Values in their order, those with one origin together. What only makes it an object of its kind stands in one line
+/// at the end.
 fn draw_leaves(screen: &mut Screen, leaves: &[ExplainedLeaf]) {
     let (structural, told): (Vec<_>, Vec<_>) = leaves.iter().partition(|leaf| leaf.origin == "structural");
     let (shown, more) = screen.fold(&told, MOST);
