@@ -60,6 +60,7 @@ impl clusters_server::Clusters for Clusters {
             cluster_id: issued.cluster_id.to_string(),
             token: token.reveal(),
             expires_at: issued.expires_at.to_string(),
+            connected: false,
         }))
     }
 
@@ -71,6 +72,27 @@ impl clusters_server::Clusters for Clusters {
         let v1::ListClustersRequest {} = request.into_inner();
         let clusters = use_case::list(&self.app).await.map_err(|error| problem::of(&error))?;
         Ok(Response::new(v1::ListClustersResponse { clusters: clusters.into_iter().map(cluster).collect() }))
+    }
+
+    async fn show(
+        &self,
+        _: Request<v1::ShowClusterRequest>,
+    ) -> Result<Response<v1::ShowClusterResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn facts(
+        &self,
+        _: Request<v1::ShowClusterRequest>,
+    ) -> Result<Response<v1::ClusterFactsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn detach(
+        &self,
+        _: Request<v1::DetachClusterRequest>,
+    ) -> Result<Response<v1::DetachClusterResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
     }
 }
 

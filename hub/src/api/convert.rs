@@ -45,6 +45,8 @@ fn role(role: Role) -> v1::Role {
         Role::Created => v1::Role::Created,
         Role::Adopted => v1::Role::Adopted,
         Role::Expected => v1::Role::Expected,
+        Role::Addition => v1::Role::Addition,
+        Role::Instance => v1::Role::Instance,
     }
 }
 
@@ -62,6 +64,7 @@ fn outcome(outcome: Outcome) -> v1::Outcome {
         Outcome::Left => v1::Outcome::Left,
         Outcome::Unfulfilled => v1::Outcome::Unfulfilled,
         Outcome::Fulfilled => v1::Outcome::Fulfilled,
+        Outcome::InUse => v1::Outcome::InUse,
     }
 }
 

@@ -46,6 +46,34 @@ impl documents_server::Documents for Documents {
             use_case::apply(&self.0, &operator, &sources).await.map_err(|error| problem::of(&error))?;
         Ok(Response::new(response(applied)))
     }
+
+    async fn diff(
+        &self,
+        _: Request<v1::ApplyDocumentsRequest>,
+    ) -> Result<Response<v1::DiffDocumentsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn get(
+        &self,
+        _: Request<v1::GetDocumentsRequest>,
+    ) -> Result<Response<v1::GetDocumentsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn delete(
+        &self,
+        _: Request<v1::DeleteDocumentsRequest>,
+    ) -> Result<Response<v1::DeleteDocumentsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn schema(
+        &self,
+        _: Request<v1::DocumentSchemaRequest>,
+    ) -> Result<Response<v1::DocumentSchemaResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
 }
 
 fn source(file: v1::SourceFile) -> Source {

@@ -45,7 +45,15 @@ impl plans_server::Plans for Plans {
             config: preview.config.to_string(),
             version: preview.version,
             clusters: preview.clusters.into_iter().map(cluster_plan).collect(),
+            groups: Vec::new(),
         }))
+    }
+
+    async fn explain(
+        &self,
+        _: Request<v1::ExplainPlanRequest>,
+    ) -> Result<Response<v1::ExplainPlanResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
     }
 }
 
@@ -63,6 +71,7 @@ fn cluster_plan(preview: ClusterPreview) -> v1::ClusterPlan {
         objects,
         findings: findings.into_iter().map(finding).collect(),
         namespaces,
+        ..v1::ClusterPlan::default()
     }
 }
 
@@ -82,6 +91,7 @@ fn plan_object(object: ObjectDiff, plan: Option<&Plan>) -> v1::PlanObject {
         manifest: plan.and_then(|plan| manifest(plan, &id)).unwrap_or_default(),
         changes,
         id: Some(convert::object_id(id)),
+        ..v1::PlanObject::default()
     }
 }
 

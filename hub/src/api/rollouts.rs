@@ -63,10 +63,23 @@ impl rollouts_server::Rollouts for Rollouts {
         let stored = use_case::list(&self.0).await.map_err(|error| problem::of(&error))?;
         Ok(Response::new(v1::ListRolloutsResponse { rollouts: stored.into_iter().map(outline).collect() }))
     }
+
+    async fn pause(&self, _: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn resume(&self, _: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn abort(&self, _: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
 }
 
 fn start(request: v1::StartRolloutRequest, traceparent: String) -> Result<Start, Status> {
-    let v1::StartRolloutRequest { config, version, strategy, overwrite_drift } = request;
+    let v1::StartRolloutRequest { config, version, strategy, overwrite_drift, confirm_deletions: _ } =
+        request;
     Ok(Start {
         config: super::name("config", &config)?,
         version: super::optional_number(version),
@@ -101,6 +114,7 @@ fn outline(stored: StoredRollout) -> v1::Rollout {
         started_at: convert::time(Some(stored.started_at)),
         ended_at: convert::time(stored.ended_at),
         targets: Vec::new(),
+        ..v1::Rollout::default()
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) fn event(message: v1::FromSpoke) -> Result<Event, Error> {
             })
         }
         Message::Facts(message) => facts::facts(message).map(Event::Facts),
+        Message::ProbeAnswer(_) => Ok(Event::Heartbeat),
     }
 }
 
@@ -177,6 +178,8 @@ fn role(role: v1::Role) -> Result<Role, Error> {
         v1::Role::Created => Ok(Role::Created),
         v1::Role::Adopted => Ok(Role::Adopted),
         v1::Role::Expected => Ok(Role::Expected),
+        v1::Role::Addition => Ok(Role::Addition),
+        v1::Role::Instance => Ok(Role::Instance),
     }
 }
 
@@ -196,6 +199,7 @@ fn outcome(outcome: v1::Outcome) -> Result<Outcome, Error> {
         Wire::Left => Ok(Outcome::Left),
         Wire::Unfulfilled => Ok(Outcome::Unfulfilled),
         Wire::Fulfilled => Ok(Outcome::Fulfilled),
+        Wire::InUse => Ok(Outcome::InUse),
     }
 }
 

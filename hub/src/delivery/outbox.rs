@@ -37,7 +37,7 @@ impl Outbox {
         let offer =
             |(digest, size): (&Digest, &u64)| v1::Offer { digest: digest.as_bytes().to_vec(), size: *size };
         let offers = target.bodies.iter().map(offer).collect();
-        let message = Message::Header(v1::Header { target: target.bytes, offers });
+        let message = Message::Header(v1::Header { target: target.bytes, offers, bodies: Vec::new() });
         self.put(v1::FromHub { trace, message: Some(message) }).await
     }
 

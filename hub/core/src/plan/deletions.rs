@@ -43,7 +43,8 @@ pub fn deletions(inventory: &[ObjectState], accepted: &[PlanDocument], new: &Pla
 /// Not what somebody else makes, not a stranger's object that stands in our object's place, not what is gone.
 fn is_ours(state: &ObjectState) -> bool {
     match (state.role, state.outcome) {
-        (Role::Expected, _) | (_, Outcome::AdoptionRequired | Outcome::Deleted) => false,
+        (Role::Expected | Role::Addition | Role::Instance, _)
+        | (_, Outcome::AdoptionRequired | Outcome::Deleted) => false,
         (Role::Created | Role::Adopted, _) => true,
     }
 }
