@@ -14,17 +14,21 @@ mod planner;
 
 pub mod check;
 
+mod brake;
 mod deletions;
 mod diff;
+mod empty;
 mod proposal;
 
 #[cfg(test)]
 mod tests;
 
+pub use brake::{Brake, brake};
 pub use check::check;
 pub use deletions::deletions;
 pub use diff::{Before, Change, ObjectDiff, diff};
 pub use document::{Criterion, Expectation, PhaseDocument, PlanDocument, PlannedObject, Requirement, Until};
+pub use empty::empty;
 pub use input::PlanInput;
 pub use object::{Body, ObjectId};
 pub use planner::{PlanError, plan};
