@@ -27,6 +27,7 @@ fn report(phase: Phase) -> SeenReport {
         message: String::new(),
         completed: 3,
         failed: Vec::new(),
+        in_use: Vec::new(),
     }
 }
 
