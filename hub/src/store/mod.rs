@@ -13,6 +13,7 @@ pub mod drift;
 pub mod holds;
 pub mod hub;
 pub mod operators;
+pub mod origins;
 pub mod plans;
 pub mod reports;
 pub mod rollouts;
