@@ -20,7 +20,7 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 13] = [
+pub const METHODS: [(&str, Answers); 25] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
@@ -32,6 +32,18 @@ pub const METHODS: [(&str, Answers); 13] = [
     ("/meshfleet.v1.Rollouts/Start", Answers::Operators),
     ("/meshfleet.v1.Rollouts/Show", Answers::Operators),
     ("/meshfleet.v1.Rollouts/List", Answers::Operators),
+    ("/meshfleet.v1.Documents/Diff", Answers::Operators),
+    ("/meshfleet.v1.Documents/Get", Answers::Operators),
+    ("/meshfleet.v1.Documents/Delete", Answers::Operators),
+    ("/meshfleet.v1.Documents/Schema", Answers::Operators),
+    ("/meshfleet.v1.Configs/List", Answers::Operators),
+    ("/meshfleet.v1.Configs/Show", Answers::Operators),
+    ("/meshfleet.v1.Configs/History", Answers::Operators),
+    ("/meshfleet.v1.Configs/Diff", Answers::Operators),
+    ("/meshfleet.v1.Configs/Unassign", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Pause", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Resume", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Abort", Answers::Operators),
     ("/meshfleet.v1.Drift/Report", Answers::Operators),
     ("/meshfleet.v1.Status/Show", Answers::Operators),
 ];

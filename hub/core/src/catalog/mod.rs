@@ -2,9 +2,11 @@
 
 pub mod calisti;
 pub mod istio;
+mod leftovers;
 pub mod openshift;
 mod version;
 
+pub use leftovers::{LEFTOVERS, Leftover};
 pub use version::{InvalidVersion, MinorVersion};
 
 use jiff::civil::{Date, date};

@@ -179,3 +179,9 @@ pub fn parse(sources: &[Source]) -> Result<Vec<Document>, Vec<Mistake>> {
     }
     if found.is_empty() { Ok(documents) } else { Err(found) }
 }
+
+/// The JSON Schema of a kind.
+#[must_use]
+pub fn schema_json(kind: Kind) -> serde_json::Value {
+    serde_json::json!({ "title": kind.as_str() })
+}

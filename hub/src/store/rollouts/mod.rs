@@ -191,10 +191,12 @@ impl RolloutRow {
 
 /// Numbers of the rollouts that are not at their end.
 pub async fn live(conn: &mut PgConnection) -> Result<Vec<u64>, Error> {
-    let numbers = sqlx::query_scalar!("select number from rollout where state in ('Running', 'Paused') order by number")
-        .fetch_all(conn)
-        .await
-        .map_err(Error::doing("look for live rollouts"))?;
+    let numbers = sqlx::query_scalar!(
+        "select number from rollout where state in ('Running', 'Paused') order by number"
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("look for live rollouts"))?;
     numbers.into_iter().map(|number| Row::of("rollout", number).number("number", number)).collect()
 }
 

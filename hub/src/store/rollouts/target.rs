@@ -25,6 +25,8 @@ pub struct Inputs {
     labels: Labels,
     declared_platform: Option<PlatformName>,
     network: Option<Name>,
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
 }
 
 impl Inputs {
@@ -36,6 +38,7 @@ impl Inputs {
             labels: cluster.labels.clone(),
             declared_platform: cluster.declared,
             network: cluster.network.clone(),
+            variables: cluster.variables.clone(),
         }
     }
 
@@ -48,7 +51,7 @@ impl Inputs {
             labels: self.labels.clone(),
             declared: self.declared_platform,
             network: self.network.clone(),
-            variables: BTreeMap::new(),
+            variables: self.variables.clone(),
             facts,
         }
     }
@@ -180,9 +183,7 @@ impl TargetRow {
                 })
             }
             "Skipped" => Ok(TargetState::Skipped { at: at()?, why: self.skip(place)? }),
-            "Left" => {
-                Ok(TargetState::Left { at: at()?, delivery: delivery()?, during: self.during(place)? })
-            }
+            "Left" => Ok(TargetState::Left { at: at()?, delivery: delivery()?, during: self.during(place)? }),
             _ => Err(place.corrupt("state")),
         }
     }
@@ -273,9 +274,7 @@ impl<'a> From<&'a TargetState> for Columns<'a> {
                 ..Self::default()
             },
             TargetState::Failed { reason, .. } => Self::from(reason),
-            TargetState::TimedOut { during, message, .. } => {
-                Self { message, ..Self::during(*during) }
-            }
+            TargetState::TimedOut { during, message, .. } => Self { message, ..Self::during(*during) },
             TargetState::Left { during, .. } => Self::during(*during),
             TargetState::Skipped { why, .. } => {
                 let because = match why {
