@@ -180,7 +180,11 @@ const ROLLOUT_STRATEGY: Shape = Shape::Map {
                         Shape::Number { least: 1, most: 86_400 },
                     ),
                     not_yet("soak"),
-                    not_yet("maxUnavailable"),
+                    optional(
+                        "maxUnavailable",
+                        "all of a wave if left out",
+                        Shape::Number { least: 1, most: 5_000 },
+                    ),
                     not_yet("gates"),
                     not_yet("approvals"),
                     not_yet("onFailure"),
