@@ -12,11 +12,13 @@
 //! merge keys are refused for the same reason: what stands in the file is what is stored.
 
 mod changes;
+mod json_schema;
 mod kinds;
 mod lines;
 mod mistake;
 mod nearest;
 mod schema;
+mod secret;
 mod syntax;
 mod tree;
 mod typed;
@@ -26,6 +28,7 @@ mod walk;
 mod tests;
 
 pub use changes::{Change, changes};
+pub use json_schema::schema_json;
 pub use mistake::Mistake;
 pub use typed::{Unreadable, read_stored};
 
@@ -178,10 +181,4 @@ pub fn parse(sources: &[Source]) -> Result<Vec<Document>, Vec<Mistake>> {
         found.extend(found.last().cloned().map(|last| last.and_more(left_out, "the other files")));
     }
     if found.is_empty() { Ok(documents) } else { Err(found) }
-}
-
-/// The JSON Schema of a kind.
-#[must_use]
-pub fn schema_json(kind: Kind) -> serde_json::Value {
-    serde_json::json!({ "title": kind.as_str() })
 }
