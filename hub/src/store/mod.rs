@@ -14,6 +14,7 @@ pub mod holds;
 pub mod hub;
 pub mod operators;
 pub mod plans;
+pub mod probes;
 pub mod reports;
 pub mod rollouts;
 pub mod seen;
