@@ -1,7 +1,7 @@
 -- Probes, variables of clusters, detached clusters, and what spokes report since templates and additions.
 
 create table probe (
-    cluster_id uuid primary key references cluster,
+    cluster_id uuid primary key references cluster on delete cascade,
     id uuid not null unique,
     question bytea not null,
     question_digest bytea not null check (question_digest = sha256(question)),

@@ -52,7 +52,7 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let config = plans::find_config(&mut tx, &start.config, start.version).await?;
     let strategy = find_strategy(&mut tx, start.strategy.as_ref()).await?;
     let others = store::configs::newest(&mut tx).await?;
-    let clusters = super::readable(store::clusters::list(&mut tx).await?);
+    let clusters = super::readable(store::clusters::members(&mut tx).await?);
     let clusters = clusters.into_iter().map(|stored| stored.cluster);
     let judged = judge(&config, &others, &strategy, clusters)?;
     refuse_held(&mut tx, &config, &judged, None).await?;

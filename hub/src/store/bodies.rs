@@ -75,10 +75,7 @@ pub async fn accepted(conn: &mut PgConnection, cluster: ClusterId) -> Result<BTr
 }
 
 /// Some bodies; those that are not there are left out.
-pub async fn load_some(
-    conn: &mut PgConnection,
-    digests: &[Digest],
-) -> Result<Vec<(Digest, Vec<u8>)>, Error> {
+pub async fn load_some(conn: &mut PgConnection, digests: &[Digest]) -> Result<Vec<(Digest, Vec<u8>)>, Error> {
     let digests: Vec<Vec<u8>> = digests.iter().map(|digest| column::bytes(digest).to_vec()).collect();
     let rows = sqlx::query!("select digest, bytes from body where digest = any($1)", &digests)
         .fetch_all(conn)

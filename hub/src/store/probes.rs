@@ -56,10 +56,7 @@ impl TryFrom<StandingRow> for Standing {
 }
 
 /// How the last questions to some spokes stand.
-pub async fn standings(
-    conn: &mut PgConnection,
-    clusters: &[ClusterId],
-) -> Result<Readable<Standing>, Error> {
+pub async fn standings(conn: &mut PgConnection, clusters: &[ClusterId]) -> Result<Readable<Standing>, Error> {
     let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         StandingRow,

@@ -72,22 +72,19 @@ pub struct Standing {
     pub session: Uuid,
     /// Whether it is still its cluster's newest one.
     pub newest: bool,
-    /// The key that its cluster goes by; none once it is detached.
+    /// The key that its cluster goes by; none once it is detached or deleted.
     pub public_key: Option<Digest>,
 }
 
 /// How sessions stand, given with their clusters: one query for all sessions of a hub.
-pub async fn standings(
-    conn: &mut PgConnection,
-    held: &[(Uuid, ClusterId)],
-) -> Result<Vec<Standing>, Error> {
+pub async fn standings(conn: &mut PgConnection, held: &[(Uuid, ClusterId)]) -> Result<Vec<Standing>, Error> {
     let (sessions, clusters): (Vec<Uuid>, Vec<Uuid>) =
         held.iter().map(|(session, cluster)| (*session, cluster.0)).unzip();
     let rows = sqlx::query!(
         r#"select held.session as "session!", (s.session is not distinct from held.session) as "newest!",
-            c.id as cluster_id, c.public_key_hash
+            held.cluster_id as "cluster_id!", c.public_key_hash as "public_key_hash?"
          from unnest($1::uuid[], $2::uuid[]) as held (session, cluster_id)
-         join cluster c on c.id = held.cluster_id
+         left join cluster c on c.id = held.cluster_id
          left join spoke_session s on s.cluster_id = held.cluster_id"#,
         &sessions,
         &clusters,

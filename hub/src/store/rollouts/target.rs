@@ -25,6 +25,9 @@ pub struct Inputs {
     labels: Labels,
     declared_platform: Option<PlatformName>,
     network: Option<Name>,
+    /// Absent in rollouts of before there were any.
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
 }
 
 impl Inputs {
@@ -36,6 +39,7 @@ impl Inputs {
             labels: cluster.labels.clone(),
             declared_platform: cluster.declared,
             network: cluster.network.clone(),
+            variables: cluster.variables.clone(),
         }
     }
 
@@ -48,7 +52,7 @@ impl Inputs {
             labels: self.labels.clone(),
             declared: self.declared_platform,
             network: self.network.clone(),
-            variables: BTreeMap::new(),
+            variables: self.variables.clone(),
             facts,
         }
     }
