@@ -26,6 +26,30 @@ pub enum Error {
     /// The cluster was enrolled anew, with another key.
     #[error("cluster {0} was enrolled anew with another key")]
     KeyReplaced(Name),
+    /// A rollout is changing the cluster.
+    #[error("cluster {cluster} is held by rollout {rollout}")]
+    ClusterHeld {
+        /// The cluster.
+        cluster: Name,
+        /// The rollout that holds it.
+        rollout: u64,
+    },
+    /// Nothing selects the cluster, so that there is no plan.
+    #[error("no mesh config selects cluster {0}")]
+    Unassigned(Name),
+    /// The cluster was detached: nothing is planned for it.
+    #[error("cluster {0} was detached from the fleet")]
+    Detached(Name),
+    /// The cluster's plan cannot be made.
+    #[error("there is no plan for cluster {cluster}: {message}")]
+    NoPlan {
+        /// The cluster.
+        cluster: Name,
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// No rollout of this number.
     #[error("there is no rollout {0}")]
     RolloutNotFound(u64),
@@ -168,6 +192,10 @@ impl Error {
             | Self::NotEffective { .. }
             | Self::Unconfirmed { .. }
             | Self::RolloutState(_)
+            | Self::ClusterHeld { .. }
+            | Self::Unassigned(_)
+            | Self::Detached(_)
+            | Self::NoPlan { .. }
             | Self::NotSelected { .. }
             | Self::NothingSelected(_)
             | Self::RolloutRefused { .. } => Kind::Refused,
@@ -185,6 +213,10 @@ impl Error {
             Self::StrategyNotFound(_) => "strategy.not_found",
             Self::ClusterNotFound(_) => "cluster.not_found",
             Self::KeyReplaced(_) => "cluster.key_replaced",
+            Self::ClusterHeld { .. } => "cluster.held",
+            Self::Unassigned(_) => "cluster.unassigned",
+            Self::Detached(_) => "cluster.detached",
+            Self::NoPlan { .. } => "plan.none",
             Self::RolloutNotFound(_) => "rollout.not_found",
             Self::NotSelected { .. } => "config.not_selected",
             Self::DocumentNotFound { .. } => "document.not_found",
@@ -233,8 +265,13 @@ impl Error {
             }
             Self::ClusterNotFound(_) => "`meshfleet cluster list` prints the names".to_owned(),
             Self::KeyReplaced(_) => "stop the spoke that still has the former key".to_owned(),
+            Self::ClusterHeld { rollout, .. } => {
+                format!("wait for it or end it: `meshfleet rollout abort {rollout}`")
+            }
+            Self::Detached(cluster) => format!("enrol it again with `meshfleet cluster enrol {cluster}`"),
+            Self::NoPlan { hint, .. } => hint.clone(),
             Self::RolloutNotFound(_) => "`meshfleet rollout list` prints the numbers".to_owned(),
-            Self::NotSelected { .. } | Self::NothingSelected(_) => {
+            Self::NotSelected { .. } | Self::NothingSelected(_) | Self::Unassigned(_) => {
                 "compare `spec.clusters` of the MeshConfig with the labels in `meshfleet cluster list`"
                     .to_owned()
             }

@@ -12,6 +12,7 @@ pub mod error;
 pub mod hub;
 pub mod operators;
 pub mod plans;
+pub mod probes;
 pub mod reports;
 pub mod rollouts;
 pub mod sessions;
@@ -37,13 +38,21 @@ pub struct App {
     pub signals: Signals,
     /// Heartbeats that were heard and not yet stored.
     pub heartbeats: sessions::Heartbeats,
+    /// Sessions that this process holds.
+    pub held: sessions::Held,
 }
 
 impl App {
     /// The use cases over a database.
     #[must_use]
     pub fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, clock, signals: Signals::default(), heartbeats: sessions::Heartbeats::default() }
+        Self {
+            pool,
+            clock,
+            signals: Signals::default(),
+            heartbeats: sessions::Heartbeats::default(),
+            held: sessions::Held::default(),
+        }
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, store::Error> {

@@ -63,7 +63,7 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let aim = Aim::Assign { config: config.name.clone(), version: config.number };
     let strategy = find_strategy(&mut tx, start.strategy.as_ref()).await?;
     let others = store::configs::newest(&mut tx).await?;
-    let clusters = super::readable(store::clusters::list(&mut tx).await?);
+    let clusters = super::readable(store::clusters::members(&mut tx).await?);
     let clusters = clusters.into_iter().map(|stored| stored.cluster);
     let mut pinned = judge(&aim, (&config, &others), &strategy, clusters)?;
     refuse_held(&mut tx, &aim, &pinned, None).await?;

@@ -16,6 +16,7 @@ pub mod hub;
 pub mod operators;
 pub mod origins;
 pub mod plans;
+pub mod probes;
 pub mod reports;
 pub mod rollouts;
 pub mod seen;

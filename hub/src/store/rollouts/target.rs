@@ -25,6 +25,7 @@ pub struct Inputs {
     labels: Labels,
     declared_platform: Option<PlatformName>,
     network: Option<Name>,
+    /// Absent in rollouts of before there were any.
     #[serde(default)]
     variables: BTreeMap<String, String>,
 }
