@@ -123,6 +123,7 @@ impl Author {
             labels: spec.labels.clone(),
             declared: spec.platform,
             network: spec.network.clone(),
+            variables: spec.variables.clone(),
             ..stored.cluster
         };
         store::clusters::save_document(tx, &cluster, &document.canonical).await?;

@@ -1,5 +1,7 @@
 //! Clusters.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
     digest::Digest,
     fleet::{Cluster, ClusterId, Facts, Name},
@@ -64,6 +66,7 @@ impl TryFrom<ClusterRow> for StoredCluster {
                 labels: place.json("labels", row.labels)?,
                 declared: declared.map_err(|_| place.corrupt("declared_platform"))?,
                 network: row.network.map(|network| place.name("network", &network)).transpose()?,
+                variables: BTreeMap::new(),
                 facts: row.facts.map(|facts| place.json("facts", facts)).transpose()?,
             },
             state: place.word("state", &row.state)?,

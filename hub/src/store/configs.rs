@@ -1,7 +1,7 @@
 //! Versions of mesh configs. Immutable: a change is a new number.
 
 use hub_core::{
-    config::ConfigVersion,
+    config::{ConfigVersion, SourceMap},
     document::{self, Spec},
     fleet::Name,
 };
@@ -36,6 +36,7 @@ impl TryFrom<VersionRow> for ConfigVersion {
             name: place.name("config", &row.config)?,
             number: place.number("number", row.number)?,
             config,
+            source: SourceMap::default(),
         })
     }
 }

@@ -1,8 +1,29 @@
 //! The mesh config: what an operator wants, said once for all clusters that a selector chooses.
 //!
-//! It says nothing of platforms: what a platform needs on top is the work of the platform rules.
+//! It says nothing of platforms: what a platform needs on top is the work of the platform rules. What is written stays
+//! as it is written ([`MeshConfig`]: a base, layers in order, overrides); what it means for one cluster is worked out
+//! by [`effective()`], which also says of every value where it comes from.
 
-use serde::{Deserialize, Serialize};
+mod base;
+mod effective;
+mod merge;
+pub mod path;
+mod source;
+mod variable;
+mod version;
+
+pub use base::{
+    Base, DataPlane, DataPlaneMode, Installer, InstallerKind, Interception, Istio, Mesh, NamespaceSelector,
+    NetworkSource, UpdateStrategy, Values,
+};
+pub use effective::{Effective, EffectiveProblem, effective};
+pub use source::{BASE, ConfigOrigin, DEFAULT, Place, SourceMap};
+pub use variable::{InvalidTemplate, Template};
+pub use version::{InvalidVersion, IstioVersion};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::fleet::{Name, Selector};
 
@@ -15,6 +36,8 @@ pub struct ConfigVersion {
     pub number: u64,
     /// What it says.
     pub config: MeshConfig,
+    /// Where in the operator's file it says so.
+    pub source: SourceMap,
 }
 
 /// `spec` of a `MeshConfig` document.
@@ -26,8 +49,51 @@ pub struct MeshConfig {
     /// What to do with objects that exist and are not ours.
     #[serde(default)]
     pub adopt: Adopt,
-    /// The mesh itself.
-    pub base: Base,
+    /// What is the same in every cluster, with its defaults written out: a [`Base`] as JSON.
+    #[serde(deserialize_with = "with_defaults")]
+    pub base: Value,
+    /// What differs; in order, later wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+    /// The only way past a required rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// What differs in some clusters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Unique in its config.
+    pub name: Name,
+    /// Where it holds.
+    pub clusters: Selector,
+    /// Values in the shape of the base, none of them required; laid over what the base and earlier layers say.
+    #[serde(default = "nothing", skip_serializing_if = "is_nothing")]
+    pub set: Value,
+    /// Paths of values of the base or of earlier layers that are taken away, before `set` is laid over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+}
+
+/// A value against a required rule, with somebody who answers for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Id of the rule, for example `openshift.cni.multus`.
+    pub rule: String,
+    /// Path of the value, for example `values.cni.cniConfDir`.
+    pub path: String,
+    /// What stands there instead.
+    pub value: Value,
+    /// Where it holds.
+    pub clusters: Selector,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it is meant to hold.
+    pub expires: Date,
 }
 
 /// What to do with an object that exists and is not in the spoke's inventory.
@@ -42,141 +108,21 @@ pub enum Adopt {
     Always,
 }
 
-/// What is the same in every cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Base {
-    /// Identity of the mesh.
-    pub mesh: Mesh,
-    /// The Istio to run.
-    pub istio: Istio,
-    /// Who installs it.
-    pub installer: Installer,
-    /// Where workloads get sidecars.
-    pub data_plane: DataPlane,
-}
-
-/// Identity of the mesh.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Mesh {
-    /// The same in all clusters of one mesh.
-    pub id: Name,
-}
-
-/// The Istio to run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Istio {
-    /// For example `1.17.8`.
-    pub version: IstioVersion,
-    /// The control plane's namespace.
-    #[serde(default = "istio_system")]
-    pub namespace: Name,
-}
-
-fn istio_system() -> Name {
-    Name::parse("istio-system").expect("a DNS label")
-}
-
-/// A released version of Istio: `MAJOR.MINOR.PATCH`, with an optional leading `v`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct IstioVersion {
-    /// Always 1 so far.
-    pub major: u32,
-    /// The minor: skew is counted in these.
-    pub minor: u32,
-    /// The patch.
-    pub patch: u32,
-}
-
-/// A text that is no version.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a version of Istio: write MAJOR.MINOR.PATCH, for example 1.17.8")]
-pub struct InvalidVersion(String);
-
-impl IstioVersion {
-    /// Parses `1.17.8` or `v1.17.8`.
-    pub fn parse(text: &str) -> Result<Self, InvalidVersion> {
-        let invalid = || InvalidVersion(text.chars().take(80).collect());
-        let number = |part: &str| {
-            let plain = !part.is_empty() && part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
-            if plain && (part == "0" || !part.starts_with('0')) { part.parse().ok() } else { None }
-        };
-        let parts: Vec<&str> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
-        let [major, minor, patch] = parts[..] else { return Err(invalid()) };
-        match (number(major), number(minor), number(patch)) {
-            (Some(major), Some(minor), Some(patch)) => Ok(Self { major, minor, patch }),
-            _ => Err(invalid()),
-        }
+impl MeshConfig {
+    /// The layers that hold in a cluster, in order.
+    pub fn layers_of<'a>(&'a self, cluster: &'a crate::fleet::Cluster) -> impl Iterator<Item = &'a Layer> {
+        self.layers.iter().filter(|layer| layer.clusters.matches(&cluster.name, &cluster.labels))
     }
 }
 
-impl TryFrom<String> for IstioVersion {
-    type Error = InvalidVersion;
-
-    fn try_from(text: String) -> Result<Self, InvalidVersion> {
-        Self::parse(&text)
-    }
+fn with_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Base::deserialize(deserializer).map(|base| base.json())
 }
 
-impl From<IstioVersion> for String {
-    fn from(version: IstioVersion) -> Self {
-        version.to_string()
-    }
+fn nothing() -> Value {
+    Value::Object(Map::new())
 }
 
-impl std::fmt::Display for IstioVersion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
-}
-
-/// Who installs Istio from the custom resources that a plan contains.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Installer {
-    /// Which operator.
-    pub kind: InstallerKind,
-}
-
-/// The operators that are served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InstallerKind {
-    /// Calisti's Istio operator.
-    Calisti,
-}
-
-/// Where workloads get sidecars.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DataPlane {
-    /// The namespaces.
-    pub namespaces: DataPlaneNamespaces,
-}
-
-/// Namespaces by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DataPlaneNamespaces {
-    /// Their names; at least one.
-    pub names: Vec<Name>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::IstioVersion;
-
-    #[test]
-    fn versions_are_three_plain_numbers() {
-        for good in ["1.17.8", "v1.30.2", "1.29.10"] {
-            assert!(IstioVersion::parse(good).is_ok(), "{good}");
-        }
-        for bad in ["", "1.17", "1.17.x", "latest", "1.29.1-rc.0", "1.017.8", "1..8", "99999.1.1", "+1.2.3"] {
-            assert!(IstioVersion::parse(bad).is_err(), "{bad}");
-        }
-        assert!(IstioVersion::parse("1.29.10").unwrap() > IstioVersion::parse("1.29.2").unwrap());
-    }
+fn is_nothing(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty)
 }

@@ -11,7 +11,9 @@
 //! are. That keeps YAML's guesses (and their differences between libraries) out of the data. Anchors, aliases, tags and
 //! merge keys are refused for the same reason: what stands in the file is what is stored.
 
+mod changes;
 mod kinds;
+mod lines;
 mod mistake;
 mod nearest;
 mod schema;
@@ -23,13 +25,14 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use changes::{Change, changes};
 pub use mistake::Mistake;
 pub use typed::{Unreadable, read_stored};
 
 use std::collections::BTreeMap;
 
 use crate::{
-    config::MeshConfig,
+    config::{MeshConfig, SourceMap},
     fleet::{Labels, Name},
     platform::PlatformName,
     rollout::Strategy,
@@ -66,6 +69,8 @@ pub struct Document {
     /// Canonical JSON of the whole document with its defaults written out: a stored version keeps its meaning when a
     /// default changes. Equal bytes mean that nothing changed.
     pub canonical: Vec<u8>,
+    /// The lines of its values.
+    pub source: SourceMap,
 }
 
 impl Document {
@@ -108,6 +113,8 @@ pub struct ClusterSpec {
     pub platform: Option<PlatformName>,
     /// The mesh network that the cluster stands in.
     pub network: Option<Name>,
+    /// What `${NAME}` stands for in the values of mesh configs.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// The kinds that are served.

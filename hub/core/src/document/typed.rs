@@ -1,14 +1,17 @@
 //! From a tree to a typed document, and from stored bytes back.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    API_VERSION, ClusterSpec, Document, Kind, Spec, kinds,
+    API_VERSION, ClusterSpec, Document, Kind, Spec, kinds, lines,
     mistake::{Mistakes, file_name, quote},
     tree::{Entry, Node, Position, Value},
     walk::Walk,
 };
 use crate::{
+    config::SourceMap,
     digest,
     fleet::{Labels, Name},
     platform::PlatformName,
@@ -38,6 +41,8 @@ struct ClusterFields {
     platform: Option<PlatformName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     network: Option<Name>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    variables: BTreeMap<String, String>,
 }
 
 /// Stored bytes that are no document of this release.
@@ -59,7 +64,8 @@ pub(super) fn document(file: &str, tree: &Node, mistakes: &mut Mistakes<'_>) -> 
     }
     match typed(kind, json) {
         Ok((name, spec, canonical)) => {
-            Some(Document { file: file_name(file), line: tree.at.line, name, spec, canonical })
+            let source = SourceMap { file: file_name(file), lines: lines::of(tree) };
+            Some(Document { file: file_name(file), line: tree.at.line, name, spec, canonical, source })
         }
         Err(error) => {
             let hint = "this is a bug of the hub: please report it";
@@ -137,8 +143,8 @@ fn typed(kind: Kind, json: serde_json::Value) -> Result<(Name, Spec, Vec<u8>), s
     match kind {
         Kind::Cluster => {
             let (stored, canonical) = seal::<ClusterFields>(json)?;
-            let ClusterFields { platform, network } = stored.spec;
-            let spec = ClusterSpec { labels: stored.metadata.labels, platform, network };
+            let ClusterFields { platform, network, variables } = stored.spec;
+            let spec = ClusterSpec { labels: stored.metadata.labels, platform, network, variables };
             Ok((stored.metadata.name, Spec::Cluster(spec), canonical))
         }
         Kind::MeshConfig => {

@@ -8,6 +8,8 @@ pub use facts::{ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup
 pub use name::{InvalidName, Labels, Name};
 pub use selector::{MatchExpression, Operator, Selector};
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,16 +37,22 @@ pub struct Cluster {
     pub labels: Labels,
     /// The platform that the operator declared; detection must not contradict it.
     pub declared: Option<PlatformName>,
-    /// The mesh network it stands in; its own name if not given.
+    /// The mesh network that its document names.
     pub network: Option<Name>,
+    /// What `${NAME}` stands for in the values of mesh configs.
+    pub variables: BTreeMap<String, String>,
     /// None before its spoke was attached for the first time.
     pub facts: Option<Facts>,
 }
 
 impl Cluster {
-    /// The mesh network of this cluster: the declared one, else one of its own.
-    #[must_use]
-    pub fn network(&self) -> &Name {
-        self.network.as_ref().unwrap_or(&self.name)
+    /// The mesh network of this cluster: what its document says, else its label `from_label`, else one of its own.
+    pub fn network(&self, from_label: Option<&str>) -> Result<Name, InvalidName> {
+        let label = from_label.and_then(|key| self.labels.get(key));
+        match (&self.network, label) {
+            (Some(network), _) => Ok(network.clone()),
+            (None, Some(label)) => Name::parse(label),
+            (None, None) => Ok(self.name.clone()),
+        }
     }
 }

@@ -64,7 +64,9 @@ impl Selector {
 }
 
 impl MatchExpression {
-    fn holds(&self, labels: &Labels) -> bool {
+    /// Whether labels fulfil it.
+    #[must_use]
+    pub fn holds(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         match self.operator {
             Operator::In => value.is_some_and(|value| self.values.contains(value)),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::{Intent, rule::Rule};
 use crate::{
     catalog::MinorVersion,
-    config::MeshConfig,
+    config::Effective,
     fleet::{Cluster, Facts, Name},
     platform::{self, PlatformName},
 };
@@ -60,7 +60,7 @@ impl PlanInput {
     /// The input for one cluster: the mesh config `name` on `cluster`, which showed `facts` and runs on `platform`.
     #[must_use]
     pub fn new(
-        (name, config): (&Name, &MeshConfig),
+        (name, config): (&Name, &Effective),
         cluster: &Cluster,
         (facts, platform): (&Facts, PlatformName),
         rules: &[Rule],
@@ -79,7 +79,7 @@ impl PlanInput {
                 intent,
                 mesh_id: config.base.mesh.id.clone(),
                 cluster: cluster.name.clone(),
-                network: cluster.network().clone(),
+                network: config.network.clone(),
             },
             facts: Projection::new(facts, platform, reads),
         }

@@ -2,7 +2,7 @@
 
 use super::{Finding, Plan, PlanError, PlanInput, Severity, check, plan, rule};
 use crate::{
-    config::MeshConfig,
+    config::{EffectiveProblem, MeshConfig, effective},
     fleet::{Cluster, Name},
     platform::{self, Detection, PlatformName},
 };
@@ -38,10 +38,17 @@ pub fn propose(name: &Name, config: &MeshConfig, cluster: &Cluster) -> Result<Pr
     let mut findings: Vec<Finding> =
         platform::check_declared(cluster.declared, &detection).into_iter().collect();
     let platform = cluster.declared.or(detection.platform);
+    let config = match effective(config, cluster) {
+        Ok(config) => config,
+        Err(problems) => {
+            findings.extend(problems.into_iter().map(no_config));
+            return Ok(Proposal { detection: Some(detection), platform, plan: None, findings });
+        }
+    };
     let plan = match platform {
         None => None,
         Some(platform) => {
-            let input = PlanInput::new((name, config), cluster, (facts, platform), rule::registry());
+            let input = PlanInput::new((name, &config), cluster, (facts, platform), rule::registry());
             Some(plan(&input, rule::registry())?)
         }
     };
@@ -58,4 +65,10 @@ fn no_facts(cluster: &Name) -> Finding {
         message: format!("nothing is known of cluster {cluster}: its spoke has never been attached"),
         hint: format!("run `meshfleet cluster enrol {cluster}` and start a spoke in it with the token"),
     }
+}
+
+fn no_config(problem: EffectiveProblem) -> Finding {
+    let EffectiveProblem { rule, path, message, hint } = problem;
+    let message = format!("{path}: {message}");
+    Finding { rule: rule.to_owned(), severity: Severity::Blocks, message, hint }
 }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     config::{
-        Adopt, Base, DataPlane, DataPlaneNamespaces, Installer, InstallerKind, Istio, IstioVersion, Mesh,
-        MeshConfig,
+        Adopt, Base, DataPlane, DataPlaneMode, Effective, Installer, InstallerKind, Interception, Istio,
+        IstioVersion, Mesh, MeshConfig, NamespaceSelector, UpdateStrategy, Values, effective,
     },
     fleet::{Cluster, ClusterId, ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup, Selector},
     platform::PlatformName,
@@ -22,19 +22,41 @@ pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
+fn base() -> Base {
+    Base {
+        mesh: Mesh { id: name("payments-mesh"), trust_domain: None },
+        network: None,
+        istio: Istio {
+            version: IstioVersion::parse("1.17.8").unwrap(),
+            namespace: name("istio-system"),
+            update_strategy: UpdateStrategy::InPlace,
+        },
+        installer: Installer { kind: InstallerKind::Calisti },
+        data_plane: DataPlane {
+            mode: DataPlaneMode::Sidecar,
+            interception: Interception::Redirect,
+            namespaces: NamespaceSelector {
+                names: vec![name("shop"), name("bank")],
+                ..NamespaceSelector::default()
+            },
+        },
+        values: Values::default(),
+    }
+}
+
 pub(super) fn config() -> MeshConfig {
     MeshConfig {
         clusters: Selector { names: vec![name("one")], ..Selector::default() },
         adopt: Adopt::Never,
-        base: Base {
-            mesh: Mesh { id: name("payments-mesh") },
-            istio: Istio { version: IstioVersion::parse("1.17.8").unwrap(), namespace: name("istio-system") },
-            installer: Installer { kind: InstallerKind::Calisti },
-            data_plane: DataPlane {
-                namespaces: DataPlaneNamespaces { names: vec![name("shop"), name("bank")] },
-            },
-        },
+        base: base().json(),
+        layers: Vec::new(),
+        overrides: Vec::new(),
     }
+}
+
+/// What [`config`] means for [`cluster`].
+pub(super) fn wanted() -> Effective {
+    effective(&config(), &cluster(Facts::default())).unwrap()
 }
 
 pub(super) fn cluster(facts: Facts) -> Cluster {
@@ -44,6 +66,7 @@ pub(super) fn cluster(facts: Facts) -> Cluster {
         labels: BTreeMap::new(),
         declared: None,
         network: Some(name("east")),
+        variables: BTreeMap::new(),
         facts: Some(facts),
     }
 }
@@ -115,18 +138,18 @@ fn openshift_facts(sound: Facts, rosa: bool) -> Facts {
     }
 }
 
-pub(super) fn input_of(config: &MeshConfig, facts: &Facts, platform: PlatformName) -> PlanInput {
+pub(super) fn input_of(config: &Effective, facts: &Facts, platform: PlatformName) -> PlanInput {
     let cluster = cluster(facts.clone());
     PlanInput::new((&name("payments"), config), &cluster, (facts, platform), rule::registry())
 }
 
 pub(super) fn input(platform: PlatformName) -> PlanInput {
-    input_of(&config(), &facts(platform), platform)
+    input_of(&wanted(), &facts(platform), platform)
 }
 
 /// The plan for a sound cluster of a platform, of a config that `change` changed.
-pub(super) fn planned(platform: PlatformName, change: impl FnOnce(&mut MeshConfig)) -> Plan {
-    let mut config = config();
+pub(super) fn planned(platform: PlatformName, change: impl FnOnce(&mut Effective)) -> Plan {
+    let mut config = wanted();
     change(&mut config);
     plan(&input_of(&config, &facts(platform), platform), rule::registry()).unwrap()
 }

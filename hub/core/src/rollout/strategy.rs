@@ -14,6 +14,9 @@ pub struct Strategy {
     /// How long one cluster may take from being sent its target to being healthy, in seconds.
     #[serde(default = "default_deadline_s")]
     pub deadline_seconds: u32,
+    /// How many clusters may be in change at once; all of a wave if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<u32>,
 }
 
 /// Fifteen minutes: an operator's first install takes under one, a slow node pool some.
@@ -41,7 +44,7 @@ impl Strategy {
     /// every cluster into the only one there is.
     #[must_use]
     pub fn all_at_once() -> Self {
-        Self { waves: Vec::new(), deadline_seconds: default_deadline_s() }
+        Self { waves: Vec::new(), deadline_seconds: default_deadline_s(), max_unavailable: None }
     }
 
     /// Names of the waves, in their order.

@@ -280,7 +280,15 @@ fn a_cluster_goes_with_the_first_wave_that_selects_it() {
     let of = |index: usize| {
         let (id, name) = (cluster(index), name(index));
         let labels = BTreeMap::new();
-        crate::fleet::Cluster { id, name, labels, declared: None, network: None, facts: None }
+        crate::fleet::Cluster {
+            id,
+            name,
+            labels,
+            declared: None,
+            network: None,
+            variables: Default::default(),
+            facts: None,
+        }
     };
     assert_eq!(strategy.wave_of(&of(0)), Ok(0));
     assert_eq!(strategy.wave_of(&of(1)), Ok(1));

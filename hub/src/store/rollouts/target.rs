@@ -48,6 +48,7 @@ impl Inputs {
             labels: self.labels.clone(),
             declared: self.declared_platform,
             network: self.network.clone(),
+            variables: BTreeMap::new(),
             facts,
         }
     }

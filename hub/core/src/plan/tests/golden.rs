@@ -47,7 +47,7 @@ fn an_old_openshift_has_no_v2_constraints() {
     let mut facts = facts(PlatformName::Openshift);
     facts.cluster_version =
         Some(ClusterVersion { current: "4.10.67".to_owned(), desired: "4.10.67".to_owned() });
-    let plan = plan(&input_of(&config(), &facts, PlatformName::Openshift), rule::registry()).unwrap();
+    let plan = plan(&input_of(&wanted(), &facts, PlatformName::Openshift), rule::registry()).unwrap();
     let bindings: Vec<&str> = plan
         .document
         .phases

@@ -8,7 +8,7 @@ fn platforms() -> impl Strategy<Value = PlatformName> {
     prop::sample::select(PlatformName::ALL.to_vec())
 }
 
-fn digest(config: &MeshConfig, facts: &Facts, platform: PlatformName) -> String {
+fn digest(config: &Effective, facts: &Facts, platform: PlatformName) -> String {
     plan(&input_of(config, facts, platform), rule::registry()).unwrap().digest.to_string()
 }
 
@@ -34,7 +34,7 @@ proptest! {
         after.nodes.push(nodes("", "v1.24.9", &["kubernetes.io/os"]));
         after.namespaces.extend(namespaces.into_iter().map(|name| NamespaceFacts { name, labels: BTreeMap::new() }));
         after.kinds.extend(kinds);
-        prop_assert_eq!(digest(&config(), &before, platform), digest(&config(), &after, platform));
+        prop_assert_eq!(digest(&wanted(), &before, platform), digest(&wanted(), &after, platform));
     }
 
     #[test]
@@ -49,9 +49,9 @@ proptest! {
         other.kinds = kinds;
         other.namespaces.reverse();
         other.nodes.reverse();
-        let mut sorted = config();
+        let mut sorted = wanted();
         sorted.base.data_plane.namespaces.names = vec![name("bank"), name("ledger"), name("shop")];
-        let mut shuffled = config();
+        let mut shuffled = wanted();
         shuffled.base.data_plane.namespaces.names = names;
         prop_assert_eq!(digest(&sorted, &one, platform), digest(&shuffled, &other, platform));
     }
@@ -62,7 +62,7 @@ proptest! {
     fn applying_a_plan_does_not_change_it(platform in platforms(), kinds in other_kinds(), patch in 0_u32..99) {
         let mut before = facts(platform);
         before.namespaces.clear();
-        let plan = plan(&input_of(&config(), &before, platform), rule::registry()).unwrap();
+        let plan = plan(&input_of(&wanted(), &before, platform), rule::registry()).unwrap();
         let mut after = before;
         after.namespaces = plan.document.namespaces.iter().map(|name| labelled(name.as_str())).collect();
         after.kinds.extend(kinds);
@@ -70,7 +70,7 @@ proptest! {
         if let Some(version) = &mut after.cluster_version {
             version.current = format!("4.11.{patch}");
         }
-        prop_assert_eq!(plan.digest.to_string(), digest(&config(), &after, platform));
+        prop_assert_eq!(plan.digest.to_string(), digest(&wanted(), &after, platform));
     }
 
     #[test]

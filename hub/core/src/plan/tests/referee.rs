@@ -159,7 +159,7 @@ fn what_the_cluster_lacks_is_seen() {
     ] {
         let mut facts = facts(platform);
         facts.kinds.retain(|served| served != kind);
-        let plan = plan(&input_of(&config(), &facts, platform), rule::registry()).unwrap();
+        let plan = plan(&input_of(&wanted(), &facts, platform), rule::registry()).unwrap();
         assert_eq!(blocking(&plan, &facts), [expected], "{platform}");
     }
 }

@@ -1,0 +1,103 @@
+//! Laying one layer over another: maps merge at every depth, scalars and lists replace.
+//!
+//! Every leaf keeps where it comes from. The two are one walk, so that they cannot disagree.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{ConfigOrigin, path};
+
+/// What base and layers amount to so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Merged {
+    pub(super) value: Value,
+    /// By the paths of the leaves.
+    pub(super) origins: BTreeMap<String, ConfigOrigin>,
+}
+
+/// Where laid values come from.
+#[derive(Clone, Copy)]
+pub(super) struct From<'a> {
+    pub(super) layer: &'a str,
+    /// What stands before the value's own path in the document.
+    pub(super) prefix: &'a str,
+}
+
+impl From<'_> {
+    pub(super) fn origin(self, path: &str) -> ConfigOrigin {
+        let separator = if path.starts_with('[') || path.is_empty() { "" } else { "." };
+        let path = format!("{}{separator}{path}", self.prefix);
+        ConfigOrigin { layer: self.layer.to_owned(), path, variable: None }
+    }
+}
+
+impl Merged {
+    pub(super) fn of(value: &Value, from: From<'_>) -> Self {
+        let mut merged = Self { value: Value::Object(serde_json::Map::new()), origins: BTreeMap::new() };
+        merged.lay(value, from);
+        merged
+    }
+
+    /// Lays values over what is there.
+    pub(super) fn lay(&mut self, value: &Value, from: From<'_>) {
+        lay(&mut self.value, value, "", &mut |path, value| {
+            self.origins.retain(|known, _| !path::is_within(known, path));
+            let mut leaves = BTreeMap::new();
+            if let Some(value) = value {
+                path::leaves(value, path, &mut leaves);
+            }
+            self.origins.extend(leaves.into_keys().map(|leaf| {
+                let origin = from.origin(&leaf);
+                (leaf, origin)
+            }));
+        });
+    }
+
+    /// Takes away what stands at some keys, and maps that become empty by it. False if nothing stands there.
+    pub(super) fn take_away(&mut self, keys: &[String]) -> bool {
+        let taken = take_away(&mut self.value, keys);
+        if taken {
+            let path = keys.iter().fold(String::new(), |path, key| path::join(&path, key));
+            self.origins.retain(|known, _| !path::is_within(known, &path));
+        }
+        taken
+    }
+}
+
+/// Calls `replaced` for each path that a new value stands at, and, with nothing, where an empty map ceases to be a leaf.
+fn lay(into: &mut Value, value: &Value, path: &str, replaced: &mut impl FnMut(&str, Option<&Value>)) {
+    match (into, value) {
+        (Value::Object(into), Value::Object(fields)) => {
+            if into.is_empty() && !fields.is_empty() && !path.is_empty() {
+                replaced(path, None);
+            }
+            for (key, value) in fields {
+                let path = path::join(path, key);
+                if let Some(present) = into.get_mut(key) {
+                    lay(present, value, &path, replaced);
+                } else {
+                    into.insert(key.clone(), value.clone());
+                    replaced(&path, Some(value));
+                }
+            }
+        }
+        (into, value) => {
+            *into = value.clone();
+            replaced(path, Some(value));
+        }
+    }
+}
+
+fn take_away(from: &mut Value, keys: &[String]) -> bool {
+    let (Value::Object(fields), Some((key, below))) = (from, keys.split_first()) else { return false };
+    if below.is_empty() {
+        return fields.remove(key).is_some();
+    }
+    let Some(value) = fields.get_mut(key) else { return false };
+    let taken = take_away(value, below);
+    if taken && value.as_object().is_some_and(serde_json::Map::is_empty) {
+        fields.remove(key);
+    }
+    taken
+}
