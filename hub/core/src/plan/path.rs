@@ -30,15 +30,21 @@ pub fn children<'a>(path: &str, value: &'a Value) -> BTreeMap<String, &'a Value>
             map.iter().map(|(key, value)| (format!("{path}{}", step(key)), value)).collect()
         }
         Value::Array(items) => {
-            let names: Vec<&str> = items.iter().filter_map(|item| item["name"].as_str()).collect();
-            let distinct: BTreeSet<&str> = names.iter().copied().collect();
-            let named = distinct.len() == items.len();
-            let key = |index: usize| {
-                if named { format!("[name={:?}]", names[index]) } else { format!("[{index}]") }
-            };
-            items.iter().enumerate().map(|(index, item)| (format!("{path}{}", key(index)), item)).collect()
+            items.iter().zip(item_steps(items)).map(|(item, step)| (format!("{path}{step}"), item)).collect()
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => BTreeMap::new(),
+    }
+}
+
+/// `[name="x"]` for the items of a list of maps that all have a name of their own, else `[0]`.
+#[must_use]
+pub fn item_steps(items: &[Value]) -> Vec<String> {
+    let names: Vec<&str> = items.iter().filter_map(|item| item["name"].as_str()).collect();
+    let distinct: BTreeSet<&str> = names.iter().copied().collect();
+    if distinct.len() == items.len() {
+        names.into_iter().map(|name| format!("[name={name:?}]")).collect()
+    } else {
+        (0..items.len()).map(|index| format!("[{index}]")).collect()
     }
 }
 

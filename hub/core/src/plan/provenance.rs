@@ -153,6 +153,6 @@ fn explained(plan: &Plan, source: &SourceMap, id: &ObjectId, path: String, value
         Origin::Config { origin, .. } => source.place(origin).line,
         Origin::Cluster { .. } | Origin::Rule { .. } | Origin::Override(_) | Origin::Structural => None,
     };
-    let (file, line) = place.unzip();
-    ExplainedLeaf { path, value, origin, file: file.map(str::to_owned), line }
+    let (file, line) = place.map(|(file, line)| (file.to_owned(), line)).unzip();
+    ExplainedLeaf { path, value, origin, file, line }
 }

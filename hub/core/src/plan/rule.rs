@@ -94,11 +94,7 @@ pub fn registry() -> &'static [Rule] {
     static REGISTRY: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         let platforms = platform::all().iter().flat_map(|platform| platform.rules());
         let mut seen = BTreeSet::new();
-        installer::rules()
-            .chain(platforms)
-            .filter(|rule| seen.insert(rule.id))
-            .copied()
-            .collect()
+        installer::rules().chain(platforms).filter(|rule| seen.insert(rule.id)).copied().collect()
     });
     &REGISTRY
 }
