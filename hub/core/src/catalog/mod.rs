@@ -4,6 +4,7 @@ pub mod calisti;
 pub mod istio;
 mod leftovers;
 pub mod openshift;
+pub mod sail;
 mod version;
 
 pub use leftovers::{LEFTOVERS, Leftover};
