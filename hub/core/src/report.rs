@@ -129,8 +129,12 @@ pub enum Role {
     Created,
     /// The spoke took it over.
     Adopted,
-    /// Somebody else makes it.
+    /// Somebody else makes it: watched, never written.
     Expected,
+    /// Somebody else made it, and it has fields of ours.
+    Addition,
+    /// The spoke made it from a template, in a namespace that the template selects.
+    Instance,
 }
 
 /// What became of an object.
@@ -160,6 +164,8 @@ pub enum Outcome {
     Unfulfilled,
     /// An expectation that holds.
     Fulfilled,
+    /// To be deleted, and still in use: left until it is not.
+    InUse,
 }
 
 impl Outcome {
@@ -176,7 +182,8 @@ impl Outcome {
             | Self::Unreachable
             | Self::Left
             | Self::Unfulfilled
-            | Self::Fulfilled => false,
+            | Self::Fulfilled
+            | Self::InUse => false,
         }
     }
 }

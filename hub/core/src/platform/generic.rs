@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Platform, PlatformName, Sign, evidence, openshift};
-use crate::fleet::Facts;
+use super::{Platform, PlatformName, Sign, evidence, openshift, sail_platform};
+use crate::{fleet::Facts, plan::rule::Rule};
 
 /// Kubernetes of no particular kind.
 pub(super) struct Generic;
@@ -42,6 +42,10 @@ impl Platform for Generic {
         let named = distribution(facts).map(|name| format!("nodes of {name}"));
         let seen = format!("{nodes} {} on {}", if nodes == 1 { "node" } else { "nodes" }, clouds(facts));
         named.into_iter().chain([seen]).map(Sign::absence).collect()
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &[sail_platform::LEFT_OUT]
     }
 
     fn contradicted_by(&self, facts: &Facts) -> Option<String> {

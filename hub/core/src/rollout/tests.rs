@@ -1,13 +1,11 @@
-//! Properties of whole rollouts over made-up fleets, and the cases that a person would ask about.
+//! Rollouts, step by step: the cases that a person would ask about.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod properties;
+mod verbs;
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use proptest::{
-    option,
-    prelude::{Just, prop_assert, prop_assert_eq, prop_oneof, proptest},
-    strategy::Strategy as Generator,
-};
 use uuid::Uuid;
 
 use super::*;
@@ -47,6 +45,7 @@ fn rollout(waves: &[usize]) -> Rollout {
         name: name(index),
         plan: pinned(),
         repair: Repair::Nothing,
+        deletions: 0,
         state: TargetState::Pending,
     };
     let wave = |size: &usize| RolloutWave {
@@ -56,16 +55,26 @@ fn rollout(waves: &[usize]) -> Rollout {
     Rollout {
         number: 7,
         deadline_s: DEADLINE_S,
+        max_unavailable: None,
         state: RolloutState::Running,
         waves: waves.iter().map(wave).collect(),
     }
+}
+
+/// The pinned plan, computed anew, without deletions.
+fn unchanged() -> Computed {
+    Computed::Plan { digest: pinned(), deletions: DeletionCount::default() }
+}
+
+fn another() -> Computed {
+    Computed::Plan { digest: Digest::of(b"another"), deletions: DeletionCount::default() }
 }
 
 fn ready() -> SeenCluster {
     SeenCluster {
         presence: Presence::Here,
         held_by: Some(7),
-        computed: Some(Computed::Plan(pinned())),
+        computed: Some(unchanged()),
         current: None,
         fence: None,
         refusal: None,
@@ -88,6 +97,7 @@ fn report(phase: Phase) -> SeenReport {
         message: "why".to_owned(),
         completed,
         failed: Vec::new(),
+        in_use: Vec::new(),
     }
 }
 
@@ -120,10 +130,8 @@ fn a_target_starts_only_when_nothing_keeps_it() {
         (Some(Blocker::Held), SeenCluster { held_by: None, ..ready() }),
         (Some(Blocker::SpokeAhead), SeenCluster { fence: Some(other), ..ready() }),
         (Some(Blocker::PlanBlocked), SeenCluster { computed: Some(Computed::Blocked), ..ready() }),
-        (
-            Some(Blocker::PlanChanged),
-            SeenCluster { computed: Some(Computed::Plan(Digest::of(b"another"))), ..ready() },
-        ),
+        (Some(Blocker::PlanChanged), SeenCluster { computed: Some(another()), ..ready() }),
+        (Some(Blocker::Selected), SeenCluster { computed: Some(Computed::Selected), ..ready() }),
     ] {
         let (state, retarget) = step_of(TargetState::Pending, cluster, at(1));
         let expected_state =
@@ -181,9 +189,8 @@ fn only_a_report_of_exactly_this_target_is_success() {
     }
 }
 
-#[test]
-fn failures_say_why() {
-    let object = |generation| ObjectState {
+fn object(outcome: Outcome, generation: u64) -> ObjectState {
+    ObjectState {
         id: ObjectId {
             group: String::new(),
             version: "v1".to_owned(),
@@ -194,11 +201,16 @@ fn failures_say_why() {
         role: Role::Created,
         uid: String::new(),
         body: None,
-        outcome: Outcome::Conflict,
+        outcome,
         healthy: false,
         message: "held by kubectl".to_owned(),
         generation,
-    };
+    }
+}
+
+#[test]
+fn failures_say_why() {
+    let object = |generation| object(Outcome::Conflict, generation);
     let with =
         |phase, failed| SeenCluster { report: Some(SeenReport { failed, ..report(phase) }), ..ready() };
     for (cluster, words) in [
@@ -321,7 +333,11 @@ fn a_failure_lets_targets_in_flight_finish_and_starts_none() {
     let step = advance(&step.rollout, &seen([unhealthy, healthy, ready(), ready()]), at(2));
     assert_eq!(step.rollout.state, RolloutState::Failed { at: at(2), wave: 1 });
     assert_eq!(step.rollout.failure(), "c0: it is not healthy: why");
-    assert_eq!(step.rollout.waves[0].targets[2].state, TargetState::Pending);
+    let skipped = TargetState::Skipped { at: at(1), why: Skip::Failure };
+    assert_eq!(step.rollout.waves[0].targets[2].state, skipped);
+    assert_eq!(step.rollout.waves[1].targets[0].state, skipped);
+    let progress = step.rollout.progress();
+    assert_eq!((progress.total, progress.failed, progress.succeeded, progress.skipped), (4, 1, 1, 2));
 }
 
 #[test]
