@@ -8,7 +8,7 @@ use crate::{
     config::Adopt,
     digest::{self, Digest},
     fleet::ClusterId,
-    plan::ObjectId,
+    plan::{KeepWhile, ObjectId},
 };
 
 /// The target document.
@@ -27,6 +27,9 @@ pub struct Target {
     pub plan: Digest,
     /// What to delete once the plan is applied. Nothing else is ever deleted.
     pub deletions: Vec<Deletion>,
+    /// The templates whose instances to delete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delete_templates: Vec<TemplateDeletion>,
     /// The only fields that may be taken by force.
     pub overwrite: Vec<Overwrite>,
     /// What to do with objects that are not ours.
@@ -43,6 +46,24 @@ pub struct Deletion {
     pub uid: String,
     /// Why, for people and audit.
     pub why: String,
+    /// While this holds it stays, and is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_while: Option<KeepWhile>,
+}
+
+/// A template whose instances are deleted: those in the spoke's inventory, by uid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateDeletion {
+    /// Name of the template.
+    pub template: String,
+    /// What its instances are, without a namespace.
+    pub id: ObjectId,
+    /// Why, for people and audit.
+    pub why: String,
+    /// While this holds in its namespace, an instance stays, and is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_while: Option<KeepWhile>,
 }
 
 /// A field that drifted and may be taken back, as it was seen.

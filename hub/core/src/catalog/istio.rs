@@ -29,10 +29,12 @@ const fn minor(minor: u32, from: u32, to: u32, end_of_life: Date) -> Minor {
 /// The minors that a known installer takes, oldest first.
 ///
 /// Source: istio.io, supported releases.
-pub const MINORS: [Minor; 3] = [
+pub const MINORS: [Minor; 5] = [
     minor(15, 22, 25, date(2023, 4, 4)),
     minor(16, 22, 25, date(2023, 7, 25)),
     minor(17, 23, 26, date(2023, 10, 27)),
+    minor(29, 31, 35, date(2026, 8, 31)),
+    minor(30, 32, 36, date(2026, 11, 30)),
 ];
 
 /// What is known of a minor.

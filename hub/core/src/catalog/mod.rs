@@ -3,6 +3,7 @@
 pub mod calisti;
 pub mod istio;
 pub mod openshift;
+pub mod sail;
 mod version;
 
 pub use version::{InvalidVersion, MinorVersion};

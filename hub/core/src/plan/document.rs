@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ObjectId;
-use crate::{digest::Digest, fleet::Name};
+use crate::{
+    digest::Digest,
+    fleet::{Name, Operator},
+};
 
 /// The plan document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,12 @@ pub struct PlanDocument {
     pub namespaces: Vec<Name>,
     /// Applied one after the other.
     pub phases: Vec<PhaseDocument>,
+    /// Fields of ours on objects that others make. Sorted by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub additions: Vec<Addition>,
+    /// Objects that are made in every namespace that is selected. Sorted by template and id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<Template>,
     /// Objects that the installer makes: watched, never written. Sorted by id.
     pub expectations: Vec<Expectation>,
     /// What must hold for the mesh to count as healthy.
@@ -47,6 +56,71 @@ pub struct PlannedObject {
     pub id: ObjectId,
     /// sha-256 of its body.
     pub body: Digest,
+    /// While this holds it is not deleted, whatever a target says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_while: Option<KeepWhile>,
+}
+
+/// Something still needs the object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepWhile {
+    /// A running pod has this annotation, in the object's namespace, or anywhere for one that stands in none.
+    pub pods_annotated: String,
+}
+
+impl KeepWhile {
+    /// While pods with sidecars run: Istio's injector leaves this annotation on each.
+    #[must_use]
+    pub fn injected() -> Self {
+        Self { pods_annotated: "sidecar.istio.io/status".to_owned() }
+    }
+}
+
+/// Fields of ours on an object that somebody else makes: written onto it once it is there, and again when it was made
+/// anew; never made, never deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addition {
+    /// Which.
+    pub id: ObjectId,
+    /// sha-256 of its body: apiVersion, kind, name and our fields.
+    pub body: Digest,
+}
+
+/// An object that stands in every namespace that is selected, made by the spoke as soon as there is one.
+///
+/// In all texts of the body `$(NAMESPACE)` stands for the namespace's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// Stable name, for example `calisti.attachment`.
+    pub template: String,
+    /// Which, without a namespace.
+    pub id: ObjectId,
+    /// Where.
+    pub namespaces: Selection,
+    /// sha-256 of its body.
+    pub body: Digest,
+    /// While this holds in its namespace, an instance is not deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_while: Option<KeepWhile>,
+}
+
+/// Namespaces by their labels: any of the lists, all of a list. Nothing is selected by no list at all.
+pub type Selection = Vec<Vec<LabelCondition>>;
+
+/// A condition on one label of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelCondition {
+    /// The label.
+    pub key: String,
+    /// The relation.
+    pub operator: Operator,
+    /// Empty for `Exists` and `DoesNotExist`; written in any case.
+    #[serde(default)]
+    pub values: Vec<String>,
 }
 
 /// When a phase is over.
@@ -73,7 +147,8 @@ pub struct Expectation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
-    /// Dotted, with list items by key: `.spec.template.spec.containers[name="discovery"].image`.
+    /// Dotted, with list items by a key whose value is JSON: `.spec.template.spec.containers[name="discovery"].image`,
+    /// `.rules[resources=["securitycontextconstraints"]].verbs`.
     pub path: String,
     /// The value.
     pub value: Value,
@@ -101,6 +176,29 @@ pub struct Criterion {
     /// How long its resourceVersion must have stood still, in seconds; 0 means it may move.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub settled_for_s: u32,
+    /// Whether its `.status.observedGeneration` must equal its generation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
+    /// How long all of this must have held without a break, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_for_s: u32,
+}
+
+impl Criterion {
+    /// A criterion that asks for nothing yet.
+    #[must_use]
+    pub fn on(id: &ObjectId) -> Self {
+        Self {
+            id: id.clone(),
+            requires: Vec::new(),
+            fails_on: Vec::new(),
+            failed_for_s: 0,
+            rolled_out: false,
+            settled_for_s: 0,
+            observed: false,
+            held_for_s: 0,
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -5,12 +5,12 @@
 //! input holds nothing else, and each rule is shown its own only, so that the declaration cannot be wrong. No fact in
 //! [`Fact`] changes by applying a plan or by what an installer does with it: otherwise a plan would never be reached.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Intent, rule::Rule};
+use super::{Intent, installer, rule::Rule};
 use crate::{
     catalog::MinorVersion,
-    config::Effective,
+    config::{ConfigOrigin, Effective, Override, UpdateStrategy, Values},
     fleet::{Cluster, Facts, Name},
     platform::{self, PlatformName},
 };
@@ -24,19 +24,33 @@ pub struct PlanInput {
     pub mesh: MeshInput,
     /// What the rules may know of the cluster.
     pub facts: Projection,
+    /// Where the values of the config come from. Says why, and changes nothing.
+    pub origins: BTreeMap<String, ConfigOrigin>,
+    /// The layers that hold here, in order. Say why, and change nothing.
+    pub layers: Vec<Name>,
+    /// The overrides that hold here.
+    pub overrides: Vec<Override>,
 }
 
 /// What the operator wants of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeshInput {
-    /// Control plane, namespaces and version.
+    /// Installer, control plane, namespaces and version.
     pub intent: Intent,
     /// Identity of the mesh.
     pub mesh_id: Name,
+    /// The trust domain; the installer's own if none.
+    pub trust_domain: Option<String>,
+    /// How one version follows another.
+    pub update_strategy: UpdateStrategy,
+    /// Any further values of Istio's charts.
+    pub values: Values,
     /// Name of the cluster within the mesh.
     pub cluster: Name,
     /// The network it stands in.
     pub network: Name,
+    /// What of the `Cluster` document gives the network: `network`, `labels.KEY`, or `name`.
+    pub network_from: String,
 }
 
 /// A fact that a rule may read. The platform itself is none of them: a rule says by [`Rule::platforms`] where it holds.
@@ -65,24 +79,45 @@ impl PlanInput {
         (facts, platform): (&Facts, PlatformName),
         rules: &[Rule],
     ) -> Self {
-        let reads = rules.iter().filter(|rule| rule.holds_on(platform)).flat_map(|rule| rule.reads);
-        let data_plane: BTreeSet<Name> = config.base.data_plane.namespaces.names.iter().cloned().collect();
+        let base = &config.base;
+        let holding = rules.iter().filter(|rule| rule.holds(platform, base.installer.kind));
+        let facts = Projection::new(facts, platform, holding.flat_map(|rule| rule.reads));
         let intent = Intent {
-            control_plane: name.clone(),
-            namespace: config.base.istio.namespace.clone(),
-            data_plane: data_plane.into_iter().collect(),
-            version: config.base.istio.version,
+            installer: base.installer.kind,
+            config: name.clone(),
+            control_plane: installer::control_plane_name(base.installer.kind, name),
+            namespace: base.istio.namespace.clone(),
+            data_plane: base.data_plane.namespaces.clone(),
+            interception: base.data_plane.interception,
+            version: base.istio.version,
+        };
+        let mesh = MeshInput {
+            intent,
+            mesh_id: base.mesh.id.clone(),
+            trust_domain: base.mesh.trust_domain.clone(),
+            update_strategy: base.istio.update_strategy,
+            values: base.values.clone(),
+            cluster: cluster.name.clone(),
+            network: config.network.clone(),
+            network_from: network_from(config, cluster),
         };
         Self {
             platform,
-            mesh: MeshInput {
-                intent,
-                mesh_id: config.base.mesh.id.clone(),
-                cluster: cluster.name.clone(),
-                network: config.network.clone(),
-            },
-            facts: Projection::new(facts, platform, reads),
+            mesh,
+            facts,
+            origins: config.origins.clone(),
+            layers: config.layers.clone(),
+            overrides: config.overrides.clone(),
         }
+    }
+}
+
+fn network_from(config: &Effective, cluster: &Cluster) -> String {
+    let label = config.base.network.as_ref().map(|network| &network.from_label);
+    match (&cluster.network, label) {
+        (Some(_), _) => "network".to_owned(),
+        (None, Some(label)) if cluster.labels.contains_key(label) => format!("labels.{label}"),
+        (None, _) => "name".to_owned(),
     }
 }
 
@@ -107,6 +142,19 @@ impl Projection {
     #[must_use]
     pub fn serves(&self, kind: &str) -> bool {
         self.serves.contains(kind)
+    }
+
+    /// A fact with its value, in words.
+    #[must_use]
+    pub fn told(&self, fact: Fact) -> String {
+        match fact {
+            Fact::PlatformVersion => match self.platform_version {
+                Some(version) => format!("platform version {version}"),
+                None => "platform version unknown".to_owned(),
+            },
+            Fact::Serves(kind) if self.serves(kind) => format!("{kind} is served"),
+            Fact::Serves(kind) => format!("{kind} is not served"),
+        }
     }
 
     /// What a rule with these `reads` is shown.

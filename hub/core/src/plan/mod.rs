@@ -8,33 +8,56 @@ mod object;
 
 pub mod input;
 pub mod installer;
+pub mod path;
+pub mod requirement;
 pub mod rule;
 
+mod draft;
 mod planner;
+mod provenance;
+mod sources;
 
 pub mod check;
+mod config_use;
 
+mod brake;
 mod deletions;
 mod diff;
+mod disruption;
+mod group;
 mod proposal;
 
 #[cfg(test)]
 mod tests;
 
+pub use brake::{Brake, brake};
 pub use check::check;
+pub use config_use::ConfigUse;
 pub use deletions::deletions;
-pub use diff::{Before, Change, ObjectDiff, diff};
-pub use document::{Criterion, Expectation, PhaseDocument, PlanDocument, PlannedObject, Requirement, Until};
+pub use diff::{Before, Change, LeafChange, ObjectDiff, diff};
+pub use disruption::{Disruption, disruption};
+pub use document::{
+    Addition, Criterion, Expectation, KeepWhile, LabelCondition, PhaseDocument, PlanDocument, PlannedObject,
+    Requirement, Selection, Template, Until,
+};
+pub use draft::{Contradiction, InForce};
+pub use group::{Group, Preview, group};
 pub use input::PlanInput;
 pub use object::{Body, ObjectId};
 pub use planner::{PlanError, plan};
-pub use proposal::{Proposal, propose};
+pub use proposal::{Proposal, propose, second_config};
+pub use provenance::{ExplainedLeaf, ExplainedObject, Form, Origin, Provenance, explain};
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, fleet::Name};
+use crate::{
+    config::{InstallerKind, Interception, IstioVersion, NamespaceSelector},
+    digest::Digest,
+    fleet::Name,
+};
+use requirement::AskedLabels;
 
 /// A computed plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,42 +72,79 @@ pub struct Plan {
     pub bodies: BTreeMap<Digest, Vec<u8>>,
     /// Why each object and expectation is there: rules by id. Outside the digest.
     pub reasons: BTreeMap<ObjectId, Vec<RuleId>>,
+    /// Why each value is there. Outside the digest.
+    pub provenance: Provenance,
+    /// What the config said and what became of it. Outside the digest.
+    pub config: ConfigUse,
     /// What a person must see to. Outside the digest.
     pub asks: Vec<Ask>,
-    /// What the plan is for. The referee holds the manifests against it. Outside the digest.
-    pub intent: Intent,
+    /// What the plan is for, none for nothing. The referee holds the manifests against it. Outside the digest.
+    pub intent: Option<Intent>,
 }
 
 /// What a plan is to achieve, in words that no rule had a hand in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
+    /// Who installs.
+    pub installer: InstallerKind,
+    /// Name of the config.
+    pub config: Name,
     /// Name of the control plane.
     pub control_plane: Name,
     /// The control plane's namespace.
     pub namespace: Name,
     /// Namespaces whose pods get sidecars.
-    pub data_plane: Vec<Name>,
+    pub data_plane: NamespaceSelector,
+    /// How traffic gets to them.
+    pub interception: Interception,
     /// The Istio that must run.
-    pub version: crate::config::IstioVersion,
+    pub version: IstioVersion,
 }
 
 impl Intent {
     /// The value of the label `istio.io/rev` that puts a namespace under this control plane.
     #[must_use]
     pub fn revision(&self) -> String {
-        format!("{}.{}", self.control_plane, self.namespace)
+        match self.installer {
+            InstallerKind::Sail => self.control_plane.to_string(),
+            InstallerKind::Calisti => format!("{}.{}", self.control_plane, self.namespace),
+        }
     }
 }
 
-/// Labels that a person must set or remove on an object that is not ours.
+/// Labels that a person must set or remove on the namespaces of workloads, which are not ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// The rule that asks.
     pub rule: RuleId,
-    /// The object; so far always a Namespace.
-    pub object: ObjectId,
-    /// Labels with the value they must have; none means that the label must not be there.
-    pub labels: BTreeMap<&'static str, Option<String>>,
+    /// Sets of labels, any of which does. The first is the one that is asked for.
+    pub any_of: Vec<AskedLabels>,
+}
+
+/// The plan of a cluster that shall have nothing of ours: an empty document.
+#[must_use]
+pub fn empty() -> Plan {
+    let document = PlanDocument {
+        format: 1,
+        namespaces: Vec::new(),
+        phases: Vec::new(),
+        additions: Vec::new(),
+        templates: Vec::new(),
+        expectations: Vec::new(),
+        healthy_when: Vec::new(),
+    };
+    let (bytes, digest) = planner::seal(&document);
+    Plan {
+        document,
+        bytes,
+        digest,
+        bodies: BTreeMap::new(),
+        reasons: BTreeMap::new(),
+        provenance: Provenance::new(),
+        config: ConfigUse::default(),
+        asks: Vec::new(),
+        intent: None,
+    }
 }
 
 /// Stable id of a rule, for example `openshift.cni.multus`.

@@ -22,6 +22,18 @@ pub struct ObjectId {
 }
 
 impl ObjectId {
+    /// The id of an object.
+    #[must_use]
+    pub fn new(group: &str, version: &str, kind: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     /// Whether both name the same object, perhaps in different API versions.
     #[must_use]
     pub fn same_object(&self, other: &Self) -> bool {

@@ -1,14 +1,17 @@
 //! The planner: rules give requirements, requirements give objects, expectations and asks, in canonical order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{
-    Ask, Body, Criterion, Expectation, ObjectId, PhaseDocument, Plan, PlanDocument, PlannedObject,
-    Requirement as ValueAt, RuleId,
+    Addition, Ask, Body, ConfigUse, Criterion, Expectation, ObjectId, Origin, PhaseDocument, Plan,
+    PlanDocument, PlannedObject, Provenance, Requirement as ValueAt, RuleId, Template,
+    draft::{Draft, Placed, Reserved, Settled},
     input::PlanInput,
-    rule::{FulfilledBy, Phase, Requirement, Rule},
+    requirement::{FulfilledBy, Requirement, Watched},
+    rule::{Phase, Rule},
+    sources::Sources,
 };
 use crate::{
     digest::{self, Digest},
@@ -40,97 +43,207 @@ pub enum PlanError {
 
 /// Computes the plan: the same input and rules give the same bytes.
 pub fn plan(input: &PlanInput, rules: &[Rule]) -> Result<Plan, PlanError> {
-    let mut draft = Draft::default();
-    for rule in rules.iter().filter(|rule| rule.holds_on(input.platform)) {
+    let mut drafts = Drafts::default();
+    for rule in rules.iter().filter(|rule| rule.holds(input.platform, input.mesh.intent.installer)) {
         for requirement in (rule.yields)(&input.mesh, &input.facts.only(rule.reads)) {
-            draft.take(rule.id, requirement)?;
+            drafts.take(rule.id, requirement)?;
         }
     }
-    draft.seal(input)
+    drafts.seal(input, &Sources::new(input, rules))
 }
 
 /// What the requirements amount to so far.
 #[derive(Default)]
-struct Draft {
-    objects: BTreeMap<ObjectId, (Phase, Value)>,
-    expectations: BTreeMap<ObjectId, Vec<ValueAt>>,
+struct Drafts {
+    objects: BTreeMap<ObjectId, Draft>,
+    namespaces: BTreeMap<ObjectId, ()>,
+    reserved: Vec<Reserved>,
+    expectations: BTreeMap<ObjectId, Vec<(RuleId, Watched)>>,
     healthy_when: BTreeMap<ObjectId, Criterion>,
     asks: Vec<Ask>,
     reasons: BTreeMap<ObjectId, Vec<RuleId>>,
 }
 
-impl Draft {
+impl Drafts {
     fn take(&mut self, rule: RuleId, requirement: Requirement) -> Result<(), PlanError> {
         let Requirement { object, fulfilled_by, healthy_when } = requirement;
         match fulfilled_by {
-            FulfilledBy::Plan { phase, fields } => self.write(rule, &object, phase, fields)?,
-            FulfilledBy::Installer { requires } => {
-                self.expectations.entry(object.clone()).or_default().extend(requires);
+            FulfilledBy::Plan { phase, fields, keep_while } => {
+                let draft = self.draft(rule, &object, Placed::Phase(phase))?;
+                draft.keep_while = draft.keep_while.take().or(keep_while);
+                draft.take(rule, &fields);
             }
-            FulfilledBy::User { labels } => {
-                self.asks.push(Ask { rule, object, labels });
+            FulfilledBy::Namespace => {
+                self.namespaces.insert(object.clone(), ());
+            }
+            FulfilledBy::Addition { fields } => {
+                self.draft(rule, &object, Placed::Addition)?.take(rule, &fields);
+            }
+            FulfilledBy::Template { template, namespaces, fields, keep_while } => {
+                let draft = self.draft(rule, &object, Placed::Template { template, namespaces })?;
+                draft.keep_while = draft.keep_while.take().or(keep_while);
+                draft.take(rule, &fields);
+            }
+            FulfilledBy::Installer { requires } => {
+                let watched = requires.into_iter().map(|value| (rule, value));
+                self.expectations.entry(object.clone()).or_default().extend(watched);
+            }
+            FulfilledBy::Reserved { keys, allowed } => {
+                self.reserved.push(Reserved { rule, object, keys, allowed });
+                return Ok(());
+            }
+            FulfilledBy::User { any_of } => {
+                self.asks.push(Ask { rule, any_of });
                 return Ok(());
             }
         }
         if let Some(criterion) = healthy_when {
             self.healthy_when.insert(object.clone(), criterion);
         }
-        self.reasons.entry(object).or_default().push(rule);
+        let reasons = self.reasons.entry(object).or_default();
+        if !reasons.contains(&rule) {
+            reasons.push(rule);
+        }
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        rule: RuleId,
-        object: &ObjectId,
-        phase: Phase,
-        fields: Value,
-    ) -> Result<(), PlanError> {
-        let contradiction = |path: String, first| PlanError::Contradiction {
-            object: Box::new(object.clone()),
-            path,
-            first,
-            second: rule,
-        };
-        let Some((planned_phase, manifest)) = self.objects.get_mut(object) else {
-            self.objects.insert(object.clone(), (phase, fields));
-            return Ok(());
-        };
+    fn draft(&mut self, rule: RuleId, object: &ObjectId, placed: Placed) -> Result<&mut Draft, PlanError> {
         let first = self.reasons.get(object).and_then(|rules| rules.first()).copied().unwrap_or(rule);
-        if *planned_phase != phase {
-            return Err(contradiction("phase".to_owned(), first));
+        let draft = self.objects.entry(object.clone()).or_insert_with(|| Draft::new(placed.clone()));
+        if draft.placed == placed {
+            return Ok(draft);
         }
-        merge(manifest, fields, String::new()).map_err(|path| contradiction(path, first))
+        let path = "phase".to_owned();
+        Err(PlanError::Contradiction { object: Box::new(object.clone()), path, first, second: rule })
     }
 
-    fn seal(self, input: &PlanInput) -> Result<Plan, PlanError> {
-        let namespaces = namespaces(self.objects.keys())?;
-        let mut bodies = BTreeMap::new();
-        let mut phases: BTreeMap<Phase, Vec<PlannedObject>> = BTreeMap::new();
-        for (id, (phase, manifest)) in self.objects {
-            let body = Body::seal(id, manifest);
-            phases.entry(phase).or_default().push(PlannedObject { id: body.id, body: body.digest });
-            bodies.insert(body.digest, body.bytes);
+    fn seal(mut self, input: &PlanInput, sources: &Sources<'_>) -> Result<Plan, PlanError> {
+        self.objects.retain(|_, draft| draft.is_wanted());
+        let reasons_left = |id: &ObjectId| {
+            self.objects.contains_key(id)
+                || self.expectations.contains_key(id)
+                || self.namespaces.contains_key(id)
+        };
+        self.reasons.retain(|id, _| reasons_left(id));
+        let namespaces = namespaces(&self.objects, self.namespaces.keys())?;
+        let mut sealed = Sealed::new(input);
+        for (id, draft) in self.objects {
+            let Draft { placed, keep_while, .. } = draft.clone();
+            let settled = draft.settle(&id, &self.reserved, sources)?;
+            sealed.add(id, placed, keep_while, settled);
         }
-        let expectations = self.expectations.into_iter();
+        for (id, requires) in self.expectations {
+            sealed.expect(id, requires, sources);
+        }
+        Ok(sealed.plan(namespaces, self.healthy_when, self.asks, self.reasons))
+    }
+}
+
+/// The plan, object by object.
+struct Sealed<'a> {
+    input: &'a PlanInput,
+    bodies: BTreeMap<Digest, Vec<u8>>,
+    phases: BTreeMap<Phase, Vec<PlannedObject>>,
+    additions: Vec<Addition>,
+    templates: Vec<Template>,
+    expectations: Vec<Expectation>,
+    provenance: Provenance,
+    config: ConfigUse,
+}
+
+impl<'a> Sealed<'a> {
+    fn new(input: &'a PlanInput) -> Self {
+        Self {
+            input,
+            bodies: BTreeMap::new(),
+            phases: BTreeMap::new(),
+            additions: Vec::new(),
+            templates: Vec::new(),
+            expectations: Vec::new(),
+            provenance: BTreeMap::new(),
+            config: ConfigUse::of(input),
+        }
+    }
+
+    fn add(&mut self, id: ObjectId, placed: Placed, keep_while: Option<super::KeepWhile>, settled: Settled) {
+        let Settled { tree, origins, contradictions, in_force } = settled;
+        self.config.contradictions.extend(contradictions);
+        self.config.in_force.extend(in_force);
+        let Body { id, bytes, digest: body } = Body::seal(id, tree);
+        self.bodies.insert(body, bytes);
+        let mut structural = vec![".apiVersion", ".kind", ".metadata.name"];
+        if !id.namespace.is_empty() {
+            structural.push(".metadata.namespace");
+        }
+        let known = self.provenance.entry(id.clone()).or_default();
+        known.extend(structural.into_iter().map(|path| (path.to_owned(), Origin::Structural)));
+        known.extend(origins);
+        match placed {
+            Placed::Phase(phase) => {
+                self.phases.entry(phase).or_default().push(PlannedObject { id, body, keep_while });
+            }
+            Placed::Addition => self.additions.push(Addition { id, body }),
+            Placed::Template { template, namespaces } => {
+                self.templates.push(Template {
+                    template: template.to_owned(),
+                    id,
+                    namespaces,
+                    body,
+                    keep_while,
+                });
+            }
+        }
+    }
+
+    fn expect(&mut self, id: ObjectId, requires: Vec<(RuleId, Watched)>, sources: &Sources<'_>) {
+        let origins = self.provenance.entry(id.clone()).or_default();
+        let mut values: Vec<ValueAt> = Vec::new();
+        for (rule, Watched { path, value, from }) in requires {
+            let config_path = sources.config_path(&from, &[]);
+            origins.insert(path.clone(), sources.origin((&from, rule), &config_path));
+            values.push(ValueAt { path, value });
+        }
+        self.expectations.push(Expectation { id, requires: values });
+    }
+
+    fn plan(
+        mut self,
+        namespaces: Vec<Name>,
+        healthy_when: BTreeMap<ObjectId, Criterion>,
+        asks: Vec<Ask>,
+        reasons: BTreeMap<ObjectId, Vec<RuleId>>,
+    ) -> Plan {
+        self.templates.sort_by(|one, other| (&one.template, &one.id).cmp(&(&other.template, &other.id)));
         let document = PlanDocument {
             format: 1,
             namespaces,
-            phases: phases.into_iter().map(|(phase, objects)| phase_document(phase, objects)).collect(),
-            expectations: expectations.map(|(id, requires)| Expectation { id, requires }).collect(),
-            healthy_when: self.healthy_when.into_values().collect(),
+            phases: self.phases.into_iter().map(|(phase, objects)| phase_document(phase, objects)).collect(),
+            additions: self.additions,
+            templates: self.templates,
+            expectations: self.expectations,
+            healthy_when: healthy_when.into_values().collect(),
         };
-        let bytes = digest::canonical(&serde_json::to_value(&document).expect("plain data becomes JSON"));
-        Ok(Plan {
+        let (bytes, digest) = seal(&document);
+        Plan {
             document,
-            digest: Digest::of(&bytes),
+            digest,
             bytes,
-            bodies,
-            reasons: self.reasons,
-            asks: self.asks,
-            intent: input.mesh.intent.clone(),
-        })
+            bodies: self.bodies,
+            reasons,
+            provenance: self.provenance,
+            config: self.config,
+            asks,
+            intent: Some(self.input.mesh.intent.clone()),
+        }
     }
+}
+
+/// The canonical bytes of a document, and the digest of the plan.
+pub(super) fn seal(document: &PlanDocument) -> (Vec<u8>, Digest) {
+    let value: Value = serde_json::to_value(document).expect("plain data becomes JSON");
+    let bytes = digest::canonical(&value);
+    let digest = Digest::of(&bytes);
+    (bytes, digest)
 }
 
 fn phase_document(phase: Phase, objects: Vec<PlannedObject>) -> PhaseDocument {
@@ -142,35 +255,20 @@ fn phase_document(phase: Phase, objects: Vec<PlannedObject>) -> PhaseDocument {
     }
 }
 
-/// The namespaces that objects stand in, sorted.
-fn namespaces<'a>(objects: impl Iterator<Item = &'a ObjectId>) -> Result<Vec<Name>, PlanError> {
-    let mut names = Vec::new();
-    for object in objects.filter(|object| !object.namespace.is_empty()) {
-        let unsound = |_| PlanError::Namespace { object: Box::new(object.clone()) };
-        names.push(Name::parse(&object.namespace).map_err(unsound)?);
+/// The namespaces that objects stand in and that rules ask for, sorted. What others make, and what stands in namespaces
+/// of workloads, brings none.
+fn namespaces<'a>(
+    objects: &BTreeMap<ObjectId, Draft>,
+    asked: impl Iterator<Item = &'a ObjectId>,
+) -> Result<Vec<Name>, PlanError> {
+    let ours = objects.iter().filter(|(_, draft)| matches!(draft.placed, Placed::Phase(_)));
+    let inhabited = ours.map(|(id, _)| (id, &id.namespace)).filter(|(_, namespace)| !namespace.is_empty());
+    let mut names = BTreeSet::new();
+    for (id, name) in inhabited.chain(asked.map(|id| (id, &id.name))) {
+        let unsound = |_| PlanError::Namespace { object: Box::new(id.clone()) };
+        names.insert(Name::parse(name).map_err(unsound)?);
     }
-    names.sort();
-    names.dedup();
-    Ok(names)
-}
-
-/// Merges maps at every depth. Anything else must be equal on both sides; if not, says where.
-fn merge(into: &mut Value, from: Value, path: String) -> Result<(), String> {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                match into.get_mut(&key) {
-                    Some(present) => merge(present, value, format!("{path}.{key}"))?,
-                    None => {
-                        into.insert(key, value);
-                    }
-                }
-            }
-            Ok(())
-        }
-        (into, from) if *into == from => Ok(()),
-        _ => Err(path),
-    }
+    Ok(names.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -178,18 +276,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::{installer::calisti, rule};
-
-    #[test]
-    fn maps_merge_deep_and_lists_must_agree() {
-        let mut manifest = json!({"spec": {"a": 1, "list": [1]}});
-        merge(&mut manifest, json!({"spec": {"b": {"c": true}, "list": [1]}}), String::new()).unwrap();
-        assert_eq!(manifest, json!({"spec": {"a": 1, "b": {"c": true}, "list": [1]}}));
-        assert_eq!(
-            merge(&mut manifest, json!({"spec": {"list": [2]}}), String::new()),
-            Err(".spec.list".to_owned())
-        );
-    }
+    use crate::plan::{installer::calisti, requirement::Fields, rule};
 
     #[test]
     fn rules_that_contradict_each_other_are_named() {
@@ -197,7 +284,13 @@ mod tests {
         let mut rules = rule::registry().to_vec();
         rules.push(Rule {
             id: RuleId("other"),
-            yields: |mesh, _| vec![calisti::control_plane_fields(&mesh.intent, json!({"mode": "PASSIVE"}))],
+            platforms: &[],
+            installers: &[],
+            reads: &[],
+            yields: |mesh, _| {
+                let fields = Fields::required(json!({"mode": "PASSIVE"}));
+                vec![calisti::control_plane_fields(&mesh.intent, vec![fields])]
+            },
             ..rules[0]
         });
         let error = plan(&input, &rules).unwrap_err();

@@ -1,8 +1,8 @@
 //! The whole way from a mesh config and a cluster to a judged plan: what previews show and rollouts start from.
 
-use super::{Finding, Plan, PlanError, PlanInput, Severity, check, plan, rule};
+use super::{Finding, Plan, PlanError, PlanInput, Severity, check, config_use, plan, rule};
 use crate::{
-    config::{EffectiveProblem, MeshConfig, effective},
+    config::{ConfigVersion, EffectiveProblem, SourceMap, effective},
     fleet::{Cluster, Name},
     platform::{self, Detection, PlatformName},
 };
@@ -26,36 +26,63 @@ impl Proposal {
     pub fn is_blocked(&self) -> bool {
         self.plan.is_none() || self.findings.iter().any(|finding| finding.severity == Severity::Blocks)
     }
+
+    /// Adds what else stands against it, for example another config. What blocks stays first.
+    pub fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
+        self.findings.sort_by_key(|finding| finding.severity);
+    }
 }
 
-/// Computes and judges the plan of the mesh config `name` for `cluster`. Depends on nothing else.
-pub fn propose(name: &Name, config: &MeshConfig, cluster: &Cluster) -> Result<Proposal, PlanError> {
+/// Computes and judges the plan of a mesh config for `cluster`. Depends on nothing else.
+pub fn propose(config: &ConfigVersion, cluster: &Cluster) -> Result<Proposal, PlanError> {
     let Some(facts) = &cluster.facts else {
         let findings = vec![no_facts(&cluster.name)];
         return Ok(Proposal { detection: None, platform: None, plan: None, findings });
     };
     let detection = platform::detect(facts);
-    let mut findings: Vec<Finding> =
-        platform::check_declared(cluster.declared, &detection).into_iter().collect();
+    let findings: Vec<Finding> = platform::check_declared(cluster.declared, &detection).into_iter().collect();
     let platform = cluster.declared.or(detection.platform);
-    let config = match effective(config, cluster) {
-        Ok(config) => config,
+    let mut proposal = Proposal { detection: Some(detection), platform, plan: None, findings };
+    let meant = match effective(&config.config, cluster) {
+        Ok(meant) => meant,
         Err(problems) => {
-            findings.extend(problems.into_iter().map(no_config));
-            return Ok(Proposal { detection: Some(detection), platform, plan: None, findings });
+            proposal.add(problems.into_iter().map(|problem| no_config(problem, &config.source)));
+            return Ok(proposal);
         }
     };
-    let plan = match platform {
-        None => None,
-        Some(platform) => {
-            let input = PlanInput::new((name, &config), cluster, (facts, platform), rule::registry());
-            Some(plan(&input, rule::registry())?)
-        }
-    };
-    if let Some(plan) = &plan {
-        findings.extend(check(plan, facts));
+    if let Some(platform) = platform {
+        let input = PlanInput::new((&config.name, &meant), cluster, (facts, platform), rule::registry());
+        let plan = plan(&input, rule::registry())?;
+        proposal.add(config_use::judge(&plan, &config.source));
+        proposal.add(check(&plan, facts));
+        proposal.plan = Some(plan);
     }
-    Ok(Proposal { detection: Some(detection), platform, plan, findings })
+    Ok(proposal)
+}
+
+/// The finding that stands against `config` on a cluster that others select too. `others` may hold the config itself.
+#[must_use]
+pub fn second_config(config: &ConfigVersion, others: &[ConfigVersion], cluster: &Cluster) -> Option<Finding> {
+    let mut names: Vec<&Name> = others
+        .iter()
+        .filter(|other| other.name != config.name)
+        .filter(|other| other.config.clusters.matches(&cluster.name, &cluster.labels))
+        .map(|other| &other.name)
+        .collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() || !config.config.clusters.matches(&cluster.name, &cluster.labels) {
+        return None;
+    }
+    let mut all: Vec<&str> = names.into_iter().chain([&config.name]).map(Name::as_str).collect();
+    all.sort_unstable();
+    Some(Finding {
+        rule: "config.two".to_owned(),
+        severity: Severity::Blocks,
+        message: format!("cluster {} is selected by the mesh configs {}", cluster.name, all.join(" and ")),
+        hint: "change spec.clusters of all but one of them, or the labels of the cluster".to_owned(),
+    })
 }
 
 fn no_facts(cluster: &Name) -> Finding {
@@ -67,8 +94,16 @@ fn no_facts(cluster: &Name) -> Finding {
     }
 }
 
-fn no_config(problem: EffectiveProblem) -> Finding {
+fn no_config(problem: EffectiveProblem, source: &SourceMap) -> Finding {
     let EffectiveProblem { rule, path, message, hint } = problem;
-    let message = format!("{path}: {message}");
-    Finding { rule: rule.to_owned(), severity: Severity::Blocks, message, hint }
+    let place = match source.lines.get(&path) {
+        Some(line) => format!("{}:{line}, {path}", source.file),
+        None => path,
+    };
+    Finding {
+        rule: rule.to_owned(),
+        severity: Severity::Blocks,
+        message: format!("{place}: {message}"),
+        hint,
+    }
 }

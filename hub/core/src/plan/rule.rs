@@ -3,19 +3,18 @@
 //! A rule yields requirements. Who fulfils a requirement decides what becomes of it: what the plan fulfils is applied,
 //! what the installer fulfils is watched, what a person must fulfil is asked for.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
-};
-
-use serde_json::Value;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use super::{
-    Criterion, ObjectId, Requirement as ValueAt, RuleId, Until,
+    RuleId, Until,
     input::{Fact, MeshInput, Projection},
     installer,
+    requirement::Requirement,
 };
-use crate::platform::{self, PlatformName};
+use crate::{
+    config::InstallerKind,
+    platform::{self, PlatformName},
+};
 
 /// A rule.
 #[derive(Debug, Clone, Copy)]
@@ -28,43 +27,12 @@ pub struct Rule {
     pub source: &'static str,
     /// Where it holds; empty means everywhere.
     pub platforms: &'static [PlatformName],
+    /// With which installers; empty means with any.
+    pub installers: &'static [InstallerKind],
     /// The facts it reads. It is shown no others.
     pub reads: &'static [Fact],
     /// What it requires of a cluster's mesh.
     pub yields: fn(&MeshInput, &Projection) -> Vec<Requirement>,
-}
-
-/// What a rule requires of one object.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Requirement {
-    /// The object.
-    pub object: ObjectId,
-    /// By whom.
-    pub fulfilled_by: FulfilledBy,
-    /// What must hold of it for the mesh to count as healthy.
-    pub healthy_when: Option<Criterion>,
-}
-
-/// Who fulfils a requirement.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FulfilledBy {
-    /// We apply the object. Fields that several rules write in one object are merged.
-    Plan {
-        /// When.
-        phase: Phase,
-        /// What this rule writes.
-        fields: Value,
-    },
-    /// The installer makes the object; we watch it.
-    Installer {
-        /// What must stand in it.
-        requires: Vec<ValueAt>,
-    },
-    /// A person. So far only labels of namespaces, which are never ours.
-    User {
-        /// Labels with the value they must have; none means that the label must not be there.
-        labels: BTreeMap<&'static str, Option<String>>,
-    },
 }
 
 /// The phases of a plan, in their order.
@@ -112,20 +80,21 @@ impl Rule {
     pub fn holds_on(&self, platform: PlatformName) -> bool {
         self.platforms.is_empty() || self.platforms.contains(&platform)
     }
+
+    /// Whether it holds on a platform with an installer.
+    #[must_use]
+    pub fn holds(&self, platform: PlatformName, installer: InstallerKind) -> bool {
+        self.holds_on(platform) && (self.installers.is_empty() || self.installers.contains(&installer))
+    }
 }
 
-/// All rules: the installer's, then those that each platform brings. A rule that two platforms share stands there once.
+/// All rules: the installers', then those that each platform brings. A rule that two platforms share stands there once.
 #[must_use]
 pub fn registry() -> &'static [Rule] {
     static REGISTRY: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         let platforms = platform::all().iter().flat_map(|platform| platform.rules());
         let mut seen = BTreeSet::new();
-        installer::calisti::RULES
-            .iter()
-            .chain(platforms)
-            .filter(|rule| seen.insert(rule.id))
-            .copied()
-            .collect()
+        installer::rules().chain(platforms).filter(|rule| seen.insert(rule.id)).copied().collect()
     });
     &REGISTRY
 }

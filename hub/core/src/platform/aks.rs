@@ -1,12 +1,41 @@
 //! Azure Kubernetes Service.
 
-use super::{Platform, PlatformName, evidence};
-use crate::fleet::Facts;
+use std::sync::LazyLock;
+
+use serde_json::json;
+
+use super::{
+    Platform, PlatformName, evidence,
+    sail_platform::{self, SAIL},
+};
+use crate::{
+    config::InstallerKind,
+    fleet::Facts,
+    plan::{
+        Finding, ObjectId, RuleId,
+        check::{Seen, blocks},
+        input::{MeshInput, Projection},
+        requirement::{Fields, FulfilledBy, Requirement},
+        rule::Rule,
+    },
+};
 
 /// Azure Kubernetes Service. Its versions carry no mark, so without nodes it cannot be told.
 pub(super) struct Aks;
 
 const LABELS: [&str; 2] = ["kubernetes.azure.com/cluster", "kubernetes.azure.com/role"];
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| vec![sail_platform::LEFT_OUT, ENFORCER]);
+
+const ENFORCER: Rule = Rule {
+    id: RuleId("aks.webhook.enforcer"),
+    reason: "The admissions enforcer of AKS adds selectors to every webhook and the operator takes them back, without end, unless an annotation asks it not to.",
+    source: "observed with istio-ecosystem/sail-operator 328df99dc (2026-08-22) against a stand-in of the enforcer; Azure/AKS#1771",
+    platforms: &[PlatformName::Aks],
+    installers: SAIL,
+    reads: &[],
+    yields: yield_enforcer,
+};
 
 impl Platform for Aks {
     fn name(&self) -> PlatformName {
@@ -24,4 +53,59 @@ impl Platform for Aks {
     fn detail(&self, facts: &Facts) -> String {
         format!("AKS, Kubernetes {}", facts.kubernetes_version)
     }
+
+    fn rules(&self) -> &'static [Rule] {
+        &RULES
+    }
+
+    fn referee(&self, plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
+        let here = !self.recognise(facts).is_empty() && plan.intent.installer == InstallerKind::Sail;
+        if here { enforced(plan).into_iter().collect() } else { Vec::new() }
+    }
+}
+
+/// The webhooks are the operator's; only the annotation is ours.
+fn yield_enforcer(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    let validator = format!("istio-validator-{}", mesh.intent.namespace);
+    let webhooks = [
+        ("MutatingWebhookConfiguration", "istio-sidecar-injector"),
+        ("ValidatingWebhookConfiguration", validator.as_str()),
+        ("ValidatingWebhookConfiguration", "istiod-default-validator"),
+    ];
+    let tree = json!({"metadata": {"annotations": {"admissions.enforcer/disabled": "true"}}});
+    webhooks
+        .map(|(kind, name)| Requirement {
+            object: ObjectId::new("admissionregistration.k8s.io", "v1", kind, "", name),
+            fulfilled_by: FulfilledBy::Addition { fields: vec![Fields::required(tree.clone())] },
+            healthy_when: None,
+        })
+        .into_iter()
+        .collect()
+}
+
+/// Every webhook of the operator's that is not exempt is written by two without end.
+fn enforced(plan: &Seen<'_>) -> Option<Finding> {
+    let wanted = [
+        "istio-sidecar-injector".to_owned(),
+        format!("istio-validator-{}", plan.intent.namespace),
+        "istiod-default-validator".to_owned(),
+    ];
+    let exempt = |name: &String| {
+        plan.additions.iter().any(|addition| {
+            let annotations = &addition.value["metadata"]["annotations"];
+            addition.id.name == *name && annotations["admissions.enforcer/disabled"] == "true"
+        })
+    };
+    let lacking: Vec<String> = wanted.into_iter().filter(|name| !exempt(name)).collect();
+    (!lacking.is_empty()).then(|| {
+        let finding = blocks(
+            "aks.webhook.enforced",
+            format!(
+                "AKS and the operator would undo each other's changes without end in {}",
+                lacking.join(", ")
+            ),
+            "add the annotation admissions.enforcer/disabled to each (rule aks.webhook.enforcer)".to_owned(),
+        );
+        plan.seconding("aks.webhook.enforcer", finding)
+    })
 }

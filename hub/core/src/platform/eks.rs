@@ -1,7 +1,7 @@
 //! Amazon Elastic Kubernetes Service.
 
-use super::{Platform, PlatformName, evidence};
-use crate::fleet::Facts;
+use super::{Platform, PlatformName, evidence, sail_platform};
+use crate::{fleet::Facts, plan::rule::Rule};
 
 /// Amazon Elastic Kubernetes Service.
 pub(super) struct Eks;
@@ -35,5 +35,9 @@ impl Platform for Eks {
 
     fn detail(&self, facts: &Facts) -> String {
         format!("EKS, Kubernetes {}", facts.kubernetes_version)
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &[sail_platform::LEFT_OUT]
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Platform, PlatformName, evidence};
-use crate::fleet::Facts;
+use super::{Platform, PlatformName, evidence, sail_platform};
+use crate::{fleet::Facts, plan::rule::Rule};
 
 /// Kubernetes of no particular kind.
 pub(super) struct Generic;
@@ -22,6 +22,10 @@ impl Platform for Generic {
 
     fn detail(&self, facts: &Facts) -> String {
         format!("Kubernetes {} on {}", facts.kubernetes_version, clouds(facts))
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &[sail_platform::LEFT_OUT]
     }
 }
 

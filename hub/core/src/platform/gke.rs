@@ -1,7 +1,20 @@
 //! Google Kubernetes Engine.
 
-use super::{Platform, PlatformName, evidence};
-use crate::fleet::Facts;
+use serde_json::json;
+
+use super::{Platform, PlatformName, evidence, sail_platform::SAIL};
+use crate::{
+    config::InstallerKind,
+    fleet::Facts,
+    plan::{
+        Finding, RuleId,
+        check::{Manifest, Seen, blocks},
+        input::{MeshInput, Projection},
+        installer::sail,
+        requirement::{Fields, Requirement},
+        rule::Rule,
+    },
+};
 
 /// Google Kubernetes Engine.
 pub(super) struct Gke;
@@ -9,6 +22,16 @@ pub(super) struct Gke;
 const MARK: &str = "-gke.";
 const GROUP: &str = "networking.gke.io";
 const LABELS: &str = "cloud.google.com/gke-";
+
+static RULES: [Rule; 1] = [Rule {
+    id: RuleId("gke.platform"),
+    reason: "The charts know GKE by its name only; it decides the directory of CNI plugins and the quota for critical pods.",
+    source: "observed with istio-ecosystem/sail-operator 328df99dc (2026-08-22); istio/istio, manifests/helm-profiles/platform-gke.yaml",
+    platforms: &[PlatformName::Gke],
+    installers: SAIL,
+    reads: &[],
+    yields: yield_platform,
+}];
 
 impl Platform for Gke {
     fn name(&self) -> PlatformName {
@@ -31,4 +54,44 @@ impl Platform for Gke {
     fn detail(&self, facts: &Facts) -> String {
         format!("GKE, Kubernetes {}", facts.kubernetes_version)
     }
+
+    fn rules(&self) -> &'static [Rule] {
+        &RULES
+    }
+
+    fn referee(&self, plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
+        if plan.intent.installer != InstallerKind::Sail {
+            return Vec::new();
+        }
+        let here = !self.recognise(facts).is_empty();
+        let read = plan.manifests.iter().filter(|manifest| manifest.id.group == "sailoperator.io");
+        read.filter_map(|manifest| misnamed(plan, manifest, here)).collect()
+    }
+}
+
+fn yield_platform(_: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    let tree = json!({"spec": {"values": {"global": {"platform": "gke"}}}});
+    vec![sail::fields(sail::istio(), vec![Fields::required(tree)])]
+}
+
+/// The name must stand in every resource here, and in none elsewhere: the plugin would go to a directory of GKE's.
+fn misnamed(plan: &Seen<'_>, manifest: &Manifest<'_>, here: bool) -> Option<Finding> {
+    let named = manifest.value["spec"]["values"]["global"]["platform"] == "gke";
+    let finding = match (here, named) {
+        (true, true) | (false, false) => return None,
+        (true, false) => blocks(
+            "gke.platform-missing",
+            format!(
+                "{} does not name the platform gke: no quota, and plugins in a directory that GKE does not read",
+                manifest.id
+            ),
+            "write values.global.platform (rule gke.platform)".to_owned(),
+        ),
+        (false, true) => blocks(
+            "gke.foreign",
+            format!("the cluster shows nothing of GKE, but {} names the platform gke", manifest.id),
+            "correct spec.platform of the Cluster document, or let the spoke read the nodes".to_owned(),
+        ),
+    };
+    Some(plan.seconding(if here { "gke.platform" } else { "sail.platform" }, finding))
 }

@@ -7,6 +7,7 @@ mod name;
 
 mod detect;
 mod evidence;
+mod sail_platform;
 
 mod aks;
 mod eks;
@@ -56,6 +57,11 @@ pub trait Platform: Sync {
     /// The rules it brings. One that is a kind of another brings the other's too.
     fn rules(&self) -> &'static [Rule] {
         &[]
+    }
+
+    /// The platform's own way to install an operator, in words, if the facts show this platform and it has one.
+    fn operator_hint(&self, _facts: &Facts) -> Option<&'static str> {
+        None
     }
 
     /// Judges a plan by what the facts show of this platform. Asked of every platform whatever the cluster was found to

@@ -4,7 +4,15 @@ use super::{
     Platform, PlatformName,
     openshift::{self, OpenShift},
 };
-use crate::{catalog::MinorVersion, fleet::Facts, plan::rule::Rule};
+use crate::{
+    catalog::MinorVersion,
+    fleet::Facts,
+    plan::{
+        Finding, ObjectId,
+        check::{Seen, blocks},
+        rule::Rule,
+    },
+};
 
 /// Red Hat OpenShift Service on AWS.
 pub(super) struct Rosa;
@@ -47,4 +55,64 @@ impl Platform for Rosa {
     fn rules(&self) -> &'static [Rule] {
         OpenShift.rules()
     }
+
+    fn referee(&self, plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
+        if self.recognise(facts).is_empty() { Vec::new() } else { forbidden(plan).into_iter().collect() }
+    }
+}
+
+/// Constraints of OpenShift's own, which nobody may change or delete.
+const CONSTRAINTS: [&str; 9] = [
+    "anyuid",
+    "hostaccess",
+    "hostmount-anyuid",
+    "hostnetwork",
+    "hostnetwork-v2",
+    "node-exporter",
+    "nonroot",
+    "nonroot-v2",
+    "privileged",
+];
+
+/// What Red Hat's admission webhooks refuse, whoever asks.
+fn forbidden(plan: &Seen<'_>) -> Option<Finding> {
+    let mut found: Vec<String> =
+        plan.written().map(|(id, _)| id).filter(|id| is_forbidden(id)).map(ToString::to_string).collect();
+    let made = plan.document.namespaces.iter().map(|name| name.as_str());
+    found.extend(made.filter(|name| is_managed(name)).map(|name| format!("Namespace {name}")));
+    (!found.is_empty()).then(|| {
+        blocks(
+            "rosa.forbidden",
+            format!("Red Hat's admission webhooks refuse these on ROSA: {}", found.join(", ")),
+            "choose a namespace of your own; all else is a mistake in meshfleet, report it".to_owned(),
+        )
+    })
+}
+
+fn is_forbidden(id: &ObjectId) -> bool {
+    match (id.group.as_str(), id.kind.as_str()) {
+        ("security.openshift.io", "SecurityContextConstraints") => {
+            CONSTRAINTS.contains(&id.name.as_str()) || id.name.starts_with("restricted")
+        }
+        ("config.openshift.io", "ClusterVersion" | "Network" | "Ingress")
+        | ("operator.openshift.io", "Network")
+        | (
+            "machineconfiguration.openshift.io" | "machine.openshift.io" | "cloudcredential.openshift.io",
+            _,
+        )
+        | ("", "Node") => true,
+        ("", "Namespace") => is_managed(&id.name),
+        ("networking.k8s.io", "NetworkPolicy") | ("monitoring.coreos.com", "PrometheusRule") => {
+            is_managed(&id.namespace)
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => id.name.ends_with(".monitoring.coreos.com"),
+        _ => false,
+    }
+}
+
+/// Namespaces that only Red Hat changes, and names that none may have.
+fn is_managed(name: &str) -> bool {
+    let begins = ["kube-", "openshift-", "redhat-", "dedicated-admin"];
+    ["default", "openshift", "com", "io", "in"].contains(&name)
+        || begins.iter().any(|start| name.starts_with(start))
 }

@@ -1,26 +1,36 @@
 //! The referee: holds a finished plan against the facts, by code that shares nothing with the rules that made it.
 //!
 //! It reads manifests as the JSON that will be sent and knows the plan only by its intent, so that a rule that is
-//! missing, or wrong, is seen. What it says blocks a rollout or warns.
+//! missing, or wrong, is seen. Objects, additions, templates and expectations count alike. What it says blocks a rollout
+//! or warns.
 
 mod asks;
-mod control_plane;
+mod calisti;
+mod limits;
+mod sail;
 mod seen;
 mod served;
+mod versions;
 
-pub use seen::{Manifest, Seen};
+pub use seen::{Manifest, Seen, selects};
 
 use super::{Finding, Plan, Severity};
-use crate::{fleet::Facts, platform};
+use crate::{config::InstallerKind, fleet::Facts, platform};
 
-/// Judges a plan. What blocks comes first.
+/// Judges a plan. What blocks comes first. A plan for nothing is beyond judgement.
 #[must_use]
 pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
-    let (seen, mut findings) = Seen::read(plan);
-    findings.extend(control_plane::judge(&seen, facts));
+    let Some(intent) = &plan.intent else { return Vec::new() };
+    let (seen, mut findings) = Seen::read(plan, intent);
+    match intent.installer {
+        InstallerKind::Sail => findings.extend(sail::judge(&seen)),
+        InstallerKind::Calisti => findings.extend(calisti::judge(&seen)),
+    }
+    findings.extend(versions::judge(&seen, facts));
     findings.extend(served::judge(&seen, facts));
+    findings.extend(limits::judge(&seen));
     findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
-    findings.extend(asks::judge(plan, facts));
+    findings.extend(asks::judge(plan, intent, facts));
     findings.sort_by_key(|finding| finding.severity);
     findings
 }

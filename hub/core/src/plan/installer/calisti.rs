@@ -10,11 +10,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::plan::{
-    Criterion, Intent, ObjectId, Requirement as ValueAt, RuleId,
-    input::{MeshInput, Projection},
-    rule::{FulfilledBy, Phase, Requirement, Rule},
+use crate::{
+    config::{InstallerKind, Interception},
+    fleet::Operator,
+    plan::{
+        Criterion, Intent, LabelCondition, ObjectId, Requirement as ValueAt, RuleId, Selection,
+        input::{MeshInput, Projection},
+        requirement::{Fields, FulfilledBy, Requirement, Source, Watched},
+        rule::{Phase, Rule},
+    },
 };
+
+const ONLY: &[InstallerKind] = &[InstallerKind::Calisti];
 
 /// API group of the operator's kinds.
 pub const GROUP: &str = "servicemesh.cisco.com";
@@ -30,12 +37,13 @@ const SETTLED_FOR_S: u32 = 5;
 const FAILED_FOR_S: u32 = 30;
 
 /// What holds for this installer on every platform.
-pub static RULES: [Rule; 4] = [
+pub static RULES: [Rule; 5] = [
     Rule {
         id: RuleId("calisti.control-plane"),
         reason: "The operator makes Istio from an IstioControlPlane that says version, mode and the cluster's place in the mesh.",
         source: "banzaicloud/istio-operator v2.17.4, api/v1alpha1/istiocontrolplane.proto",
         platforms: &[],
+        installers: ONLY,
         reads: &[],
         yields: yield_control_plane,
     },
@@ -44,6 +52,7 @@ pub static RULES: [Rule; 4] = [
         reason: "The version chooses no image, so hub and tag are written and the tag is the version.",
         source: "observed with banzaicloud/istio-operator v2.17.4: a change of spec.version alone changed no image",
         platforms: &[],
+        installers: ONLY,
         reads: &[],
         yields: yield_images,
     },
@@ -52,14 +61,25 @@ pub static RULES: [Rule; 4] = [
         reason: "The operator says Available before istiod is there, so istiod itself is watched: its image and its roll-out.",
         source: "observed with banzaicloud/istio-operator v2.17.4: first Available 2 s before the Deployment existed",
         platforms: &[],
+        installers: ONLY,
         reads: &[],
         yields: yield_istiod,
+    },
+    Rule {
+        id: RuleId("calisti.interception"),
+        reason: "Sidecars take traffic over as the config says; only what differs from Istio's own way is written.",
+        source: "istio.io, MeshConfig: ProxyConfig.InboundInterceptionMode",
+        platforms: &[],
+        installers: ONLY,
+        reads: &[],
+        yields: yield_interception,
     },
     Rule {
         id: RuleId("calisti.namespace-label"),
         reason: "Sidecars are injected only where the namespace names the revision of its control plane, and namespaces are never ours to label.",
         source: "istio/istio 1.17, manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml",
         platforms: &[],
+        installers: ONLY,
         reads: &[],
         yields: yield_namespace_labels,
     },
@@ -107,81 +127,121 @@ pub fn image(intent: &Intent, name: &str) -> String {
     format!("{IMAGE_HUB}/{name}:{}", intent.version)
 }
 
-/// A requirement on fields of the IstioControlPlane.
+/// A requirement on fields of the IstioControlPlane's spec.
 #[must_use]
-pub fn control_plane_fields(intent: &Intent, spec: Value) -> Requirement {
-    Requirement {
-        object: control_plane(intent),
-        fulfilled_by: FulfilledBy::Plan { phase: Phase::ControlPlane, fields: json!({ "spec": spec }) },
-        healthy_when: None,
-    }
+pub fn control_plane_fields(intent: &Intent, fields: Vec<Fields>) -> Requirement {
+    let in_spec = |fields: Fields| Fields { tree: json!({ "spec": fields.tree }), ..fields };
+    let fields = fields.into_iter().map(in_spec).collect();
+    Requirement::plan(control_plane(intent), Phase::ControlPlane, fields)
 }
 
 /// A requirement on a workload that the operator makes: what must stand in it, and that it is rolled out.
 #[must_use]
-pub fn workload(id: ObjectId, requires: Vec<ValueAt>) -> Requirement {
-    Requirement {
-        fulfilled_by: FulfilledBy::Installer { requires },
-        healthy_when: Some(Criterion { rolled_out: true, ..criterion(&id) }),
-        object: id,
-    }
+pub fn workload(id: ObjectId, requires: Vec<Watched>) -> Requirement {
+    let criterion = Criterion { rolled_out: true, ..Criterion::on(&id) };
+    Requirement::installer(id, requires).healthy_when(criterion)
 }
 
-/// A value that must stand at a path.
+/// The namespaces whose pods this control plane injects.
 #[must_use]
-pub fn value_at(path: &str, value: impl Into<Value>) -> ValueAt {
-    ValueAt { path: path.to_owned(), value: value.into() }
+pub fn injected(intent: &Intent) -> Selection {
+    let revision = LabelCondition {
+        key: "istio.io/rev".to_owned(),
+        operator: Operator::In,
+        values: vec![intent.revision()],
+    };
+    let no_other = LabelCondition {
+        key: "istio-injection".to_owned(),
+        operator: Operator::DoesNotExist,
+        values: Vec::new(),
+    };
+    vec![vec![no_other, revision]]
+}
+
+/// The path by which a config names what stands at `keys` of an object.
+#[must_use]
+pub fn config_path(id: &ObjectId, keys: &[String]) -> Option<String> {
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let plain = match keys[..] {
+        _ if id.kind != "IstioControlPlane" => return None,
+        ["spec", "version"] => "istio.version",
+        ["spec", "meshID"] => "mesh.id",
+        ["spec", "meshConfig", "trustDomain"] => "mesh.trustDomain",
+        ["spec", "meshConfig", "defaultConfig", "interceptionMode"] => "dataPlane.interception",
+        ["spec", "containerImageConfiguration", "hub"] => "values.istiod.global.hub",
+        ["spec", "containerImageConfiguration", "tag"] => "values.istiod.global.tag",
+        ["spec", "proxyInit", "cni", "enabled"] => "values.istiod.pilot.cni.enabled",
+        ["spec", "proxyInit", "cni", "binDir"] => "values.cni.cniBinDir",
+        ["spec", "proxyInit", "cni", "confDir"] => "values.cni.cniConfDir",
+        ["spec", "proxyInit", "cni", "confFileName"] => "values.cni.cniConfFileName",
+        ["spec", "proxyInit", "cni", "chained"] => "values.cni.chained",
+        ["spec", "proxyInit", "cni", "excludeNamespaces"] => "values.cni.excludeNamespaces",
+        ["spec", "proxyInit", "cni", "daemonset", "securityContext", "privileged"] => "values.cni.privileged",
+        _ => return None,
+    };
+    Some(plain.to_owned())
 }
 
 fn object(intent: &Intent, (group, version, kind): (&str, &str, &str), name: String) -> ObjectId {
-    ObjectId {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: kind.to_owned(),
-        namespace: intent.namespace.to_string(),
-        name,
-    }
+    ObjectId::new(group, version, kind, intent.namespace.as_str(), &name)
 }
 
-fn criterion(id: &ObjectId) -> Criterion {
-    Criterion {
-        id: id.clone(),
-        requires: Vec::new(),
-        fails_on: Vec::new(),
-        failed_for_s: 0,
-        rolled_out: false,
-        settled_for_s: 0,
-    }
+fn status(value: &str) -> ValueAt {
+    ValueAt { path: ".status.status".to_owned(), value: value.into() }
 }
 
 fn yield_control_plane(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    let spec = json!({
-        "version": mesh.intent.version.to_string(),
-        "mode": "ACTIVE",
-        "meshID": mesh.mesh_id.as_str(),
-        "networkName": mesh.network.as_str(),
-        "clusterID": mesh.cluster.as_str(),
-    });
-    let requirement = control_plane_fields(&mesh.intent, spec);
-    let healthy_when = Criterion {
-        requires: vec![value_at(".status.status", "Available")],
-        fails_on: vec![value_at(".status.status", "ReconcileFailed")],
+    let version = json!({ "version": mesh.intent.version.to_string() });
+    let mut fields = vec![
+        Fields::needed(Source::Config("istio.version"), version),
+        Fields::required(json!({ "mode": "ACTIVE" })),
+        Fields::needed(Source::Config("mesh.id"), json!({ "meshID": mesh.mesh_id.as_str() })),
+        Fields::needed(
+            Source::Cluster(mesh.network_from.clone()),
+            json!({ "networkName": mesh.network.as_str() }),
+        ),
+        Fields::needed(Source::Cluster("name".to_owned()), json!({ "clusterID": mesh.cluster.as_str() })),
+    ];
+    if let Some(trust_domain) = &mesh.trust_domain {
+        let tree = json!({"meshConfig": { "trustDomain": trust_domain }});
+        fields.push(Fields::needed(Source::Config("mesh.trustDomain"), tree));
+    }
+    let requirement = control_plane_fields(&mesh.intent, fields);
+    let criterion = Criterion {
+        requires: vec![status("Available")],
+        fails_on: vec![status("ReconcileFailed")],
         failed_for_s: FAILED_FOR_S,
         settled_for_s: SETTLED_FOR_S,
-        ..criterion(&requirement.object)
+        ..Criterion::on(&requirement.object)
     };
-    vec![Requirement { healthy_when: Some(healthy_when), ..requirement }]
+    vec![requirement.healthy_when(criterion)]
 }
 
 fn yield_images(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    let images = json!({"hub": IMAGE_HUB, "tag": mesh.intent.version.to_string()});
-    vec![control_plane_fields(&mesh.intent, json!({ "containerImageConfiguration": images }))]
+    let images = |value: Value| json!({ "containerImageConfiguration": value });
+    let tag = images(json!({ "tag": mesh.intent.version.to_string() }));
+    let fields = vec![
+        Fields::required(images(json!({ "hub": IMAGE_HUB }))),
+        Fields::needed(Source::Config("istio.version"), tag),
+    ];
+    vec![control_plane_fields(&mesh.intent, fields)]
 }
 
 fn yield_istiod(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    let image =
-        value_at(r#".spec.template.spec.containers[name="discovery"].image"#, image(&mesh.intent, "pilot"));
+    let path = r#".spec.template.spec.containers[name="discovery"].image"#;
+    let image = Watched::value(path, image(&mesh.intent, "pilot")).from(Source::Config("istio.version"));
     vec![workload(istiod(&mesh.intent), vec![image])]
+}
+
+fn yield_interception(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    match mesh.intent.interception {
+        Interception::Redirect => Vec::new(),
+        Interception::TProxy => {
+            let tree = json!({"meshConfig": {"defaultConfig": {"interceptionMode": "TPROXY"}}});
+            let fields = Fields::needed(Source::Config("dataPlane.interception"), tree);
+            vec![control_plane_fields(&mesh.intent, vec![fields])]
+        }
+    }
 }
 
 fn yield_namespace_labels(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
@@ -190,18 +250,9 @@ fn yield_namespace_labels(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> 
         // Beside the revision it switches injection off.
         ("istio-injection", None),
     ]);
-    let namespaces = mesh.intent.data_plane.iter();
-    namespaces
-        .map(|name| Requirement {
-            object: ObjectId {
-                group: String::new(),
-                version: "v1".to_owned(),
-                kind: "Namespace".to_owned(),
-                namespace: String::new(),
-                name: name.to_string(),
-            },
-            fulfilled_by: FulfilledBy::User { labels: labels.clone() },
-            healthy_when: None,
-        })
-        .collect()
+    vec![Requirement {
+        object: control_plane(&mesh.intent),
+        fulfilled_by: FulfilledBy::User { any_of: vec![labels] },
+        healthy_when: None,
+    }]
 }

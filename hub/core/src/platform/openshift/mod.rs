@@ -1,9 +1,14 @@
 //! OpenShift: SecurityContextConstraints, and a network that is chosen by attachment definitions.
 
 mod referee;
+mod referee_calisti;
+mod referee_sail;
 mod rules;
+mod sail;
 
-use super::{Platform, PlatformName, evidence};
+use std::sync::LazyLock;
+
+use super::{Platform, PlatformName, evidence, sail_platform};
 use crate::{
     catalog::MinorVersion,
     fleet::{ClusterVersion, Facts},
@@ -18,6 +23,17 @@ const KINDS: [&str; 2] = ["config.openshift.io/ClusterVersion", "operator.opensh
 
 /// Written on every node by OpenShift's machine configuration.
 const OS_LABEL: &str = "node.openshift.io/os_id";
+
+/// All that are OpenShift.
+const FAMILY: &[PlatformName] = &[PlatformName::Openshift, PlatformName::Rosa];
+
+const ATTACHMENT_GROUP: &str = "k8s.cni.cncf.io";
+const ATTACHMENT_KIND: &str = "k8s.cni.cncf.io/NetworkAttachmentDefinition";
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
+/// What OpenShift needs: of every installer, and what Sail is not to be told.
+static RULES: LazyLock<Vec<Rule>> =
+    LazyLock::new(|| rules::RULES.into_iter().chain(sail::RULES).chain([sail_platform::LEFT_OUT]).collect());
 
 impl Platform for OpenShift {
     fn name(&self) -> PlatformName {
@@ -39,7 +55,13 @@ impl Platform for OpenShift {
     }
 
     fn rules(&self) -> &'static [Rule] {
-        &rules::RULES
+        &RULES
+    }
+
+    fn operator_hint(&self, facts: &Facts) -> Option<&'static str> {
+        referee::is_openshift(facts).then_some(
+            "install the Sail operator from OperatorHub (a Subscription to the package sailoperator of community-operators, all namespaces)",
+        )
     }
 
     fn referee(&self, plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {

@@ -5,23 +5,21 @@
 
 use serde_json::{Value, json};
 
+use super::{ATTACHMENT_GROUP, ATTACHMENT_KIND, FAMILY, RBAC_GROUP, sail};
 use crate::{
     catalog::{calisti as releases, openshift::Constraint},
+    config::InstallerKind,
     fleet::Name,
     plan::{
-        Intent, ObjectId, RuleId,
+        Intent, KeepWhile, ObjectId, RuleId,
         input::{Fact, MeshInput, Projection},
         installer::calisti,
-        rule::{FulfilledBy, Phase, Requirement, Rule},
+        requirement::{Fields, FulfilledBy, Requirement, Source, Watched},
+        rule::{Phase, Rule},
     },
-    platform::PlatformName,
 };
 
-const FAMILY: &[PlatformName] = &[PlatformName::Openshift, PlatformName::Rosa];
-
-const ATTACHMENT_GROUP: &str = "k8s.cni.cncf.io";
-const ATTACHMENT_KIND: &str = "k8s.cni.cncf.io/NetworkAttachmentDefinition";
-const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+const CALISTI: &[InstallerKind] = &[InstallerKind::Calisti];
 
 /// What the injector writes into pods when the CNI plugin is not chained.
 const ATTACHMENT_NAME: &str = "istio-cni";
@@ -29,12 +27,13 @@ const ATTACHMENT_NAME: &str = "istio-cni";
 const SCC_SOURCE: &str = "Calisti 1.12, OpenShift integration: RBAC bindings to SecurityContextConstraints; istio/istio 1.17, charts/istio-control/istio-discovery/templates/deployment.yaml";
 
 /// The rules, in the order of the phases.
-pub(super) static RULES: [Rule; 8] = [
+pub(super) const RULES: [Rule; 8] = [
     Rule {
         id: RuleId("openshift.nad.data-plane"),
         reason: "Multus runs the CNI plugin only for pods whose namespace holds the attachment definition that injected pods name.",
         source: "Calisti 1.12, OpenShift integration: Install NetworkAttachmentDefinition objects; openshift-service-mesh/sail-operator#970 for the empty spec",
         platforms: FAMILY,
+        installers: CALISTI,
         reads: &[Fact::Serves(ATTACHMENT_KIND)],
         yields: yield_attachments,
     },
@@ -43,6 +42,7 @@ pub(super) static RULES: [Rule; 8] = [
         reason: "Up to Istio 1.19 sidecars run as user 1337, outside of the namespace's range of user ids, which only nonroot-v2 admits.",
         source: "Calisti 1.12, OpenShift integration: UID/PID 1337 for Istio sidecars; istio/istio 1.17, injection-template.yaml",
         platforms: FAMILY,
+        installers: CALISTI,
         reads: &[Fact::PlatformVersion],
         yields: yield_sidecar_bindings,
     },
@@ -51,6 +51,7 @@ pub(super) static RULES: [Rule; 8] = [
         reason: "istiod of this Istio runs as user and group 1337, which only nonroot-v2 admits.",
         source: SCC_SOURCE,
         platforms: FAMILY,
+        installers: CALISTI,
         reads: &[Fact::PlatformVersion],
         yields: yield_istiod_binding,
     },
@@ -59,6 +60,7 @@ pub(super) static RULES: [Rule; 8] = [
         reason: "The control plane's gateway runs as user and group 1337, which only nonroot-v2 admits.",
         source: SCC_SOURCE,
         platforms: FAMILY,
+        installers: CALISTI,
         reads: &[Fact::PlatformVersion],
         yields: yield_gateway_binding,
     },
@@ -67,6 +69,7 @@ pub(super) static RULES: [Rule; 8] = [
         reason: "The CNI plugin writes to directories of the node as root, which only the constraint privileged admits.",
         source: SCC_SOURCE,
         platforms: FAMILY,
+        installers: CALISTI,
         reads: &[Fact::PlatformVersion],
         yields: yield_cni_binding,
     },
@@ -75,6 +78,7 @@ pub(super) static RULES: [Rule; 8] = [
         reason: "Multus owns the network of pods, so the CNI plugin is installed unchained, where Multus looks for plugins and their files.",
         source: "Calisti 1.12, OpenShift integration: Install Istio CNI pods; banzaicloud/istio-operator docs/openshift/icp-openshift.yaml",
         platforms: FAMILY,
+        installers: &[],
         reads: &[],
         yields: yield_multus,
     },
@@ -83,6 +87,7 @@ pub(super) static RULES: [Rule; 8] = [
         reason: "SELinux keeps an unprivileged container off the node's directories, and the operator loses the field from v2.16 on, so an overlay writes it.",
         source: "Calisti 1.12, OpenShift integration; observed with banzaicloud/istio-operator v2.17.4: the DaemonSet came without privileged, with the overlay it had it",
         platforms: FAMILY,
+        installers: CALISTI,
         reads: &[],
         yields: yield_privileged,
     },
@@ -91,6 +96,7 @@ pub(super) static RULES: [Rule; 8] = [
         reason: "Injected pods do not start before the CNI plugin runs on their node, so its DaemonSet is watched: image, privileged, roll-out.",
         source: "observed with banzaicloud/istio-operator v2.17.4: Available with DaemonSet pods pending",
         platforms: FAMILY,
+        installers: CALISTI,
         reads: &[],
         yields: yield_cni_node,
     },
@@ -101,29 +107,30 @@ fn yield_attachments(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
     if !facts.serves(ATTACHMENT_KIND) {
         return Vec::new();
     }
-    let namespaces = mesh.intent.data_plane.iter();
-    namespaces
-        .map(|namespace| {
-            let id =
-                object((ATTACHMENT_GROUP, "v1", "NetworkAttachmentDefinition"), namespace, ATTACHMENT_NAME);
-            // An empty spec means the file of that name on the node; without the key, 4.20 refuses the object.
-            prerequisite(id, json!({ "spec": {} }))
-        })
-        .collect()
+    let id = ObjectId::new(ATTACHMENT_GROUP, "v1", "NetworkAttachmentDefinition", "", ATTACHMENT_NAME);
+    // An empty spec means the file of that name on the node; without the key, 4.20 refuses the object.
+    vec![in_injected(mesh, "calisti.attachment", id, json!({ "spec": {} }))]
 }
 
 fn yield_sidecar_bindings(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
-    let namespaces = mesh.intent.data_plane.iter();
-    namespaces
-        .map(|namespace| {
-            let everyone = json!({
-                "apiGroup": RBAC_GROUP,
-                "kind": "Group",
-                "name": format!("system:serviceaccounts:{namespace}"),
-            });
-            binding(namespace, "sidecars", everyone, Constraint::Nonroot, facts)
-        })
-        .collect()
+    let everyone = json!({
+        "apiGroup": RBAC_GROUP,
+        "kind": "Group",
+        "name": "system:serviceaccounts:$(NAMESPACE)",
+    });
+    let (id, fields) = bound("", "sidecars", everyone, Constraint::Nonroot, facts);
+    vec![in_injected(mesh, "calisti.sidecars", id, fields)]
+}
+
+/// In every namespace that the control plane injects, whatever the config calls them: Istio goes by labels.
+fn in_injected(mesh: &MeshInput, template: &'static str, object: ObjectId, tree: Value) -> Requirement {
+    let fulfilled_by = FulfilledBy::Template {
+        template,
+        namespaces: calisti::injected(&mesh.intent),
+        fields: vec![Fields::required(tree)],
+        keep_while: Some(KeepWhile::injected()),
+    };
+    Requirement { object, fulfilled_by, healthy_when: None }
 }
 
 fn yield_istiod_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
@@ -139,6 +146,13 @@ fn yield_cni_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
 }
 
 fn yield_multus(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    match mesh.intent.installer {
+        InstallerKind::Sail => sail::multus(),
+        InstallerKind::Calisti => vec![calisti_multus(mesh)],
+    }
+}
+
+fn calisti_multus(mesh: &MeshInput) -> Requirement {
     let mut excluded = vec![mesh.intent.namespace.as_str(), "kube-system"];
     excluded.sort_unstable();
     excluded.dedup();
@@ -150,7 +164,8 @@ fn yield_multus(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
         "confFileName": "istio-cni.conf",
         "excludeNamespaces": excluded,
     });
-    vec![calisti::control_plane_fields(&mesh.intent, json!({"proxyInit": { "cni": cni }}))]
+    let fields = Fields::required(json!({"proxyInit": { "cni": cni }}));
+    calisti::control_plane_fields(&mesh.intent, vec![fields])
 }
 
 fn yield_privileged(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
@@ -159,7 +174,7 @@ fn yield_privileged(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
     if release.is_none_or(|release| !release.honours_privileged) {
         spec["k8sResourceOverlays"] = json!([privileged_overlay(&calisti::cni_node(&mesh.intent))]);
     }
-    vec![calisti::control_plane_fields(&mesh.intent, spec)]
+    vec![calisti::control_plane_fields(&mesh.intent, vec![Fields::required(spec)])]
 }
 
 fn privileged_overlay(daemon_set: &ObjectId) -> Value {
@@ -179,8 +194,9 @@ fn privileged_overlay(daemon_set: &ObjectId) -> Value {
 fn yield_cni_node(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
     let container = r#".spec.template.spec.containers[name="install-cni"]"#;
     let requires = vec![
-        calisti::value_at(&format!("{container}.image"), calisti::image(&mesh.intent, "install-cni")),
-        calisti::value_at(&format!("{container}.securityContext.privileged"), true),
+        Watched::value(&format!("{container}.image"), calisti::image(&mesh.intent, "install-cni"))
+            .from(Source::Config("istio.version")),
+        Watched::value(&format!("{container}.securityContext.privileged"), true),
     ];
     vec![calisti::workload(calisti::cni_node(&mesh.intent), requires)]
 }
@@ -203,6 +219,17 @@ fn binding(
     constraint: Constraint,
     facts: &Projection,
 ) -> Requirement {
+    let (id, tree) = bound(namespace.as_str(), who, subject, constraint, facts);
+    Requirement::plan(id, Phase::Prerequisites, vec![Fields::required(tree)])
+}
+
+fn bound(
+    namespace: &str,
+    who: &str,
+    subject: Value,
+    constraint: Constraint,
+    facts: &Projection,
+) -> (ObjectId, Value) {
     let version = facts.platform_version;
     let name = format!("meshfleet-{who}-{}", constraint.name_in(version));
     let role = json!({
@@ -210,23 +237,6 @@ fn binding(
         "kind": "ClusterRole",
         "name": constraint.cluster_role_in(version),
     });
-    prerequisite(
-        object((RBAC_GROUP, "v1", "RoleBinding"), namespace, &name),
-        json!({"roleRef": role, "subjects": [subject]}),
-    )
-}
-
-fn prerequisite(object: ObjectId, fields: Value) -> Requirement {
-    let fulfilled_by = FulfilledBy::Plan { phase: Phase::Prerequisites, fields };
-    Requirement { object, fulfilled_by, healthy_when: None }
-}
-
-fn object((group, version, kind): (&str, &str, &str), namespace: &Name, name: &str) -> ObjectId {
-    ObjectId {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: kind.to_owned(),
-        namespace: namespace.to_string(),
-        name: name.to_owned(),
-    }
+    let id = ObjectId::new(RBAC_GROUP, "v1", "RoleBinding", namespace, &name);
+    (id, json!({"roleRef": role, "subjects": [subject]}))
 }

@@ -1,15 +1,12 @@
-//! The referee on the control plane itself, the same on every platform.
+//! The referee on a plan for Calisti's operator, the same on every platform.
 
-use super::{Finding, Manifest, Seen, blocks, warns};
-use crate::{
-    catalog::{MinorVersion, calisti, istio},
-    fleet::Facts,
-};
+use super::{Finding, Manifest, Seen, blocks};
+use crate::catalog::calisti;
 
 /// Longest value of a label, and longest name of a Service, in Kubernetes.
 const LABEL_LIMIT: usize = 63;
 
-pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(plan: &Seen<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(release(plan));
     findings.extend(name(plan));
@@ -21,8 +18,6 @@ pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
         }
     }
     findings.extend(watched(plan));
-    findings.extend(age(plan));
-    findings.extend(kubernetes(plan, facts));
     findings
 }
 
@@ -84,12 +79,13 @@ fn identity(plan: &Seen<'_>, control_plane: &Manifest<'_>) -> Option<Finding> {
         }
     }
     (!wrong.is_empty()).then(|| {
-        blocks(
+        let finding = blocks(
             "control-plane.identity",
             format!("in {}: {}", control_plane.id, wrong.join(", ")),
             "the rule calisti.control-plane must write them: this is a mistake in meshfleet, report it"
                 .to_owned(),
-        )
+        );
+        plan.seconding("calisti.control-plane", finding)
     })
 }
 
@@ -109,7 +105,7 @@ fn images(plan: &Seen<'_>, control_plane: &Manifest<'_>) -> Option<Finding> {
         return None;
     };
     let hint = format!("write spec.containerImageConfiguration with tag {version} (rule calisti.images)");
-    Some(blocks("control-plane.images", message, hint))
+    Some(plan.seconding("calisti.images", blocks("control-plane.images", message, hint)))
 }
 
 /// The installer's own word is no proof of health: istiod must be expected with its image, and be among the criteria.
@@ -134,31 +130,6 @@ fn watched(plan: &Seen<'_>) -> Option<Finding> {
             "control-plane.unwatched",
             format!("the plan could count as healthy without Deployment {name} of image *{tag} rolled out and a settled status"),
             "the rules calisti.control-plane and calisti.istiod must ask for it: this is a mistake in meshfleet, report it".to_owned(),
-        )
-    })
-}
-
-fn age(plan: &Seen<'_>) -> Option<Finding> {
-    let minor = istio::find(plan.intent.version.minor).filter(|minor| minor.is_past())?;
-    Some(warns(
-        "istio.end-of-life",
-        format!("Istio 1.{} has had no fixes since {}", minor.minor, minor.end_of_life),
-        "Calisti takes no newer Istio; plan a move to another installer".to_owned(),
-    ))
-}
-
-fn kubernetes(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
-    let minor = istio::find(plan.intent.version.minor)?;
-    let running = MinorVersion::parse(&facts.kubernetes_version).ok()?;
-    let fits = (minor.kubernetes_from..=minor.kubernetes_to).contains(&running);
-    (!fits).then(|| {
-        warns(
-            "istio.kubernetes",
-            format!(
-                "Istio 1.{} was released for Kubernetes {} to {}; the API server is {}",
-                minor.minor, minor.kubernetes_from, minor.kubernetes_to, facts.kubernetes_version
-            ),
-            "try it on a cluster that matters less first".to_owned(),
         )
     })
 }

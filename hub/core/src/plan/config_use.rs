@@ -1,0 +1,173 @@
+//! What became of what a config says: where it stands against rules, what overrides do, which values are lost.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    Contradiction, Finding, InForce, Plan, PlanInput,
+    check::{blocks, warns},
+    rule,
+};
+use crate::{
+    catalog::sail,
+    config::{self, ConfigOrigin, DEFAULT, InstallerKind, Override, SourceMap},
+    fleet::Name,
+};
+
+/// What the config of a plan says beside its plain fields, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfigUse {
+    /// The layers that hold, in order.
+    pub layers: Vec<Name>,
+    /// Values under `values`, by their paths, with where they come from.
+    pub values: BTreeMap<String, (Value, ConfigOrigin)>,
+    /// Values that stand against rules.
+    pub contradictions: Vec<Contradiction>,
+    /// The overrides that hold.
+    pub overrides: Vec<Override>,
+    /// What they changed.
+    pub in_force: Vec<InForce>,
+}
+
+impl ConfigUse {
+    pub(super) fn of(input: &PlanInput) -> Self {
+        let values = serde_json::to_value(&input.mesh.values).unwrap_or_default();
+        let mut leaves = BTreeMap::new();
+        config::path::leaves(&values, "values", &mut leaves);
+        let said = leaves.into_iter().filter_map(|(path, value)| {
+            let origin = input.origins.get(&path)?.clone();
+            Some((path, (value.clone(), origin)))
+        });
+        Self {
+            layers: input.layers.clone(),
+            values: said.collect(),
+            contradictions: Vec::new(),
+            overrides: input.overrides.clone(),
+            in_force: Vec::new(),
+        }
+    }
+
+    /// Whether an override takes the place of what a rule requires somewhere.
+    #[must_use]
+    pub fn overrides_rule(&self, rule: &str) -> bool {
+        self.in_force.iter().any(|one| one.said.rule == rule)
+    }
+}
+
+/// Judges what the config says, by the lines of its file.
+pub(super) fn judge(plan: &Plan, source: &SourceMap) -> Vec<Finding> {
+    let config = &plan.config;
+    let mut findings: Vec<Finding> =
+        config.contradictions.iter().map(|one| contradicted(one, source)).collect();
+    for said in &config.overrides {
+        let places: Vec<&InForce> = config.in_force.iter().filter(|one| one.said == *said).collect();
+        findings.push(if places.is_empty() { idle(said) } else { in_force(said, &places) });
+    }
+    match plan.intent.as_ref().map(|intent| intent.installer) {
+        None => {}
+        Some(InstallerKind::Calisti) => findings.extend(unserved(config, source)),
+        Some(InstallerKind::Sail) => findings.extend(lost(config, source)),
+    }
+    findings
+}
+
+/// `(layer production, fleet.yaml:14)`, as far as it is known.
+fn place(origin: &ConfigOrigin, source: &SourceMap) -> String {
+    let place = source.place(origin);
+    let layer = match place.layer {
+        config::BASE => "base".to_owned(),
+        DEFAULT => "a default".to_owned(),
+        name => format!("layer {name}"),
+    };
+    match place.line {
+        Some((file, line)) => format!("{layer}, {file}:{line}"),
+        None => layer,
+    }
+}
+
+fn contradicted(one: &Contradiction, source: &SourceMap) -> Finding {
+    let Contradiction { rule, path, found, origin, wanted, .. } = one;
+    let reason = rule::find(*rule).map(|rule| rule.reason).unwrap_or_default();
+    let wanted = match wanted {
+        Some(wanted) => format!("requires {wanted}"),
+        None => "leaves it out".to_owned(),
+    };
+    blocks(
+        "rule.contradicted",
+        format!("{path} is {found} ({}), but rule {rule} {wanted}: {reason}", place(origin, source)),
+        format!(
+            "take it out of the config; or answer for it under overrides: {{rule: {rule}, path: {path}, value: {found}, clusters: …, owner: …, reason: …, expires: …}}"
+        ),
+    )
+}
+
+fn in_force(said: &Override, places: &[&InForce]) -> Finding {
+    let Override { rule, path, value, owner, reason, expires, .. } = said;
+    let changed: Vec<String> = places
+        .iter()
+        .map(|one| match &one.instead_of {
+            Some(instead_of) => format!("{}{} instead of {instead_of}", one.object.kind, one.at),
+            None => format!("{}{} instead of nothing", one.object.kind, one.at),
+        })
+        .collect();
+    warns(
+        "override.in-force",
+        format!(
+            "{path} is {value} against rule {rule} ({}), by {owner}, until {expires}: {reason}",
+            changed.join(", ")
+        ),
+        format!("look at it again before {expires}; without the override the rule holds"),
+    )
+}
+
+fn idle(said: &Override) -> Finding {
+    let Override { rule, path, owner, .. } = said;
+    let known = rule::registry().iter().any(|known| known.id.0 == rule);
+    let why = if known { "requires nothing there on this cluster" } else { "is not known" };
+    warns(
+        "override.idle",
+        format!("the override of {path} by {owner} changes nothing: rule {rule} {why}"),
+        "correct its rule or path (`meshfleet plan explain` shows both), or take it out".to_owned(),
+    )
+}
+
+/// The kinds of Calisti's operator are no charts: they have no place for values.
+fn unserved(config: &ConfigUse, source: &SourceMap) -> Option<Finding> {
+    let said: Vec<String> = config
+        .values
+        .iter()
+        .map(|(path, (_, origin))| format!("{path} ({})", place(origin, source)))
+        .collect();
+    (!said.is_empty()).then(|| {
+        blocks(
+            "calisti.values",
+            format!("the installer calisti takes no values, and the config has {}", said.join(", ")),
+            "take them out for these clusters (a layer with `unset`), or choose installer sail".to_owned(),
+        )
+    })
+}
+
+/// Values that the operator's kinds do not take, or take for nothing: one finding a line of the catalogue.
+fn lost(config: &ConfigUse, source: &SourceMap) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for lost in &sail::LOST {
+        let mut said = config.values.iter().filter(|(path, _)| config::path::is_within(path, lost.path));
+        let Some((_, (_, origin))) = said.next() else { continue };
+        let place = place(origin, source);
+        findings.push(if lost.refused {
+            blocks(
+                "sail.value.refused",
+                format!("{} ({place}) cannot be said to the operator: {}", lost.path, lost.why),
+                "take it out of the config".to_owned(),
+            )
+        } else {
+            warns(
+                "sail.value.no-effect",
+                format!("{} ({place}) does not do what it says: {}", lost.path, lost.why),
+                "take it out of the config, unless that is what you mean".to_owned(),
+            )
+        });
+    }
+    findings
+}

@@ -1,0 +1,311 @@
+//! Groups of clusters with the same diff, once the variables of each cluster are replaced by their names.
+//!
+//! What is a variable is told by provenance, never by looking for a cluster's name in texts: a cluster may be called
+//! `default`. Only the words of findings, which are made for people, are searched, and then as whole words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Change, Disruption, Finding, LeafChange, ObjectDiff, ObjectId, Origin, Plan, disruption, path};
+use crate::{digest, fleet::Name};
+
+/// What a config would make of one cluster.
+#[derive(Debug, Clone)]
+pub struct Preview<'a> {
+    /// Its name.
+    pub cluster: &'a Name,
+    /// Its platform with the version, for people; empty if not known.
+    pub platform: &'a str,
+    /// What would change.
+    pub diff: &'a [ObjectDiff],
+    /// What was found.
+    pub findings: &'a [Finding],
+    /// The plan; none where nothing could be planned.
+    pub plan: Option<&'a Plan>,
+}
+
+/// Clusters for which a config makes the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Sorted.
+    pub clusters: Vec<Name>,
+    /// Platforms with their versions, each once, sorted.
+    pub platforms: Vec<String>,
+    /// What sets it apart from the largest group, a sentence each; empty for the largest.
+    pub why: Vec<String>,
+    /// What would change, with variables by name.
+    pub objects: Vec<ObjectDiff>,
+    /// What is written, with variables by name.
+    pub manifests: BTreeMap<ObjectId, Value>,
+    /// What was found, with the cluster by name.
+    pub findings: Vec<Finding>,
+    /// Namespaces that are made if absent.
+    pub namespaces: Vec<Name>,
+    /// The worst that it does to running pods.
+    pub disruption: Disruption,
+}
+
+/// A cluster's preview with its variables replaced.
+struct Normal {
+    cluster: Name,
+    platform: String,
+    layers: Vec<Name>,
+    /// Whether the cluster has a plan now.
+    present: bool,
+    objects: Vec<ObjectDiff>,
+    manifests: BTreeMap<ObjectId, Value>,
+    findings: Vec<Finding>,
+    /// As they were found.
+    said: Vec<Finding>,
+    namespaces: Vec<Name>,
+    planned: bool,
+}
+
+/// Groups previews; the smallest group first, then by name.
+#[must_use]
+pub fn group(previews: &[Preview<'_>]) -> Vec<Group> {
+    let mut grouped: BTreeMap<Vec<u8>, Vec<Normal>> = BTreeMap::new();
+    for preview in previews {
+        let normal = normal(preview);
+        grouped.entry(normal.key()).or_default().push(normal);
+    }
+    let mut members: Vec<Vec<Normal>> = grouped.into_values().collect();
+    for group in &mut members {
+        group.sort_by(|one, other| one.cluster.cmp(&other.cluster));
+    }
+    members.sort_by(|one, other| {
+        (one.len(), one.first().map(|normal| &normal.cluster))
+            .cmp(&(other.len(), other.first().map(|normal| &normal.cluster)))
+    });
+    let Some((largest, smaller)) = members.split_last() else { return Vec::new() };
+    let mut groups: Vec<Group> = smaller.iter().map(|group| told(group, apart(group, largest))).collect();
+    groups.push(told(largest, Vec::new()));
+    groups
+}
+
+fn normal(preview: &Preview<'_>) -> Normal {
+    let empty = BTreeMap::new();
+    let origins = |id: &ObjectId| preview.plan.and_then(|plan| plan.provenance.get(id)).unwrap_or(&empty);
+    let objects = preview.diff.iter().map(|diff| ObjectDiff {
+        changes: diff
+            .changes
+            .iter()
+            .map(|leaf| normal_leaf(leaf, origins(&diff.id), preview.cluster))
+            .collect(),
+        ..diff.clone()
+    });
+    let written = preview.diff.iter().filter(|diff| diff.change != Change::Expect);
+    let manifests = written.filter_map(|diff| {
+        let mut body = body(preview.plan?, &diff.id)?;
+        substitute(&mut body, String::new(), origins(&diff.id));
+        Some((diff.id.clone(), body))
+    });
+    let findings = preview.findings.iter().map(|finding| normal_finding(finding, preview.cluster));
+    let config = preview.plan.map(|plan| &plan.config);
+    Normal {
+        cluster: preview.cluster.clone(),
+        platform: preview.platform.to_owned(),
+        layers: config.map(|config| config.layers.clone()).unwrap_or_default(),
+        present: preview
+            .diff
+            .iter()
+            .any(|diff| matches!(diff.change, Change::Update | Change::None | Change::Delete)),
+        objects: objects.collect(),
+        manifests: manifests.collect(),
+        findings: findings.collect(),
+        said: preview.findings.to_vec(),
+        namespaces: preview.plan.map(|plan| plan.document.namespaces.clone()).unwrap_or_default(),
+        planned: preview.plan.is_some(),
+    }
+}
+
+fn body(plan: &Plan, id: &ObjectId) -> Option<Value> {
+    let document = &plan.document;
+    let objects =
+        document.phases.iter().flat_map(|phase| &phase.objects).map(|object| (&object.id, object.body));
+    let additions = document.additions.iter().map(|addition| (&addition.id, addition.body));
+    let templates = document.templates.iter().map(|template| (&template.id, template.body));
+    let (_, body) = objects.chain(additions).chain(templates).find(|(known, _)| *known == id)?;
+    serde_json::from_slice(plan.bodies.get(&body)?).ok()
+}
+
+/// The new value by the name of its variable; the old one too where it was the cluster's name as a whole.
+fn normal_leaf(leaf: &LeafChange, origins: &BTreeMap<String, Origin>, cluster: &Name) -> LeafChange {
+    let Some(template) = origins.get(&leaf.path).and_then(Origin::template) else { return leaf.clone() };
+    let old = leaf
+        .old
+        .as_ref()
+        .map(|old| if old == cluster.as_str() { Value::from("${cluster}") } else { old.clone() });
+    LeafChange { path: leaf.path.clone(), old, new: leaf.new.as_ref().map(|_| template.into()) }
+}
+
+fn substitute(value: &mut Value, at: String, origins: &BTreeMap<String, Origin>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                substitute(value, format!("{at}{}", path::step(key)), origins);
+            }
+        }
+        Value::Array(items) => {
+            let steps = path::item_steps(items);
+            for (item, step) in items.iter_mut().zip(steps) {
+                substitute(item, format!("{at}{step}"), origins);
+            }
+        }
+        leaf => {
+            if let Some(template) = origins.get(&at).and_then(Origin::template) {
+                *leaf = template.into();
+            }
+        }
+    }
+}
+
+fn normal_finding(finding: &Finding, cluster: &Name) -> Finding {
+    Finding {
+        rule: finding.rule.clone(),
+        severity: finding.severity,
+        message: without_name(&finding.message, cluster.as_str()),
+        hint: without_name(&finding.hint, cluster.as_str()),
+    }
+}
+
+/// The text with `cluster NAME` and `enrol NAME` as `${cluster}`.
+fn without_name(text: &str, name: &str) -> String {
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    for index in 1..words.len() {
+        let leads = ["cluster", "enrol"].contains(&words[index - 1].trim_start_matches('`'));
+        let bare = words[index].trim_end_matches([':', ',', '.', ';', '`', ')']);
+        if leads && bare == name {
+            let rest = words[index][bare.len()..].to_owned();
+            words[index] = format!("${{cluster}}{rest}");
+        }
+    }
+    words.join(" ")
+}
+
+impl Normal {
+    /// Equal for clusters of one group.
+    fn key(&self) -> Vec<u8> {
+        let manifests: Vec<(&ObjectId, &Value)> = self
+            .objects
+            .iter()
+            .filter(|diff| !matches!(diff.change, Change::None))
+            .filter_map(|diff| self.manifests.get_key_value(&diff.id))
+            .collect();
+        let key = (&self.objects, manifests, &self.findings, &self.namespaces, self.planned);
+        digest::canonical(&serde_json::to_value(key).unwrap_or_default())
+    }
+}
+
+fn told(group: &[Normal], why: Vec<String>) -> Group {
+    let platforms: BTreeSet<&String> =
+        group.iter().map(|normal| &normal.platform).filter(|platform| !platform.is_empty()).collect();
+    let first = group.first();
+    let objects = first.map(|normal| normal.objects.clone()).unwrap_or_default();
+    let findings = first.map(|normal| if group.len() == 1 { &normal.said } else { &normal.findings });
+    Group {
+        clusters: group.iter().map(|normal| normal.cluster.clone()).collect(),
+        platforms: platforms.into_iter().cloned().collect(),
+        why,
+        disruption: disruption(&objects),
+        objects,
+        manifests: first.map(|normal| normal.manifests.clone()).unwrap_or_default(),
+        findings: findings.cloned().unwrap_or_default(),
+        namespaces: first.map(|normal| normal.namespaces.clone()).unwrap_or_default(),
+    }
+}
+
+/// What sets a group apart from the largest one.
+fn apart(group: &[Normal], largest: &[Normal]) -> Vec<String> {
+    let (Some(one), Some(other)) = (group.first(), largest.first()) else { return Vec::new() };
+    let mut why = Vec::new();
+    let platforms =
+        |group: &[Normal]| group.iter().map(|normal| normal.platform.clone()).collect::<BTreeSet<_>>();
+    let (own, others) = (platforms(group), platforms(largest));
+    if own.is_disjoint(&others) {
+        why.push(format!("runs on {}", listed(own)));
+    }
+    let own_layers: Vec<String> =
+        one.layers.iter().filter(|layer| !other.layers.contains(layer)).map(ToString::to_string).collect();
+    let other_layers: Vec<String> =
+        other.layers.iter().filter(|layer| !one.layers.contains(layer)).map(ToString::to_string).collect();
+    if !own_layers.is_empty() {
+        why.push(format!("has layer {}", own_layers.join(", ")));
+    }
+    if !other_layers.is_empty() {
+        why.push(format!("lacks layer {}", other_layers.join(", ")));
+    }
+    match (one.planned, other.planned, one.present, other.present) {
+        (false, true, ..) => why.push("cannot be planned".to_owned()),
+        (true, false, ..) => why.push("can be planned".to_owned()),
+        (.., false, true) => why.push("is new: it has no plan yet".to_owned()),
+        (.., true, false) => why.push("has a plan already".to_owned()),
+        (.., true, true) | (.., false, false) => {}
+    }
+    why.extend(findings_apart(one, other));
+    why.extend(changes_apart(one, other));
+    if why.is_empty() {
+        why.push("is written differently".to_owned());
+    }
+    why
+}
+
+fn findings_apart(one: &Normal, other: &Normal) -> Vec<String> {
+    let rules = |has: &Normal, lacks: &Normal| {
+        let apart = has.findings.iter().filter(|finding| !lacks.findings.contains(finding));
+        apart.map(|finding| finding.rule.clone()).collect::<BTreeSet<_>>()
+    };
+    let own = rules(one, other);
+    let others: BTreeSet<String> = rules(other, one).difference(&own).cloned().collect();
+    let mut why = Vec::new();
+    if !own.is_empty() {
+        why.push(format!("has finding {}", listed(own)));
+    }
+    if !others.is_empty() {
+        why.push(format!("lacks finding {}", listed(others)));
+    }
+    why
+}
+
+/// Objects that only one has, and the first values that change from something else.
+fn changes_apart(one: &Normal, other: &Normal) -> Vec<String> {
+    let ids = |normal: &Normal| {
+        let changing = normal.objects.iter().filter(|diff| diff.change != Change::None);
+        changing.map(|diff| diff.id.to_string()).collect::<BTreeSet<_>>()
+    };
+    let (own, others) = (ids(one), ids(other));
+    let mut why = Vec::new();
+    let more: BTreeSet<String> = own.difference(&others).cloned().collect();
+    let fewer: BTreeSet<String> = others.difference(&own).cloned().collect();
+    if !more.is_empty() {
+        why.push(format!("changes {} too", listed(more)));
+    }
+    if !fewer.is_empty() {
+        why.push(format!("does not change {}", listed(fewer)));
+    }
+    for diff in &one.objects {
+        let Some(counterpart) = other.objects.iter().find(|known| known.id == diff.id) else { continue };
+        let new = diff.changes.iter().filter(|leaf| !counterpart.changes.contains(leaf));
+        if counterpart.change == diff.change {
+            why.extend(new.take(1).map(|leaf| format!("{} {leaf}", diff.id)));
+        }
+        let pair = one.manifests.get(&diff.id).zip(other.manifests.get(&diff.id));
+        if let Some((own, theirs)) = pair.filter(|(own, theirs)| diff.changes.is_empty() && own != theirs) {
+            let (own, theirs) = (path::leaves("", own), path::leaves("", theirs));
+            let differing = own.iter().find(|(path, value)| theirs.get(*path) != Some(value));
+            why.extend(differing.map(|(path, value)| format!("{} has {path}: {value}", diff.id)));
+        }
+    }
+    why
+}
+
+/// At most three, and how many more.
+fn listed(words: BTreeSet<String>) -> String {
+    let count = words.len();
+    let mut said: Vec<String> = words.into_iter().take(3).collect();
+    if count > said.len() {
+        said.push(format!("{} more", count - said.len()));
+    }
+    said.join(", ")
+}
