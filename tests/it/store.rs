@@ -1,8 +1,11 @@
 //! The store, the use cases and the tasks of the hub on a real PostgreSQL.
 
 mod bench;
+mod documents;
 mod races;
+mod removal;
 mod rollout;
+mod verbs;
 
 use anyhow::{Result, bail};
 use bench::{Bench, cluster_document, mesh, parse};

@@ -4,6 +4,8 @@
 //! Nothing here knows the wire or TLS. Signals are sent after the commit.
 
 pub mod clusters;
+pub mod configs;
+pub mod deletions;
 pub mod documents;
 pub mod drift;
 pub mod error;
@@ -15,6 +17,7 @@ pub mod reports;
 pub mod rollouts;
 pub mod sessions;
 pub mod status;
+pub mod unassign;
 
 pub use error::{Error, Kind};
 

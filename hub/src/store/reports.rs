@@ -145,7 +145,7 @@ pub async fn objects_of(
     Ok(by_cluster(rows))
 }
 
-/// The objects of some clusters that cannot come to be as planned, or why they cannot be read.
+/// The objects of some clusters that cannot come to be as planned or cannot be deleted yet, or why they cannot be read.
 pub async fn failed_objects(
     conn: &mut PgConnection,
     clusters: &[ClusterId],
@@ -156,7 +156,7 @@ pub async fn failed_objects(
         "select cluster_id, api_group, version, kind, namespace, name, role, uid, body, outcome, healthy, message,
             generation
          from object_state
-         where cluster_id = any($1) and outcome in ('Conflict', 'AdoptionRequired', 'Rejected')
+         where cluster_id = any($1) and outcome in ('Conflict', 'AdoptionRequired', 'Rejected', 'InUse')
          order by cluster_id, api_group, kind, namespace, name",
         &ids
     )

@@ -2,10 +2,12 @@
 
 pub mod calisti;
 pub mod istio;
+mod leftovers;
 pub mod openshift;
 pub mod sail;
 mod version;
 
+pub use leftovers::{LEFTOVERS, Leftover};
 pub use version::{InvalidVersion, MinorVersion};
 
 use jiff::civil::{Date, date};
