@@ -12,7 +12,7 @@ create table probe (
 );
 comment on table probe is 'The last question to each spoke about what exists in its cluster, with the answer. Never waited for longer than seconds; a row that is lost costs a preview one line.';
 comment on column probe.cluster_id is 'The cluster.';
-comment on column probe.id is 'Names the question to the spoke; new each time that it is asked.';
+comment on column probe.id is 'Names the question to the spoke; new with each question, and once an answer is too old.';
 comment on column probe.question is 'What is asked: canonical JSON of the plan''s digest and the objects with their manifests.';
 comment on column probe.question_digest is 'Its sha-256: the same question is not asked again while its answer is fresh.';
 comment on column probe.asked_at is 'When.';

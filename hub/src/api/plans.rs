@@ -91,6 +91,9 @@ fn plan_object(object: ObjectDiff, plan: Option<&Plan>, adoptions: &[Adoption]) 
         Change::Delete => v1::Change::Delete,
         Change::None => v1::Change::None,
         Change::Expect => v1::Change::Expect,
+        Change::Adopt => v1::Change::Adopt,
+        Change::Add => v1::Change::Add,
+        Change::Template => v1::Change::Template,
     };
     let adoption = adoptions.iter().find(|adoption| adoption.id.same_object(&id));
     let change = if adoption.is_some() { v1::Change::Adopt } else { change };
@@ -99,7 +102,7 @@ fn plan_object(object: ObjectDiff, plan: Option<&Plan>, adoptions: &[Adoption]) 
         phase,
         reasons: plan.map(|plan| reasons(plan, &id)).unwrap_or_default(),
         manifest: plan.and_then(|plan| manifest(plan, &id)).unwrap_or_default(),
-        changes,
+        changes: changes.iter().map(ToString::to_string).collect(),
         id: Some(convert::object_id(id)),
         adoption: adoption.map(|adoption| adoption.text.clone()).unwrap_or_default(),
         namespaces: Vec::new(),

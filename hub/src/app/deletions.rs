@@ -2,10 +2,10 @@
 
 use hub_core::{
     fleet::ClusterId,
-    plan::{self, PlanDocument},
+    plan::{self, ObjectId, PlanDocument},
     report::{ObjectState, Outcome, Role},
     rollout::DeletionCount,
-    target::Deletion,
+    target::{Deletion, TemplateDeletion},
 };
 use sqlx::PgConnection;
 
@@ -16,6 +16,10 @@ use crate::store;
 pub struct Deleting {
     /// Objects, in the order of deleting.
     pub deletions: Vec<Deletion>,
+    /// Templates whose instances are deleted.
+    pub templates: Vec<TemplateDeletion>,
+    /// The instances of these templates, as the spoke last said.
+    instances: Vec<ObjectId>,
     /// Objects that the spoke made or took over, as it last said.
     inventory: usize,
 }
@@ -32,10 +36,12 @@ pub async fn load(
         former.push(store::plans::document(tx, plan).await?);
     }
     let inventory = store::reports::objects(tx, cluster).await?;
-    Ok(Deleting {
-        deletions: plan::deletions(&inventory, &former, new),
-        inventory: inventory.iter().filter(|state| is_ours(state)).count(),
-    })
+    let (deletions, templates) = plan::deletions(&inventory, &former, new);
+    let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
+    let instances = ours.iter().filter(|state| state.role == Role::Instance).map(|state| &state.id);
+    let instances = instances.filter(|id| templates.iter().any(|template| is_instance(id, &template.id)));
+    let instances = instances.cloned().collect();
+    Ok(Deleting { deletions, templates, instances, inventory: ours.len() })
 }
 
 fn is_ours(state: &ObjectState) -> bool {
@@ -46,22 +52,28 @@ fn is_ours(state: &ObjectState) -> bool {
     }
 }
 
+/// An instance is its template's object in some namespace.
+fn is_instance(id: &ObjectId, template: &ObjectId) -> bool {
+    id.group == template.group && id.kind == template.kind && id.name == template.name
+}
+
 impl Deleting {
     /// How much that is. Each object counts once.
     #[must_use]
     pub fn count(&self) -> DeletionCount {
-        DeletionCount { deletions: self.deletions.len(), inventory: self.inventory }
+        DeletionCount { deletions: self.deletions.len() + self.instances.len(), inventory: self.inventory }
     }
 
     /// Whether nothing would be deleted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.deletions.is_empty()
+        self.deletions.is_empty() && self.instances.is_empty()
     }
 
     /// For people: `Kind namespace/name`, in the order of deleting.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        self.deletions.iter().map(|deletion| deletion.id.to_string()).collect()
+        let objects = self.deletions.iter().map(|deletion| &deletion.id);
+        objects.chain(&self.instances).map(ToString::to_string).collect()
     }
 }

@@ -17,7 +17,7 @@ use super::{
     operators::Operator,
     rollouts::{Pinned, confirm, launch, refuse_held},
 };
-use crate::store::{self, rollouts::NewRollout};
+use crate::store::{self, clusters::ClusterState, rollouts::NewRollout};
 
 /// What is to be removed.
 #[derive(Debug, Clone)]
@@ -81,7 +81,11 @@ async fn judge(
     let (mut pinned, mut unassignments, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for name in clusters {
         let found = store::clusters::find(tx, name).await?;
-        let cluster = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?.cluster;
+        let stored = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
+        if stored.state == ClusterState::Detached {
+            return Err(Error::Detached(name.clone()));
+        }
+        let cluster = stored.cluster;
         let selects =
             |config: &&ConfigVersion| config.config.clusters.matches(&cluster.name, &cluster.labels);
         refusals.extend(
@@ -114,6 +118,8 @@ fn stays(last: &PlanDocument) -> Vec<String> {
     let namespaces = namespaces.map(|name| format!("Namespace {name}: namespaces are never deleted"));
     let expected = last.expectations.iter();
     let expected = expected.map(|one| format!("{}: the installer made it, and takes it away or not", one.id));
+    let added = last.additions.iter();
+    let added = added.map(|one| format!("{}: others made it; only our fields are taken off", one.id));
     let leftovers = LEFTOVERS.iter().map(|one| format!("{}: {}", one.what, one.why));
-    namespaces.chain(expected).chain(leftovers).collect()
+    namespaces.chain(expected).chain(added).chain(leftovers).collect()
 }

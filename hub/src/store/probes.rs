@@ -71,7 +71,7 @@ pub async fn standings(conn: &mut PgConnection, clusters: &[ClusterId]) -> Resul
     Ok(rows.into_iter().map(Standing::try_from).collect())
 }
 
-/// Asks a question in place of the one before.
+/// Asks a question in place of the one before. The same one, not answered so far, keeps its id: a late answer still counts.
 pub async fn ask(
     conn: &mut PgConnection,
     cluster: ClusterId,
@@ -80,8 +80,11 @@ pub async fn ask(
 ) -> Result<(), Error> {
     let (bytes, digest) = probe.question.seal();
     sqlx::query!(
-        "insert into probe (cluster_id, id, question, question_digest, asked_at) values ($1, $2, $3, $4, $5)
-         on conflict (cluster_id) do update set id = excluded.id, question = excluded.question,
+        "insert into probe as p (cluster_id, id, question, question_digest, asked_at) values ($1, $2, $3, $4, $5)
+         on conflict (cluster_id) do update set
+            id = case when p.question_digest = excluded.question_digest and p.answered_at is null then p.id
+                else excluded.id end,
+            question = excluded.question,
             question_digest = excluded.question_digest, asked_at = excluded.asked_at, answer = null,
             answered_at = null",
         cluster.0,

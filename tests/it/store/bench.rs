@@ -219,7 +219,10 @@ impl Spoke {
             kube_system_uid: "uid".to_owned(),
             facts: facts(),
         };
-        self.session = sessions::attach(&self.app, self.id, self.key, &hello).await?.session;
+        self.session =
+            sessions::attach(&self.app, self.id, self.key, (&hello, &tokio::sync::watch::Sender::new(None)))
+                .await?
+                .session;
         Ok(self)
     }
 

@@ -131,7 +131,7 @@ fn compute(config: &ConfigVersion, cluster: &Cluster, known: &KnownCluster) -> C
         adoptions: Vec::new(),
         deletions: 0,
     };
-    let proposal = match plan::propose(&config.name, &config.config, cluster) {
+    let proposal = match plan::propose(config, cluster) {
         Ok(proposal) => proposal,
         Err(error) => {
             preview.findings.push(cannot_plan(&error));
@@ -144,7 +144,7 @@ fn compute(config: &ConfigVersion, cluster: &Cluster, known: &KnownCluster) -> C
         let before = known.present.as_ref().map(super::known::Present::before);
         preview.diff = plan::diff(before, &plan);
         preview.diff.retain(|object| object.change != Change::Delete);
-        let deletions = plan::deletions(&known.inventory, &known.accepted, &plan.document);
+        let (deletions, _) = plan::deletions(&known.inventory, &known.accepted, &plan.document);
         preview.deletions = deletions.len();
         preview.diff.extend(deletions.into_iter().map(|deletion| deleted(deletion.id)));
         preview.plan = Some(plan);

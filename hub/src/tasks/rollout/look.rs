@@ -107,7 +107,7 @@ async fn wanted(tx: &mut PgConnection, aim: &Aim) -> Result<Wanted, Error> {
 
 /// Pure.
 fn propose(config: &ConfigVersion, cluster: &Cluster) -> Result<plan::Plan, Computed> {
-    match plan::propose(&config.name, &config.config, cluster) {
+    match plan::propose(config, cluster) {
         Ok(proposal) if !proposal.is_blocked() => proposal.plan.ok_or(Computed::Blocked),
         Ok(_) | Err(_) => Err(Computed::Blocked),
     }

@@ -61,6 +61,7 @@ async fn retarget(
         generation: current.map_or(0, |current| current.generation) + 1,
         plan: target.plan,
         deletions: deleting.deletions.clone(),
+        delete_templates: deleting.templates.clone(),
         overwrite: target.repair.overwrite().to_vec(),
         adopt,
     };
