@@ -13,7 +13,7 @@ use super::convert;
 use crate::{
     app::{
         App,
-        rollouts::{self as use_case, DriftChoice, Shown, Start, StoredRollout, Verb},
+        rollouts::{self as use_case, DriftChoice, Start, StoredRollout, Verb},
     },
     identity::{problem, random},
 };

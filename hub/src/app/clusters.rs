@@ -7,7 +7,6 @@ use hub_core::{
     digest::Digest,
     fleet::{Cluster, ClusterId, Name},
     platform::{self, Detection},
-    status::Session,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -157,7 +156,7 @@ pub async fn issue_token(
     };
     store::tokens::insert(&mut tx, &token).await?;
     let known = super::readable(store::seen::load(&mut tx, &[cluster], now).await?);
-    let connected = known.iter().any(|known| known.seen.connected);
+    let connected = known.iter().any(|known| known.seen.is_connected());
     let event = Event {
         at: now,
         actor: Actor::Operator(by.id),
@@ -302,7 +301,7 @@ fn overview(stored: StoredCluster, known: Option<Known>) -> ClusterOverview {
     ClusterOverview {
         state: stored.state,
         detection: stored.cluster.facts.as_ref().map(platform::detect),
-        connected: known.as_ref().is_some_and(|known| known.seen.connected),
+        connected: known.as_ref().is_some_and(|known| known.seen.is_connected()),
         last_seen_at: known.and_then(|known| known.last_seen_at),
         cluster: stored.cluster,
     }

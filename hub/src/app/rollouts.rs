@@ -16,6 +16,7 @@ use hub_core::{
     plan::{self, Plan, Proposal, Severity},
     rollout::{Aim, SeenCluster, Strategy},
 };
+use jiff::Timestamp;
 use sqlx::PgConnection;
 
 use super::{App, Error, deletions, error::StartRefusal, operators::Operator, plans};
@@ -167,7 +168,15 @@ pub async fn seen(app: &App, rollouts: &[StoredRollout]) -> Result<BTreeMap<Clus
     let targets = rollouts.iter().flat_map(|stored| stored.rollout.targets());
     let clusters: BTreeSet<ClusterId> = targets.map(|target| target.cluster).collect();
     let mut tx = app.begin().await?;
-    let known = store::seen::load(&mut tx, &Vec::from_iter(clusters), app.clock.now()).await?;
+    Ok(clusters_seen(&mut tx, &Vec::from_iter(clusters), app.clock.now()).await?)
+}
+
+async fn clusters_seen(
+    tx: &mut PgConnection,
+    clusters: &[ClusterId],
+    now: Timestamp,
+) -> Result<BTreeMap<ClusterId, SeenCluster>, store::Error> {
+    let known = store::seen::load(tx, clusters, now).await?;
     Ok(super::readable(known).into_iter().map(|known| (known.cluster, known.seen)).collect())
 }
 

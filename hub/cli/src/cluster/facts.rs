@@ -69,6 +69,7 @@ fn draw_facts(screen: &mut Screen, facts: &Facts) {
         infrastructure,
         namespaces,
         kube_dns_labels: _,
+        landmarks: _,
         unread,
     } = facts;
     screen.line(2, &[strong("seen")]);
@@ -103,7 +104,7 @@ fn titled(screen: &mut Screen, title: &str, entries: &[String]) {
 }
 
 fn node_words(group: &NodeGroup) -> String {
-    let NodeGroup { count, provider, kubelet_version, os_image, labels: _ } = group;
+    let NodeGroup { count, provider, kubelet_version, os_image, labels: _, annotations: _ } = group;
     let words = [provider, kubelet_version, os_image].map(String::as_str);
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     format!("{count} of {}", or_dash(&words.join(", ")))
@@ -140,12 +141,13 @@ fn facts_to_json(facts: &Facts) -> Value {
         infrastructure,
         namespaces,
         kube_dns_labels,
+        landmarks,
         unread,
     } = facts;
-    let node = |NodeGroup { count, provider, kubelet_version, os_image, labels }: &NodeGroup| {
+    let node = |NodeGroup { count, provider, kubelet_version, os_image, labels, annotations }: &NodeGroup| {
         json!({
             "count": count, "provider": provider, "kubeletVersion": kubelet_version, "osImage": os_image,
-            "labels": labels,
+            "labels": labels, "annotations": annotations,
         })
     };
     let namespace = |NamespaceFacts { name, labels }: &NamespaceFacts| json!({"name": name, "labels": map_to_json(labels)});
@@ -164,7 +166,7 @@ fn facts_to_json(facts: &Facts) -> Value {
         "clusterVersion": cluster_version.as_ref().map(version),
         "infrastructure": infrastructure.as_ref().map(stands),
         "namespaces": namespaces.iter().map(namespace).collect::<Vec<_>>(),
-        "kubeDnsLabels": map_to_json(kube_dns_labels), "unread": unread.collect::<Vec<_>>(),
+        "kubeDnsLabels": map_to_json(kube_dns_labels), "landmarks": landmarks, "unread": unread.collect::<Vec<_>>(),
     })
 }
 
@@ -187,6 +189,7 @@ mod tests {
                 kubelet_version: "v1.24.6+5658434".to_owned(),
                 os_image: "Red Hat Enterprise Linux CoreOS 411.86.202310180532-0 (Ootpa)".to_owned(),
                 labels: vec!["node.openshift.io/os_id=rhcos".to_owned()],
+                annotations: Vec::new(),
             }],
             cluster_version: Some(ClusterVersion {
                 current: "4.11.59".to_owned(),
@@ -197,6 +200,7 @@ mod tests {
                 control_plane_topology: "HighlyAvailable".to_owned(),
                 resource_tags: [("red-hat-clustertype".to_owned(), "rosa".to_owned())].into(),
             }),
+            landmarks: Vec::new(),
             namespaces: (1..=3).map(|number| namespace(format!("team-{number}"))).collect(),
             kube_dns_labels: [].into(),
             unread: vec![UnreadFact {

@@ -123,6 +123,12 @@ impl SeenCluster {
         }
     }
 
+    /// Whether its spoke is attached.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.presence == Presence::Here
+    }
+
     /// What keeps a rollout from giving the cluster a target, whatever its plan is.
     #[must_use]
     pub fn obstacle(&self, rollout: u64) -> Option<Blocker> {

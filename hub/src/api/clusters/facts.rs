@@ -36,6 +36,7 @@ fn facts(facts: Facts) -> v1::Facts {
         infrastructure,
         namespaces,
         kube_dns_labels,
+        landmarks,
         unread,
     } = facts;
     v1::Facts {
@@ -47,6 +48,7 @@ fn facts(facts: Facts) -> v1::Facts {
         infrastructure: infrastructure.map(infrastructure_facts),
         namespaces: namespaces.into_iter().map(namespace).collect(),
         kube_dns_labels: kube_dns_labels.into_iter().collect(),
+        landmarks,
         unread: unread
             .into_iter()
             .map(|UnreadFact { fact, reason }| v1::UnreadFact { fact, reason })
@@ -55,8 +57,8 @@ fn facts(facts: Facts) -> v1::Facts {
 }
 
 fn node_group(group: NodeGroup) -> v1::NodeGroup {
-    let NodeGroup { count, provider, kubelet_version, os_image, labels } = group;
-    v1::NodeGroup { count, provider, kubelet_version, os_image, labels }
+    let NodeGroup { count, provider, kubelet_version, os_image, labels, annotations } = group;
+    v1::NodeGroup { count, provider, kubelet_version, os_image, labels, annotations }
 }
 
 fn infrastructure_facts(infrastructure: Infrastructure) -> v1::Infrastructure {

@@ -59,7 +59,7 @@ impl Known {
             }
             let inventory = inventories.remove(&cluster.cluster).unwrap_or_else(|| Ok(Vec::new()));
             let of_cluster = KnownCluster {
-                connected: cluster.seen.connected,
+                connected: cluster.seen.is_connected(),
                 present,
                 accepted,
                 inventory: inventory.unwrap_or_else(|error| unreadable(&error)),

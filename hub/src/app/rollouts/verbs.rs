@@ -1,6 +1,6 @@
 //! What people do with a rollout that runs.
 
-use hub_core::rollout::Rollout;
+use hub_core::{fleet::ClusterId, rollout::Rollout};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -60,7 +60,9 @@ pub async fn order(app: &App, by: &Operator, number: u64, (verb, reason): (Verb,
         detail: json!({ "reason": reason }),
     };
     audit::record(&mut tx, ordered).await?;
-    for event in events(&stored.rollout, &after, at) {
+    let ids: Vec<ClusterId> = after.targets().map(|target| target.cluster).collect();
+    let seen = super::clusters_seen(&mut tx, &ids, at).await?;
+    for event in events((&stored.rollout, &after), (&stored.aim, &seen), at) {
         audit::record(&mut tx, event).await?;
     }
     if !after.state.is_live() {
