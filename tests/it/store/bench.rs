@@ -188,7 +188,7 @@ impl Bench {
         holds: impl Fn(&StoredRollout) -> bool,
     ) -> Result<StoredRollout> {
         let look = || async {
-            let stored = rollouts::show(&self.app, number).await?.stored;
+            let stored = rollouts::show(&self.app, number).await?;
             let is_so = holds(&stored);
             Ok(is_so.then_some(stored))
         };

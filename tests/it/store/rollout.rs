@@ -108,7 +108,7 @@ async fn a_plan_that_runs_already_is_not_sent_again_unless_drift_is_to_be_overwr
     let respectful = bench.rollout(None, RESPECT).await?;
     let ended = bench.until_ended(respectful).await?;
     let seen = hub::app::rollouts::seen(&bench.app, std::slice::from_ref(&ended)).await?;
-    let reason = ended.rollout.waves[0].targets[0].reason(&ended.config, seen.get(&spoke.id));
+    let reason = ended.rollout.waves[0].targets[0].reason(ended.aim.config(), seen.get(&spoke.id));
     assert_eq!(
         reason,
         "the cluster ran this plan already, and 1 difference remains: put it right with `meshfleet rollout start payments --overwrite-drift`"

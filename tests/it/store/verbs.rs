@@ -119,7 +119,7 @@ async fn no_more_clusters_are_in_flight_than_the_strategy_allows() -> Result<()>
     let number = bench.rollout(Some("careful"), RESPECT).await?;
     for spoke in &mut spokes {
         let target = spoke.awaits(1).await?;
-        let shown = rollouts::show(&bench.app, number).await?.stored.rollout;
+        let shown = rollouts::show(&bench.app, number).await?.rollout;
         assert_eq!((shown.max_unavailable, shown.progress().in_flight), (Some(1), 1));
         spoke.accept(&target).await?;
         spoke.report(&target, Phase::Healthy).await?;
