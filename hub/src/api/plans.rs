@@ -83,13 +83,16 @@ fn plan_object(object: ObjectDiff, plan: Option<&Plan>) -> v1::PlanObject {
         Change::Delete => v1::Change::Delete,
         Change::None => v1::Change::None,
         Change::Expect => v1::Change::Expect,
+        Change::Adopt => v1::Change::Adopt,
+        Change::Add => v1::Change::Add,
+        Change::Template => v1::Change::Template,
     };
     v1::PlanObject {
         change: change.into(),
         phase,
         reasons: plan.map(|plan| reasons(plan, &id)).unwrap_or_default(),
         manifest: plan.and_then(|plan| manifest(plan, &id)).unwrap_or_default(),
-        changes,
+        changes: changes.iter().map(ToString::to_string).collect(),
         id: Some(convert::object_id(id)),
         ..v1::PlanObject::default()
     }

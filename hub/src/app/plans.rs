@@ -112,7 +112,7 @@ impl Present {
 
 fn preview_cluster(config: &ConfigVersion, cluster: &Cluster, present: Option<&Present>) -> ClusterPreview {
     let name = cluster.name.clone();
-    let proposal = match plan::propose(&config.name, &config.config, cluster) {
+    let proposal = match plan::propose(config, cluster) {
         Ok(proposal) => proposal,
         Err(error) => {
             let findings = vec![cannot_plan(&error)];

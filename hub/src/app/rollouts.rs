@@ -146,8 +146,7 @@ fn plan_for(config: &ConfigVersion, cluster: &Cluster) -> Result<Plan, Vec<Start
         return Err(vec![StartRefusal::NoFacts { cluster: name }]);
     }
     let no_plan = |message| vec![StartRefusal::NoPlan { cluster: name.clone(), message }];
-    let proposal =
-        plan::propose(&config.name, &config.config, cluster).map_err(|error| no_plan(error.to_string()))?;
+    let proposal = plan::propose(config, cluster).map_err(|error| no_plan(error.to_string()))?;
     let against = findings(&name, &proposal);
     match proposal.plan {
         _ if !against.is_empty() => Err(against),

@@ -85,7 +85,7 @@ fn planned(configs: &[&ConfigVersion], cluster: &Cluster) -> Planned {
     if cluster.facts.is_none() {
         return Planned::NoFacts;
     }
-    let proposal = match plan::propose(&version.name, &version.config, cluster) {
+    let proposal = match plan::propose(version, cluster) {
         Ok(proposal) => proposal,
         Err(error) => return Planned::Failed { message: error.to_string() },
     };

@@ -142,7 +142,7 @@ async fn config_of(tx: &mut PgConnection, stored: &StoredRollout) -> Result<Conf
 }
 
 fn computed(config: &ConfigVersion, cluster: &hub_core::fleet::Cluster) -> Computed {
-    match plan::propose(&config.name, &config.config, cluster) {
+    match plan::propose(config, cluster) {
         Ok(proposal) if !proposal.is_blocked() => {
             proposal.plan.map_or(Computed::Blocked, |plan| Computed::Plan(plan.digest))
         }
@@ -189,13 +189,15 @@ async fn retarget(
     }
     let inventory = store::reports::objects(tx, cluster).await?;
     let new = store::plans::document(tx, target.plan).await?;
+    let (deletions, delete_templates) = plan::deletions(&inventory, &former, &new);
     let document = Target {
         format: 1,
         cluster,
         epoch: store::hub::epoch(tx).await?,
         generation: current.map_or(0, |current| current.generation) + 1,
         plan: target.plan,
-        deletions: plan::deletions(&inventory, &former, &new),
+        deletions,
+        delete_templates,
         overwrite: target.repair.overwrite().to_vec(),
         adopt: config.config.adopt,
     };
