@@ -4,6 +4,7 @@ pub mod calisti;
 pub mod istio;
 pub mod openshift;
 pub mod sail;
+pub mod sail_values;
 mod version;
 
 pub use version::{InvalidVersion, MinorVersion};

@@ -27,6 +27,7 @@ mod tests;
 
 pub use changes::{Change, changes};
 pub use mistake::Mistake;
+pub(crate) use nearest::nearest;
 pub use typed::{Unreadable, read_stored};
 
 use std::collections::BTreeMap;

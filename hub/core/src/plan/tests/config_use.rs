@@ -174,6 +174,40 @@ fn values_that_the_kinds_cannot_say_block_and_idle_ones_warn() {
 }
 
 #[test]
+fn values_that_the_kinds_do_not_have_block_with_the_nearest_name() {
+    let config = with_values(json!({
+        "istiod": {
+            "pilot": {"autoscaleMim": 3, "env": {"ANY": "1"}},
+            "global": {"proxy": {"any": 1}},
+            "meshConfig": {"acessLogFile": "x", "extensionProviders": [{"name": "a", "zipkin": {}}]},
+            "pilto": {"a": [{"b": 1}]},
+        },
+        "cni": {"excludeNamespace": ["a"], "global": {"platfrom": "x"}},
+    }));
+    let told = found(&proposed(config, PlatformName::Rosa), "sail.value.unknown");
+    let heads: Vec<String> = told
+        .iter()
+        .map(|told| {
+            format!(
+                "{} / {}",
+                told.split(' ').next().unwrap(),
+                told.lines().nth(1).unwrap().split(" known").next().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        heads,
+        [
+            "values.cni.excludeNamespace / did you mean excludeNamespaces?",
+            "values.cni.global.platfrom / did you mean platform?",
+            "values.istiod.meshConfig.acessLogFile / did you mean accessLogFile?",
+            "values.istiod.pilot.autoscaleMim / did you mean autoscaleMin?",
+            "values.istiod.pilto / did you mean pilot?",
+        ]
+    );
+}
+
+#[test]
 fn values_do_not_go_to_calisti() {
     let mut config = config();
     config.base["values"] = json!({"istiod": {"pilot": {"autoscaleMin": 3, "autoscaleMax": 5}}});
