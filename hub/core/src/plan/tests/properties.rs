@@ -179,8 +179,7 @@ fn values() -> impl Strategy<Value = serde_json::Value> {
 fn numbered(config: MeshConfig) -> (ConfigVersion, BTreeMap<String, u32>) {
     let mut leaves = BTreeMap::new();
     crate::config::path::leaves(&config.base, "base", &mut leaves);
-    let lines: BTreeMap<String, u32> =
-        leaves.into_keys().zip(1_u32..).map(|(path, line)| (path, line)).collect();
+    let lines: BTreeMap<String, u32> = leaves.into_keys().zip(1_u32..).collect();
     let source = SourceMap { file: "fleet.yaml".to_owned(), lines: lines.clone() };
     (ConfigVersion { source, ..version_of(config) }, lines)
 }
