@@ -42,7 +42,7 @@ impl Merged {
     /// Lays values over what is there.
     pub(super) fn lay(&mut self, value: &Value, from: From<'_>) {
         lay(&mut self.value, value, "", &mut |path, value| {
-            self.origins.retain(|known, _| !path::is_within(known, path));
+            forget(&mut self.origins, path);
             let mut leaves = BTreeMap::new();
             if let Some(value) = value {
                 path::leaves(value, path, &mut leaves);
@@ -59,9 +59,19 @@ impl Merged {
         let taken = take_away(&mut self.value, keys);
         if taken {
             let path = keys.iter().fold(String::new(), |path, key| path::join(&path, key));
-            self.origins.retain(|known, _| !path::is_within(known, &path));
+            forget(&mut self.origins, &path);
         }
         taken
+    }
+}
+
+/// Removes what stands at a path and below it.
+fn forget(origins: &mut BTreeMap<String, ConfigOrigin>, path: &str) {
+    let from = origins.range(path.to_owned()..).map(|(known, _)| known);
+    let near = from.take_while(|known| known.starts_with(path));
+    let gone: Vec<String> = near.filter(|known| path::is_within(known, path)).cloned().collect();
+    for known in gone {
+        origins.remove(&known);
     }
 }
 

@@ -18,6 +18,7 @@ pub use base::{
 };
 pub use effective::{Effective, EffectiveProblem, effective};
 pub use source::{BASE, ConfigOrigin, DEFAULT, Place, SourceMap};
+pub(crate) use variable::is_name as is_variable_name;
 pub use variable::{InvalidTemplate, Template};
 pub use version::{InvalidVersion, IstioVersion};
 
@@ -69,7 +70,11 @@ pub struct Layer {
     /// Where it holds.
     pub clusters: Selector,
     /// Values in the shape of the base, none of them required; laid over what the base and earlier layers say.
-    #[serde(default = "nothing", skip_serializing_if = "is_nothing")]
+    #[serde(
+        default = "nothing",
+        skip_serializing_if = "is_nothing",
+        deserialize_with = "with_plain_version"
+    )]
     pub set: Value,
     /// Paths of values of the base or of earlier layers that are taken away, before `set` is laid over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,7 +85,7 @@ pub struct Layer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// Id of the rule, for example `openshift.cni.multus`.
+    /// Id of the rule, for example `calisti.images`.
     pub rule: String,
     /// Path of the value, for example `values.cni.cniConfDir`.
     pub path: String,
@@ -119,6 +124,17 @@ fn with_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D:
     Base::deserialize(deserializer).map(|base| base.json())
 }
 
+/// Versions are spelled with and without `v`: one spelling is kept, so that the other is no change.
+fn with_plain_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let mut set = Value::deserialize(deserializer)?;
+    if let Some(Value::String(text)) = set.pointer_mut("/istio/version")
+        && let Ok(version) = IstioVersion::parse(text)
+    {
+        *text = version.to_string();
+    }
+    Ok(set)
+}
+
 fn nothing() -> Value {
     Value::Object(Map::new())
 }
@@ -126,3 +142,6 @@ fn nothing() -> Value {
 fn is_nothing(value: &Value) -> bool {
     value.as_object().is_some_and(Map::is_empty)
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,10 +28,9 @@ fn compare(old: Option<&Value>, new: Option<&Value>, path: &str, found: &mut Vec
         let keys: BTreeSet<&String> =
             old_fields.iter().chain(&new_fields).flat_map(|map| map.keys()).collect();
         for key in keys {
-            let field = |fields: &Option<&'_ serde_json::Map<String, Value>>| {
-                fields.and_then(|fields| fields.get(key)).cloned()
-            };
-            compare(field(&old_fields).as_ref(), field(&new_fields).as_ref(), &path::join(path, key), found);
+            let old = old_fields.and_then(|fields| fields.get(key));
+            let new = new_fields.and_then(|fields| fields.get(key));
+            compare(old, new, &path::join(path, key), found);
         }
         return;
     }

@@ -68,6 +68,11 @@ impl<'file> Mistakes<'file> {
         self.found.len() + self.left_out
     }
 
+    /// Whether further mistakes are only counted, so that looking for good hints is of no use.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.len() == MOST_PER_FILE
+    }
+
     pub(super) fn add(
         &mut self,
         at: Position,

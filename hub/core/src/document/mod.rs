@@ -12,11 +12,13 @@
 //! merge keys are refused for the same reason: what stands in the file is what is stored.
 
 mod changes;
+mod json_schema;
 mod kinds;
 mod lines;
 mod mistake;
 mod nearest;
 mod schema;
+mod secret;
 mod syntax;
 mod tree;
 mod typed;
@@ -26,6 +28,7 @@ mod walk;
 mod tests;
 
 pub use changes::{Change, changes};
+pub use json_schema::schema_json;
 pub use mistake::Mistake;
 pub(crate) use nearest::nearest;
 pub use typed::{Unreadable, read_stored};

@@ -7,14 +7,20 @@ pub(super) enum Shape {
     Map { fields: &'static [Field], rule: Option<MapRule> },
     /// Items of one shape.
     List { item: &'static Shape, least: usize, most: usize, unique: Unique },
-    /// Labels as Kubernetes takes them.
-    Labels { least: usize },
+    /// Texts by keys that the schema does not know.
+    Texts(&'static Texts),
     /// A text that something more is asked of.
     Text(&'static Text),
     /// One of some words.
     Choice(&'static Choice),
     /// A whole number.
     Number { least: u32, most: u32 },
+    /// A map of which the schema knows no more.
+    FreeMap,
+    /// Any value but null.
+    Free,
+    /// The same shape with nothing required, outside of lists: what is laid over something else.
+    Partial(&'static Shape),
     /// Looked at elsewhere.
     Anything,
     /// Named in the design, not served by this release: told from a misspelling.
@@ -25,8 +31,10 @@ pub(super) enum Shape {
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) name: &'static str,
-    /// What it says, for people: an example where it is required.
+    /// What it says, for people.
     pub(super) about: &'static str,
+    /// What to write, where it must be there; else empty.
+    pub(super) example: &'static str,
     pub(super) required: bool,
     pub(super) shape: Shape,
 }
@@ -38,6 +46,10 @@ pub(super) enum MapRule {
     AnyField,
     /// `values` must fit `operator`, as in Kubernetes' match expressions.
     ValuesFitOperator,
+    /// A layer must change something: `set` or `unset`.
+    SetOrUnset,
+    /// What layers unset must be set before, and must not be required.
+    Layers,
 }
 
 /// What must not stand twice in a list.
@@ -57,7 +69,27 @@ pub(super) struct Text {
     pub(super) what: &'static str,
     /// What to write instead.
     pub(super) rule: &'static str,
+    /// Asked besides `longest`.
     pub(super) holds: fn(&str) -> bool,
+    /// The same as `holds`, as a regular expression for JSON Schema; lengths stand in `longest`.
+    pub(super) pattern: &'static str,
+    /// What `pattern` lets through and `holds` does not; empty if nothing.
+    pub(super) never: &'static str,
+    /// In characters.
+    pub(super) longest: usize,
+}
+
+/// What is asked of texts by keys.
+#[derive(Debug)]
+pub(super) struct Texts {
+    /// With its article, for example `a map of labels`.
+    pub(super) what: &'static str,
+    /// How such a map is written.
+    pub(super) example: &'static str,
+    pub(super) key: &'static Text,
+    pub(super) value: &'static Text,
+    pub(super) least: usize,
+    pub(super) most: usize,
 }
 
 /// Some words, of which one is to be chosen.
@@ -82,18 +114,27 @@ impl std::fmt::Debug for Choice {
 }
 
 /// A field that must be there.
-pub(super) const fn required(name: &'static str, about: &'static str, shape: Shape) -> Field {
-    Field { name, about, required: true, shape }
+pub(super) const fn required(
+    name: &'static str,
+    (about, example): (&'static str, &'static str),
+    shape: Shape,
+) -> Field {
+    Field { name, about, example, required: true, shape }
 }
 
 /// A field that may be there.
 pub(super) const fn optional(name: &'static str, about: &'static str, shape: Shape) -> Field {
-    Field { name, about, required: false, shape }
+    Field { name, about, example: "", required: false, shape }
 }
 
 /// A field of a later release.
 pub(super) const fn not_yet(name: &'static str) -> Field {
-    Field { name, about: "", required: false, shape: Shape::NotYet }
+    Field { name, about: "", example: "", required: false, shape: Shape::NotYet }
+}
+
+/// The fields that this release serves.
+pub(super) fn served(fields: &'static [Field]) -> impl Iterator<Item = &'static Field> {
+    fields.iter().filter(|field| !matches!(field.shape, Shape::NotYet))
 }
 
 impl Shape {
@@ -102,7 +143,10 @@ impl Shape {
         match self {
             Self::Map { .. } => "a map".to_owned(),
             Self::List { .. } => "a list".to_owned(),
-            Self::Labels { .. } => "a map of labels".to_owned(),
+            Self::Texts(texts) => texts.what.to_owned(),
+            Self::FreeMap => "a map of values".to_owned(),
+            Self::Free => "a value".to_owned(),
+            Self::Partial(whole) => whole.expected(),
             Self::Text(text) => text.what.to_owned(),
             Self::Choice(choice) => format!("a {}", choice.what),
             Self::Number { .. } => "a whole number".to_owned(),
@@ -120,7 +164,7 @@ impl Shape {
     fn collect_places(&self, name: &str, path: &str, found: &mut Vec<String>) {
         match self {
             Self::Map { fields, .. } => {
-                for field in fields.iter().filter(|field| !matches!(field.shape, Self::NotYet)) {
+                for field in served(fields) {
                     let below = if path.is_empty() {
                         field.name.to_owned()
                     } else {
@@ -133,7 +177,11 @@ impl Shape {
                 }
             }
             Self::List { item, .. } => item.collect_places(name, &format!("{path}[]"), found),
-            Self::Labels { .. }
+            // What stands in a layer stands in the base as well; saying both helps nobody.
+            Self::Partial(_)
+            | Self::Texts(_)
+            | Self::FreeMap
+            | Self::Free
             | Self::Text(_)
             | Self::Choice(_)
             | Self::Number { .. }

@@ -1,6 +1,8 @@
 //! Golden text of mistakes, and what must hold for any bytes.
 
 mod golden;
+mod json_schema;
+mod mesh_config;
 mod properties;
 
 use super::*;
@@ -139,6 +141,21 @@ fn every_word_and_field_of_the_schema_is_taken_by_the_types() {
     texts.push(GOOD.replace("version: 1.17.8", "version: 1.17.8\n      namespace: mesh-system"));
     texts.push(GOOD.replace("{names: [eks-eu-1]}", "{names: [a], matchLabels: {a/b: c}}"));
     texts.push(GOOD.replace("{mesh: payments, example.com/tier: \"1\"}", "{}"));
+    texts.push(GOOD.replace("network: eu", "variables: {ZONE: a, _b1: \"\"}"));
+    texts.push(GOOD.replace("deadlineSeconds: 600", "maxUnavailable: 5"));
+    for (from, to) in [
+        ("kind: sail", "kind: calisti"),
+        ("Redirect", "TProxy"),
+        ("{matchLabels: {team: payments}}", "{matchExpressions: [{key: a, operator: Exists}], names: [a]}"),
+        ("mode: sidecar, interception: Redirect, ", ""),
+        (", trustDomain: payments.example.com", ""),
+        ("    network: {fromLabel: network}\n", ""),
+        ("value: /etc/x", "value: [{a: 1}]"),
+        ("set: {istio: {version: v1.29.6}}, ", ""),
+    ] {
+        assert!(mesh_config::EXAMPLE.contains(from), "{from}");
+        texts.push(mesh_config::EXAMPLE.replace(from, to));
+    }
     for text in texts {
         assert!(parse_one(text.as_str()).is_ok(), "{text}\n{:?}", parse_one(text.as_str()));
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     API_VERSION, ClusterSpec, Document, Kind, Spec, kinds, lines,
     mistake::{Mistakes, file_name, quote},
+    secret,
     tree::{Entry, Node, Position, Value},
     walk::Walk,
 };
@@ -54,7 +55,7 @@ pub struct Unreadable(#[from] serde_json::Error);
 /// has none.
 pub(super) fn document(file: &str, tree: &Node, mistakes: &mut Mistakes<'_>) -> Option<Document> {
     let kind = envelope(tree, mistakes)?;
-    let mut json = Walk { whole: kinds::schema(kind), mistakes }.document(tree);
+    let mut json = Walk::of(kinds::schema(kind), mistakes).document(tree);
     if mistakes.count() > 0 {
         return None;
     }
@@ -107,6 +108,10 @@ fn envelope(tree: &Node, mistakes: &mut Mistakes<'_>) -> Option<Kind> {
             return None;
         }
     }
+    if let Some((at, "Secret")) = scalar(tree, "kind") {
+        mistakes.add(at, "kind", secret::MESSAGE, secret::HINT);
+        return None;
+    }
     if let Some((at, version)) = scalar(tree, "apiVersion").filter(|(_, version)| *version != API_VERSION) {
         let hint = format!("write `apiVersion: {API_VERSION}`; other documents are not for meshfleet");
         mistakes.add(at, "apiVersion", format!("unknown version of documents {}", quote(version)), hint);
@@ -114,7 +119,7 @@ fn envelope(tree: &Node, mistakes: &mut Mistakes<'_>) -> Option<Kind> {
     }
     let known = known_kind(tree);
     if known.is_none() {
-        Walk { whole: &kinds::ENVELOPE, mistakes }.document(tree);
+        Walk::of(&kinds::ENVELOPE, mistakes).document(tree);
     }
     known
 }

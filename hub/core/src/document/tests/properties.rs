@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{super::read_stored, GOOD, parse_one};
+use super::{super::read_stored, GOOD, mesh_config::EXAMPLE, parse_one};
 
 /// Pieces that mean something to a YAML reader.
 fn piece() -> impl Strategy<Value = String> {
@@ -47,6 +47,10 @@ fn piece() -> impl Strategy<Value = String> {
         "names",
         "1.17.8",
         "null",
+        "${cluster}",
+        "set: {}",
+        "unset: [mesh.id]",
+        "017",
     ];
     prop_oneof![
         4 => prop::sample::select(marks.to_vec()).prop_map(str::to_owned),
@@ -93,6 +97,17 @@ fn check(text: impl Into<Vec<u8>>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A text with pieces in place of what stood there.
+fn cut(text: &str, cuts: Vec<(usize, usize, String)>) -> Vec<u8> {
+    let mut text = text.as_bytes().to_vec();
+    for (start, length, piece) in cuts {
+        let start = start.min(text.len());
+        let end = (start + length).min(text.len());
+        text.splice(start..end, piece.bytes());
+    }
+    text
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused_with_a_place(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
@@ -106,13 +121,12 @@ proptest! {
 
     #[test]
     fn a_good_document_with_pieces_in_it_is_read_or_refused(cuts in prop::collection::vec((0..GOOD.len(), 0..12_usize, piece()), 1..4)) {
-        let mut text = GOOD.as_bytes().to_vec();
-        for (start, length, piece) in cuts {
-            let start = start.min(text.len());
-            let end = (start + length).min(text.len());
-            text.splice(start..end, piece.bytes());
-        }
-        check(text)?;
+        check(cut(GOOD, cuts))?;
+    }
+
+    #[test]
+    fn a_good_config_with_pieces_in_it_is_read_or_refused(cuts in prop::collection::vec((0..EXAMPLE.len(), 0..12_usize, piece()), 1..4)) {
+        check(cut(EXAMPLE, cuts))?;
     }
 
     #[test]

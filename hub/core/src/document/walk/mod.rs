@@ -1,25 +1,31 @@
 //! The walk of a tree along a schema: every mistake, and the JSON of what is right.
 
+mod free;
+mod layers;
+
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value as Json};
 
 use super::{
-    kinds,
     mistake::{Mistakes, join, quote},
     nearest::nearest,
-    schema::{Choice, Field, MapRule, Shape, Text, Unique},
+    schema::{Choice, Field, MapRule, Shape, Text, Texts, Unique, served},
+    secret,
     tree::{Entry, Node, Position, Value},
 };
 
-/// Most labels of one thing.
-const MOST_LABELS: usize = 100;
+const NOT_SERVED: &str = "not served by this release";
 
 /// One walk of one document.
 pub(super) struct Walk<'m, 'file> {
     pub(super) mistakes: &'m mut Mistakes<'file>,
     /// The schema of the whole document: a field in the wrong place is looked for in all of it.
     pub(super) whole: &'static Shape,
+    /// Nothing is required here: the values are laid over others.
+    partial: bool,
+    /// Length of the keys from a chart down to where the walk stands.
+    free_length: usize,
 }
 
 /// Where the walk stands.
@@ -29,7 +35,11 @@ struct Place {
     owner: Position,
 }
 
-impl Walk<'_, '_> {
+impl<'m, 'file> Walk<'m, 'file> {
+    pub(super) fn of(whole: &'static Shape, mistakes: &'m mut Mistakes<'file>) -> Self {
+        Self { mistakes, whole, partial: false, free_length: 0 }
+    }
+
     /// Walks a whole document. The JSON has holes (null) where there are mistakes.
     pub(super) fn document(&mut self, tree: &Node) -> Json {
         self.value(tree, self.whole, &Place { path: String::new(), owner: tree.at })
@@ -38,6 +48,18 @@ impl Walk<'_, '_> {
     fn value(&mut self, node: &Node, shape: &Shape, place: &Place) -> Json {
         if matches!(node.value, Value::Refused) || matches!(shape, Shape::Anything | Shape::NotYet) {
             return Json::Null;
+        }
+        if let Value::Scalar { text, .. } = &node.value
+            && secret::is_private_key(text)
+        {
+            self.add(node.at, &place.path, secret::MESSAGE_OF_KEY, secret::HINT);
+            return Json::Null;
+        }
+        if let Shape::Partial(whole) = shape {
+            let required_before = std::mem::replace(&mut self.partial, true);
+            let json = self.value(node, whole, place);
+            self.partial = required_before;
+            return json;
         }
         if node.is_nothing() {
             self.nothing(node, shape, place);
@@ -54,9 +76,14 @@ impl Walk<'_, '_> {
             (Shape::List { item, least, most, unique }, Value::List(items)) => {
                 self.length(node, items.len(), *least..=*most, place);
                 self.unique(items, *unique, place);
-                self.items(items.iter().take(*most), item, place)
+                // Lists are replaced, so that their items are whole also where nothing else is required.
+                let partial_before = std::mem::replace(&mut self.partial, false);
+                let json = self.items(items.iter().take(*most), item, place);
+                self.partial = partial_before;
+                json
             }
-            (Shape::Labels { least }, Value::Map(entries)) => self.labels(node, entries, *least, place),
+            (Shape::Texts(texts), Value::Map(entries)) => self.texts(node, entries, texts, place),
+            (Shape::FreeMap, Value::Map(_)) | (Shape::Free, _) => self.free(node, place),
             (Shape::Text(rule), Value::Scalar { text, .. }) => self.text(node.at, text, rule, place),
             (Shape::Choice(choice), Value::Scalar { text, .. }) => self.choice(node.at, text, choice, place),
             (Shape::Number { least, most }, Value::Scalar { text, plain: true }) => {
@@ -70,6 +97,11 @@ impl Walk<'_, '_> {
     }
 
     fn nothing(&mut self, node: &Node, shape: &Shape, place: &Place) {
+        if self.partial {
+            let hint = "a layer takes a value away by its path: list it under `unset`";
+            self.add(node.at, &place.path, "no value", hint);
+            return;
+        }
         let hint = match &node.value {
             Value::Scalar { text, .. } if !matches!(text.as_str(), "" | "~") => {
                 format!("write {}, or remove the field; quote {text} if that text is meant", shape.expected())
@@ -87,8 +119,7 @@ impl Walk<'_, '_> {
             match fields.iter().find(|field| field.name == entry.key) {
                 None => misspelled.extend(self.unknown(entry, fields, &path)),
                 Some(Field { shape: Shape::NotYet, .. }) => {
-                    let hint = "remove it: a later release brings it";
-                    self.add(entry.at, &path, "not served yet", hint);
+                    self.add(entry.at, &path, NOT_SERVED, "remove it: a later release brings it");
                 }
                 Some(field) => {
                     let value = self.value(&entry.value, &field.shape, &Place { path, owner: entry.at });
@@ -96,10 +127,11 @@ impl Walk<'_, '_> {
                 }
             }
         }
-        for field in fields.iter().filter(|field| field.required) {
+        let partial = self.partial;
+        for field in fields.iter().filter(|field| field.required && !partial) {
             let there = entries.iter().any(|entry| entry.key == field.name);
             if !there && !misspelled.contains(&field.name) {
-                self.add(place.owner, &join(&place.path, field.name), "missing", field.about);
+                self.add(place.owner, &join(&place.path, field.name), "missing", field.example);
             }
         }
         Json::Object(map)
@@ -107,14 +139,14 @@ impl Walk<'_, '_> {
 
     /// Says that a field is unknown, and returns the one that was probably meant.
     fn unknown(&mut self, entry: &Entry, fields: &'static [Field], path: &str) -> Option<&'static str> {
-        let served =
-            || fields.iter().filter(|field| !matches!(field.shape, Shape::NotYet)).map(|field| field.name);
         let elsewhere = self.whole.places_of(&entry.key);
-        let meant = nearest(&entry.key, served());
-        let hint = match (meant, elsewhere.as_slice()) {
-            (Some(name), _) => format!("did you mean `{name}`?"),
-            (None, [place]) => format!("`{}` stands in {place}", entry.key),
-            (None, _) => format!("known here: {}", served().collect::<Vec<_>>().join(", ")),
+        let meant = nearest(&entry.key, served(fields).map(|field| field.name));
+        let later = nearest(&entry.key, fields.iter().map(|field| field.name));
+        let hint = match (meant, later, elsewhere.as_slice()) {
+            (Some(name), _, _) => format!("did you mean `{name}`?"),
+            (None, Some(name), _) => format!("did you mean `{name}`? it is {NOT_SERVED}"),
+            (None, None, [place]) => format!("`{}` stands in {place}", entry.key),
+            (None, None, _) => format!("known here: {}", names(fields)),
         };
         self.add(entry.at, path, "unknown field", hint);
         meant
@@ -122,13 +154,21 @@ impl Walk<'_, '_> {
 
     fn map_rule(&mut self, rule: MapRule, entries: &[Entry], place: &Place) {
         match rule {
-            MapRule::AnyField if entries.is_empty() => {
-                let hint =
-                    "give names, matchLabels or matchExpressions; a label that all clusters have chooses all";
-                self.add(place.owner, &place.path, "an empty selector chooses no cluster", hint);
+            MapRule::AnyField if entries.is_empty() && !self.partial => {
+                let hint = "give names, matchLabels or matchExpressions; a label that all have chooses all";
+                self.add(place.owner, &place.path, "an empty selector chooses nothing", hint);
             }
             MapRule::AnyField => {}
             MapRule::ValuesFitOperator => self.values_fit_operator(entries, place),
+            // A key of another name is a misspelling, and said.
+            MapRule::SetOrUnset
+                if entries.iter().all(|entry| ["name", "clusters"].contains(&entry.key.as_str())) =>
+            {
+                let hint = "give `set`, `unset` or both; or remove the layer";
+                self.add(place.owner, &place.path, "a layer that changes nothing", hint);
+            }
+            MapRule::SetOrUnset => {}
+            MapRule::Layers => self.layers(entries, place),
         }
     }
 
@@ -183,26 +223,21 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn labels(&mut self, node: &Node, entries: &[Entry], least: usize, place: &Place) -> Json {
-        self.length(node, entries.len(), least..=MOST_LABELS, place);
+    fn texts(&mut self, node: &Node, entries: &[Entry], texts: &Texts, place: &Place) -> Json {
+        self.length(node, entries.len(), texts.least..=texts.most, place);
         let mut map = Map::new();
-        for entry in entries.iter().take(MOST_LABELS) {
+        for entry in entries.iter().take(texts.most) {
             let path = join(&place.path, &entry.key);
-            self.text(
-                entry.at,
-                &entry.key,
-                &kinds::LABEL_KEY,
-                &Place { path: path.clone(), owner: entry.at },
-            );
-            let shape = Shape::Text(&kinds::LABEL_VALUE);
-            let value = self.value(&entry.value, &shape, &Place { path, owner: entry.at });
+            let place = Place { path, owner: entry.at };
+            self.text(entry.at, &entry.key, texts.key, &place);
+            let value = self.value(&entry.value, &Shape::Text(texts.value), &place);
             map.insert(entry.key.clone(), value);
         }
         Json::Object(map)
     }
 
     fn text(&mut self, at: Position, text: &str, rule: &Text, place: &Place) -> Json {
-        if !(rule.holds)(text) {
+        if text.chars().count() > rule.longest || !(rule.holds)(text) {
             self.add(at, &place.path, format!("{} is not {}", quote(text), rule.what), rule.rule);
         }
         Json::String(text.to_owned())
@@ -211,13 +246,15 @@ impl Walk<'_, '_> {
     fn choice(&mut self, at: Position, text: &str, choice: &Choice, place: &Place) -> Json {
         let words = (choice.words)();
         if choice.not_yet.contains(&text) {
-            let message = format!("{} {} is not served yet", choice.what, quote(text));
+            let message = format!("{} {} is {NOT_SERVED}", choice.what, quote(text));
             self.add(at, &place.path, message, format!("served: {}", words.join(", ")));
         } else if !words.contains(&text) {
             let known = format!("known: {}", words.join(", "));
-            let hint = match nearest(text, words) {
-                Some(word) => format!("did you mean `{word}`? {known}"),
-                None => known,
+            let later = nearest(text, choice.not_yet.iter().copied());
+            let hint = match (nearest(text, words), later) {
+                (Some(word), _) => format!("did you mean `{word}`? {known}"),
+                (None, Some(word)) => format!("did you mean `{word}`? it is {NOT_SERVED}; {known}"),
+                (None, None) => known,
             };
             self.add(at, &place.path, format!("unknown {} {}", choice.what, quote(text)), hint);
         }
@@ -243,23 +280,18 @@ impl Walk<'_, '_> {
             Value::Refused => "nothing",
         };
         let hint = match expected {
-            Shape::Map { fields, .. } => {
-                let served = fields
-                    .iter()
-                    .filter(|field| !matches!(field.shape, Shape::NotYet))
-                    .map(|field| field.name);
-                format!("its fields are {}", served.collect::<Vec<_>>().join(", "))
-            }
+            Shape::Map { fields, .. } => format!("its fields are {}", names(fields)),
             Shape::List { .. } => {
                 "write it in brackets, as in [one, two], or one item a line, after `- `".to_owned()
             }
-            Shape::Labels { .. } => {
-                "write it in braces, as in {team: payments}, or one `key: value` a line".to_owned()
+            Shape::Texts(texts) => {
+                format!("write it in braces, as in {}, or one `key: value` a line", texts.example)
             }
+            Shape::FreeMap => "write one `key: value` a line".to_owned(),
             Shape::Text(text) => text.rule.to_owned(),
             Shape::Choice(choice) => format!("known: {}", (choice.words)().join(", ")),
             Shape::Number { least, most } => format!("write {least} to {most}, without quotes"),
-            Shape::Anything | Shape::NotYet => String::new(),
+            Shape::Free | Shape::Partial(_) | Shape::Anything | Shape::NotYet => String::new(),
         };
         self.add(node.at, &place.path, format!("expected {}, found {found}", expected.expected()), hint);
     }
@@ -267,6 +299,11 @@ impl Walk<'_, '_> {
     fn add(&mut self, at: Position, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.mistakes.add(at, path, message, hint);
     }
+}
+
+/// The names of the fields that are served.
+fn names(fields: &'static [Field]) -> String {
+    served(fields).map(|field| field.name).collect::<Vec<_>>().join(", ")
 }
 
 /// What must be unique of an item: where it stands and its text.
