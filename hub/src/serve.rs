@@ -181,6 +181,7 @@ fn routes(app: &App, authority: &Arc<Authority>, delivery: &Delivery, health: &H
         .add_service(delivery.clone().into_server())
         .add_service(api::documents::Documents::server(app.clone()))
         .add_service(api::clusters::Clusters::server(app.clone(), Arc::clone(authority)))
+        .add_service(api::configs::Configs::server(app.clone()))
         .add_service(api::plans::Plans::server(app.clone()))
         .add_service(api::rollouts::Rollouts::server(app.clone()))
         .add_service(api::drift::Drift::server(app.clone()))

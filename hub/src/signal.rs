@@ -18,6 +18,10 @@ pub struct Signals {
     pub plans: Signal,
     /// A rollout was started, or something that one waits for was reported.
     pub rollouts: Signal,
+    /// A session must end.
+    pub sessions: Signal,
+    /// A spoke answered a question.
+    pub probes: Signal,
     clusters: Arc<Mutex<HashMap<ClusterId, watch::Sender<()>>>>,
 }
 
@@ -45,14 +49,14 @@ impl Signal {
 }
 
 impl Signals {
-    /// Listens for changes of one cluster's target. Several sessions may listen; the last that goes takes the entry along
+    /// Listens for changes of one cluster's target, and for questions to its spoke. Several sessions may listen; the last that goes takes the entry along
     /// at the next [`Signals::listened`].
     #[must_use]
     pub fn cluster(&self, cluster: ClusterId) -> watch::Receiver<()> {
         self.lock().entry(cluster).or_insert_with(|| watch::Sender::new(())).subscribe()
     }
 
-    /// Says that a cluster's target changed.
+    /// Says that a cluster's target changed, or that its spoke is asked something.
     pub fn wake_cluster(&self, cluster: ClusterId) {
         if let Some(sender) = self.lock().get(&cluster) {
             sender.send_replace(());

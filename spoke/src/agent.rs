@@ -20,15 +20,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    apply::{self, Apply, Ended, Progress, Stage},
+    apply::{self, Apply, Begin, Ended, Progress, Stage, Tending},
     cluster::Cluster,
     delivery::Offer,
     document::ObjectId,
     drift,
     fence::{self, Content, Decision, Fence},
     floor,
-    health::{Tracker, Verdict},
+    health::{Judged, Tracker, Verdict},
     inventory::{self, Inventory},
+    namespaces,
     observe::{Live, Watches},
     refusal::{Code, Refusal},
     report::{Report, Seen},
@@ -83,6 +84,8 @@ pub struct Outlets {
     pub report: watch::Sender<Option<Arc<Report>>>,
     /// Differences.
     pub drift: watch::Sender<Option<Arc<Drift>>>,
+    /// What is ours.
+    pub inventory: watch::Sender<Arc<Inventory>>,
 }
 
 /// What an agent is made with.
@@ -128,6 +131,11 @@ pub struct Agent {
     unrecorded: bool,
     live: Live,
     watches: Watches,
+    /// What is watched.
+    watched: BTreeSet<ObjectId>,
+    namespaces: watch::Sender<Arc<namespaces::View>>,
+    /// The watch of namespaces, once a plan needs it.
+    namespace_watch: JoinSet<()>,
     tracker: Tracker,
     verdict: watch::Sender<Arc<Verdict>>,
 }
@@ -162,6 +170,9 @@ impl Agent {
             unrecorded: false,
             live,
             watches,
+            watched: BTreeSet::new(),
+            namespaces: watch::Sender::default(),
+            namespace_watch: JoinSet::new(),
             tracker: Tracker::default(),
             verdict: watch::Sender::default(),
         };
@@ -193,6 +204,7 @@ impl Agent {
                 Ok(()) = changes.changed() => look_at = look_at.min(Instant::now() + GATHER),
                 Ok(()) = self.progress.changed() => look_at = look_at.min(Instant::now() + GATHER),
                 () = tokio::time::sleep_until(look_at.into()) => {
+                    self.note_end();
                     self.record().await;
                     look_at = Instant::now() + self.look();
                 }
@@ -203,11 +215,20 @@ impl Agent {
 
     /// Looks at health and drift and tells the levels. Returns when to look again.
     fn look(&mut self) -> Duration {
+        if self.progress.has_changed().unwrap_or(false) {
+            self.watch();
+        }
         let (Some(fence), Some(content)) = (&self.accepted.fence, &self.accepted.content) else {
             return LOOK_EVERY;
         };
         let progress = Arc::clone(&self.progress.borrow_and_update());
-        let verdict = Arc::new(self.tracker.assess(&content.plan, &self.live, Instant::now()));
+        let judged = Judged { plan: &content.plan, progress: &progress, live: &self.live };
+        let verdict = Arc::new(self.tracker.assess(judged, Instant::now()));
+        self.setup.outlets.inventory.send_if_modified(|told| {
+            let changed = !Arc::ptr_eq(told, &progress.inventory);
+            *told = Arc::clone(&progress.inventory);
+            changed
+        });
         let seen = Seen { fence, content, progress: &progress, verdict: &verdict, live: &self.live };
         tell(&self.setup.outlets.report, seen.report());
         // While objects are being written, a baseline and a watch are not of the same moment. Before all was looked for,
@@ -215,7 +236,8 @@ impl Agent {
         if !matches!(progress.stage, Stage::Applying(_)) && self.live.looked_for_all() {
             let expected = progress.stage == Stage::Done;
             let mut known = Verdict::clone(&verdict);
-            known.unfulfilled.iter_mut().for_each(|unfulfilled| *unfulfilled &= expected);
+            let late = known.unfulfilled.iter_mut().chain(&mut known.unadded);
+            late.for_each(|unfulfilled| *unfulfilled &= expected);
             let told = self.setup.outlets.drift.borrow().clone();
             let before = told.as_ref().map_or(&[][..], |drift| &drift.items);
             let items = drift::observe(content, &progress.inventory, &self.live, &known, before);
@@ -304,13 +326,27 @@ impl Agent {
         self.verdict.send_replace(Arc::default());
         self.setup.outlets.generation.send_replace(generation);
         self.setup.outlets.accepted.send_replace(Arc::clone(&self.accepted));
-        self.watches.watch(&self.watched());
+        self.watch();
+        let templates = |content: &Arc<Content>| !content.plan.templates.is_empty();
+        if self.namespace_watch.is_empty() && self.accepted.content.as_ref().is_some_and(templates) {
+            self.namespace_watch
+                .spawn(namespaces::watch(self.setup.cluster.clone(), self.namespaces.clone()));
+        }
+    }
+
+    fn watch(&mut self) {
+        let wanted = self.wanted();
+        if wanted != self.watched {
+            self.watches.watch(&wanted);
+            self.watched = wanted;
+        }
     }
 
     /// Everything that is managed or expected.
-    fn watched(&self) -> BTreeSet<ObjectId> {
+    fn wanted(&self) -> BTreeSet<ObjectId> {
         let mut ids = BTreeSet::new();
         if let Some(content) = &self.accepted.content {
+            ids.extend(content.plan.additions.iter().map(|addition| addition.id.clone()));
             ids.extend(content.plan.objects().map(|planned| planned.id.clone()));
             ids.extend(content.plan.expectations.iter().map(|expectation| expectation.id.clone()));
             ids.extend(content.plan.healthy_when.iter().map(|criterion| criterion.id.clone()));
@@ -322,7 +358,7 @@ impl Agent {
         ids
     }
 
-    /// Begins the apply of what is accepted, unless it runs, or is through.
+    /// Begins the apply of what is accepted, or goes on tending it, unless that runs.
     fn resume(&mut self) {
         let (Some(fence), Some(content)) = (self.accepted.fence, self.accepted.content.clone()) else {
             if self.accepted.fence.is_some() {
@@ -332,23 +368,33 @@ impl Agent {
         };
         let Some((inventory, store)) = self.idle.take() else { return };
         let through = fence.completed == fence.generation || self.unrecorded;
-        let stage = if through { Stage::Done } else { Stage::default() };
-        let first = Progress { stage, inventory: Arc::new(inventory.clone()), ..Progress::default() };
-        if through {
-            // What is told of objects by an apply that just ended is kept.
-            if self.progress.borrow().stage != Stage::Done {
-                self.progress = watch::channel(Arc::new(first)).1;
-            }
-            self.idle = Some((inventory, store));
-            return;
-        }
+        let (begin, stage) = match through {
+            true => (Begin::Through, Stage::Done),
+            false => (Begin::Anew, Stage::default()),
+        };
+        let before = Arc::clone(&self.progress.borrow());
+        let first = Progress {
+            generation: fence.generation,
+            stage,
+            inventory: Arc::new(inventory.clone()),
+            ..Progress::default()
+        };
+        // What was told of objects by an apply that came through is kept.
+        let first = match through && before.generation == fence.generation && before.stage == Stage::Done {
+            true => Progress { inventory: first.inventory, ..Progress::clone(&before) },
+            false => first,
+        };
         let (progress, receiver) = watch::channel(Arc::new(first));
         self.progress = receiver;
+        self.progress.mark_changed();
         self.stop_apply = CancellationToken::new();
         let apply = Apply {
             cluster: self.setup.cluster.clone(),
             writes: self.setup.writes.clone(),
+            tending: Tending::new(&self.live, begin),
             live: self.live.clone(),
+            namespaces: self.namespaces.subscribe(),
+            own_namespace: self.setup.namespace.clone(),
             content,
             health: self.verdict.subscribe(),
             inventory,
@@ -368,25 +414,28 @@ impl Agent {
     }
 
     async fn apply_ended(&mut self, ended: Result<Ended, JoinError>) {
-        if self.take_back(ended).await {
-            self.unrecorded = true;
-            self.record().await;
-        }
+        self.take_back(ended).await;
         self.resume();
     }
 
-    /// Takes back what an apply had. True if it is through.
-    async fn take_back(&mut self, ended: Result<Ended, JoinError>) -> bool {
+    /// Notes that the apply came through.
+    fn note_end(&mut self) {
+        let Some(fence) = self.accepted.fence else { return };
+        let progress = self.progress.borrow();
+        let through = progress.generation == fence.generation && progress.stage == Stage::Done;
+        if through && fence.completed != fence.generation {
+            self.unrecorded = true;
+        }
+    }
+
+    /// Takes back what an apply had.
+    async fn take_back(&mut self, ended: Result<Ended, JoinError>) {
         match ended {
-            Ok(ended) => {
-                self.idle = Some((ended.inventory, ended.store));
-                ended.completed
-            }
+            Ok(ended) => self.idle = Some((ended.inventory, ended.store)),
             Err(error) => {
                 tracing::error!(%error, "an apply broke off: beginning anew from what is written down");
                 tokio::time::sleep(RETRY_EVERY).await;
                 self.reload().await;
-                false
             }
         }
     }

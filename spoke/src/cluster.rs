@@ -13,6 +13,7 @@ use kube::{
     Api, Client,
     core::{DynamicObject, GroupVersionKind, Status},
     discovery::{self, ApiResource, Scope},
+    runtime::watcher,
 };
 use serde_json::Value;
 
@@ -64,6 +65,19 @@ impl From<kube::Error> for Error {
             kube::Error::Api(status) => Self::Refused(status),
             kube::Error::SerdeError(source) => Self::Unreadable(source),
             other => Self::Unreachable(Box::new(other)),
+        }
+    }
+}
+
+impl From<watcher::Error> for Error {
+    /// A watch's error in the words of every other request's: the library prints whole answers.
+    fn from(error: watcher::Error) -> Self {
+        match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => error.into(),
+            watcher::Error::WatchError(status) => Self::Refused(status),
+            error @ watcher::Error::NoResourceVersion => kube::Error::Service(error.into()).into(),
         }
     }
 }
@@ -176,6 +190,14 @@ impl Cluster {
         let api = self.api(&Kind::from(id), &id.namespace).await?;
         let found = bounded(api.get_opt(&id.name)).await?;
         found.map(serde_json::to_value).transpose().map_err(Error::Unreadable)
+    }
+
+    /// Whether the objects of a kind live in namespaces.
+    ///
+    /// # Errors
+    /// If the kind is not served or the API server cannot be asked.
+    pub async fn is_namespaced(&self, kind: &Kind) -> Result<bool, Error> {
+        Ok(self.served(kind).await?.namespaced)
     }
 
     /// Forgets how a kind is served: its definition may have been replaced.

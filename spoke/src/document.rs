@@ -3,6 +3,12 @@
 //! The spoke reads them with types of its own, because it is seldom of the hub's release. A field that it does not know
 //! could change the meaning of the rest, so unknown fields and other formats are refused, never skipped.
 
+mod selection;
+mod template;
+
+pub use selection::{Operator, Selection, Term};
+pub use template::{Template, TemplateDeletion, instance};
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -77,6 +83,12 @@ impl ObjectId {
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
+
+    /// The same object in another namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
 }
 
 impl fmt::Display for ObjectId {
@@ -105,6 +117,9 @@ pub struct Target {
     pub plan: Digest,
     /// What to delete once the plan is applied.
     pub deletions: Vec<Deletion>,
+    /// Templates whose instances are to be deleted then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delete_templates: Vec<TemplateDeletion>,
     /// The only fields that may be taken by force.
     pub overwrite: Vec<Overwrite>,
     /// What to do with objects that are not ours.
@@ -121,6 +136,17 @@ pub struct Deletion {
     pub uid: String,
     /// Why, for people.
     pub why: String,
+    /// While this holds, it is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_while: Option<KeepWhile>,
+}
+
+/// What keeps an object from being deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepWhile {
+    /// A pod with this annotation runs in the object's namespace; of an object of the whole cluster, anywhere.
+    pub pods_annotated: String,
 }
 
 /// A field that drifted and may be taken back, as it was seen.
@@ -155,6 +181,12 @@ pub struct Plan {
     pub namespaces: Vec<String>,
     /// Applied one after the other.
     pub phases: Vec<Phase>,
+    /// Fields on objects that somebody else makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub additions: Vec<Addition>,
+    /// Objects of every namespace that is selected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<Template>,
     /// Objects that somebody else makes: watched, never written.
     pub expectations: Vec<Expectation>,
     /// What must hold for the mesh to count as healthy.
@@ -182,6 +214,19 @@ pub struct PlannedObject {
     /// Which.
     pub id: ObjectId,
     /// sha-256 of its body.
+    pub body: Digest,
+    /// What will keep it from being deleted, once it leaves the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_while: Option<KeepWhile>,
+}
+
+/// Fields of ours on an object that somebody else makes: never created, never deleted, given back when they leave the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addition {
+    /// On which object.
+    pub id: ObjectId,
+    /// sha-256 of its body, which holds our fields only.
     pub body: Digest,
 }
 
@@ -237,6 +282,12 @@ pub struct Criterion {
     /// How long its resourceVersion must have stood still, in seconds.
     #[serde(default)]
     pub settled_for_s: u32,
+    /// Whether its status must speak of its present generation.
+    #[serde(default)]
+    pub observed: bool,
+    /// How long all this must have held without a break, in seconds.
+    #[serde(default)]
+    pub held_for_s: u32,
 }
 
 impl Target {
@@ -255,6 +306,12 @@ impl Target {
     pub fn deletes(&self, id: &ObjectId) -> bool {
         self.deletions.iter().any(|deletion| deletion.id.key() == id.key())
     }
+
+    /// The deletion of a template whose instance this is, if the target has one.
+    #[must_use]
+    pub fn deletes_instance(&self, template: &str, id: &ObjectId) -> Option<&TemplateDeletion> {
+        self.delete_templates.iter().find(|deletion| deletion.means(template, id))
+    }
 }
 
 impl Plan {
@@ -271,6 +328,13 @@ impl Plan {
     /// All objects to apply, in the order of writing.
     pub fn objects(&self) -> impl Iterator<Item = &PlannedObject> {
         self.phases.iter().flat_map(|phase| &phase.objects)
+    }
+
+    /// The digests of all bodies that the plan names.
+    pub fn bodies(&self) -> impl Iterator<Item = Digest> {
+        let objects = self.objects().map(|planned| planned.body);
+        let additions = self.additions.iter().map(|addition| addition.body);
+        objects.chain(additions).chain(self.templates.iter().map(|template| template.body))
     }
 }
 
@@ -311,6 +375,32 @@ mod tests {
         let plan = Plan::read(plan().to_string().as_bytes()).unwrap();
         assert_eq!(plan.objects().count(), 1);
         assert_eq!(plan.healthy_when[0].settled_for_s, 0);
+    }
+
+    #[test]
+    fn what_is_new_in_format_one_may_be_left_out_or_be_there() {
+        let mut whole = plan();
+        let id = json!({"group": "", "version": "v1", "kind": "ConfigMap", "namespace": "", "name": "x"});
+        let keep = json!({"pods_annotated": "a/b"});
+        whole["phases"][0]["objects"][0]["keep_while"] = keep.clone();
+        whole["additions"] = json!([{"id": id, "body": Digest::of(b"a")}]);
+        whole["templates"] = json!([{"template": "t", "id": id, "body": Digest::of(b"t"), "keep_while": keep,
+            "namespaces": [[{"key": "k", "operator": "In", "values": ["v"]}, {"key": "l", "operator": "Exists"}]]}]);
+        whole["healthy_when"][0]["observed"] = json!(true);
+        let read = Plan::read(whole.to_string().as_bytes()).unwrap();
+        assert_eq!(read.bodies().count(), 3);
+        assert_eq!(
+            serde_json::to_value(Plan::read(plan().to_string().as_bytes()).unwrap())
+                .unwrap()
+                .get("templates"),
+            None
+        );
+        let mut target = target();
+        target["delete_templates"] = json!([{"template": "t", "id": id, "why": "", "keep_while": keep}]);
+        let target = Target::read(target.to_string().as_bytes()).unwrap();
+        let id: ObjectId = serde_json::from_value(id).unwrap();
+        assert!(target.deletes_instance("t", &id.within("shop")).is_some());
+        assert!(target.deletes_instance("u", &id.within("shop")).is_none());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct Facts {
     pub cluster_version: Option<ClusterVersion>,
     /// From Infrastructure, where served.
     pub infrastructure: Option<Infrastructure>,
-    /// Namespaces, with the labels that decide about injection.
+    /// Namespaces, with their labels.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Labels of the Service kube-system/kube-dns.
     pub kube_dns_labels: BTreeMap<String, String>,
@@ -176,8 +176,8 @@ const BUILT_IN: [&str; 24] = [
     "storagemigration.k8s.io",
 ];
 
-/// The labels that decide about injection.
-const INJECTION_LABELS: [&str; 3] = ["istio.io/rev", "istio-injection", "istio.io/dataplane-mode"];
+/// The label that Kubernetes puts on every namespace: it only repeats the name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// The one label of a node whose value is a fact.
 const OS_LABEL: &str = "node.openshift.io/os_id";
@@ -189,7 +189,7 @@ const SETTINGS_GROUP: &str = "config.openshift.io";
 const PAGE: u32 = 500;
 
 /// Most namespaces, kinds and node groups that are told. Beyond it, the fact is marked as unread.
-const MOST_NAMESPACES: usize = 5000;
+const MOST_NAMESPACES: usize = 2000;
 const MOST_KINDS: usize = 5000;
 const MOST_NODE_GROUPS: usize = 200;
 
@@ -297,7 +297,7 @@ impl Reader {
                     uid = namespace.metadata.uid.unwrap_or_default();
                 }
                 let mut labels = namespace.metadata.labels.unwrap_or_default();
-                labels.retain(|label, _| INJECTION_LABELS.contains(&label.as_str()));
+                labels.remove(NAME_LABEL);
                 namespaces.insert(name, labels);
             }
             match list.metadata.continue_.filter(|token| !token.is_empty()) {

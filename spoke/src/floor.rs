@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     digest::Digest,
-    document::{ObjectId, Plan, Target},
+    document::{ObjectId, Plan, Target, Template},
     refusal::{Code, Refusal},
 };
 
@@ -62,7 +62,7 @@ pub fn check(
     let mut breaches = limits(plan, bodies);
     breaches.extend(forbidden_deletions(target, plan, own_namespace));
     breaches.extend(plan.namespaces.iter().filter_map(|name| forbidden_namespace(name, own_namespace)));
-    breaches.extend(plan.objects().filter_map(|planned| forbidden_object(&planned.id, own_namespace)));
+    breaches.extend(written(plan).filter_map(|(id, _)| forbidden_object(id, own_namespace)));
     breaches.extend(
         watched(plan).filter(|id| id.kind == "Secret").map(|id| format!("{id}: secrets are not watched")),
     );
@@ -80,7 +80,7 @@ fn join(breaches: &[String]) -> String {
 
 fn limits(plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>) -> Vec<String> {
     let mut breaches = Vec::new();
-    let count = plan.objects().count() + plan.expectations.len();
+    let count = written(plan).count() + plan.expectations.len();
     if count > MAX_OBJECTS {
         breaches.push(format!("{count} objects, at most {MAX_OBJECTS} are taken"));
     }
@@ -88,15 +88,25 @@ fn limits(plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>) -> Vec<String> {
     if total > MAX_PLAN_BYTES {
         breaches.push(format!("{total} bytes, at most {MAX_PLAN_BYTES} are taken"));
     }
-    let long = |planned: &&crate::document::PlannedObject| {
-        bodies.get(&planned.body).is_some_and(|body| body.len() > MAX_OBJECT_BYTES)
-    };
+    let long =
+        |(_, body): &(&ObjectId, Digest)| bodies.get(body).is_some_and(|body| body.len() > MAX_OBJECT_BYTES);
     breaches.extend(
-        plan.objects()
-            .filter(long)
-            .map(|planned| format!("{}: larger than {MAX_OBJECT_BYTES} bytes", planned.id)),
+        written(plan).filter(long).map(|(id, _)| format!("{id}: larger than {MAX_OBJECT_BYTES} bytes")),
     );
     breaches
+}
+
+/// Everything that a plan writes: its objects, additions, and templates, which have no namespace so far.
+fn written(plan: &Plan) -> impl Iterator<Item = (&ObjectId, Digest)> {
+    let objects = plan.objects().map(|planned| (&planned.id, planned.body));
+    let additions = plan.additions.iter().map(|addition| (&addition.id, addition.body));
+    objects.chain(additions).chain(plan.templates.iter().map(|template| (&template.id, template.body)))
+}
+
+/// What an object may not be, looked at when all of it is known.
+#[must_use]
+pub fn breach(id: &ObjectId, body: &Value, own_namespace: &str) -> Option<String> {
+    forbidden_object(id, own_namespace).or_else(|| mistaken(id, body)).or_else(|| forbidden_power(id, body))
 }
 
 fn watched(plan: &Plan) -> impl Iterator<Item = &ObjectId> {
@@ -115,7 +125,17 @@ fn forbidden_deletions(target: &Target, plan: &Plan, own_namespace: &str) -> Vec
         }
         forbidden_namespace(&id.namespace, own_namespace).map(|reason| format!("{id}: {reason}"))
     };
-    target.deletions.iter().filter_map(|deletion| breach(&deletion.id)).collect()
+    let named = target.deletions.iter().filter_map(|deletion| breach(&deletion.id));
+    let instances = target.delete_templates.iter().filter_map(|deletion| {
+        let kept = |template: &&Template| {
+            template.template == deletion.template && template.id.key() == deletion.id.key()
+        };
+        let kept = plan.templates.iter().find(kept);
+        breach(&deletion.id).or_else(|| {
+            kept.map(|kept| format!("template {}: is both in the plan and to be deleted", kept.template))
+        })
+    });
+    named.chain(instances).collect()
 }
 
 fn forbidden_object(id: &ObjectId, own_namespace: &str) -> Option<String> {
@@ -136,15 +156,22 @@ fn forbidden_namespace(name: &str, own_namespace: &str) -> Option<String> {
 fn bodies_match(generation: u64, plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>) -> Result<(), Refusal> {
     let malformed =
         |id: &ObjectId, what: &str| Refusal::new(Code::Malformed, generation, format!("{id}: {what}"));
-    let mut seen = BTreeSet::new();
-    for planned in plan.objects() {
-        let id = &planned.id;
+    let (mut seen, mut templates) = (BTreeSet::new(), BTreeSet::new());
+    for template in &plan.templates {
+        if !template.id.namespace.is_empty() {
+            return Err(malformed(&template.id, "a template has no namespace"));
+        }
+        if !templates.insert(&template.template) {
+            return Err(malformed(&template.id, "its template is in the plan twice"));
+        }
+    }
+    for (id, body) in written(plan) {
         if !seen.insert(id.key()) {
             return Err(malformed(id, "it is planned twice"));
         }
-        let bytes = bodies.get(&planned.body).ok_or_else(|| malformed(id, "its body was not sent"))?;
+        let bytes = bodies.get(&body).ok_or_else(|| malformed(id, "its body was not sent"))?;
         let body: Value = serde_json::from_slice(bytes).map_err(|_| malformed(id, "its body is no JSON"))?;
-        if let Some(what) = stranger(id, &body) {
+        if let Some(what) = mistaken(id, &body) {
             return Err(malformed(id, &what));
         }
         if let Some(what) = forbidden_power(id, &body) {
@@ -154,7 +181,9 @@ fn bodies_match(generation: u64, plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>
     Ok(())
 }
 
-fn stranger(id: &ObjectId, body: &Value) -> Option<String> {
+/// What makes a body another thing than the object that it is said to be.
+#[must_use]
+pub fn mistaken(id: &ObjectId, body: &Value) -> Option<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let metadata = &body["metadata"];
     let written = [&body["apiVersion"], &body["kind"], &metadata["namespace"], &metadata["name"]].map(text);

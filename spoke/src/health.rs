@@ -11,7 +11,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    document::{Criterion, Expectation, ObjectKey, Plan, Requirement},
+    apply::Progress,
+    document::{Addition, Criterion, Expectation, ObjectId, ObjectKey, Plan, Requirement},
+    inventory::{Entry, Inventory, Role},
     observe::{Live, Sight},
 };
 
@@ -61,6 +63,8 @@ pub struct Verdict {
     pub objects: BTreeMap<ObjectKey, String>,
     /// For each expectation, in the plan's order, whether it has been unfulfilled for long enough to count as drift.
     pub unfulfilled: Vec<bool>,
+    /// For each addition, in the plan's order, whether it has not been there for long enough to count as drift.
+    pub unadded: Vec<bool>,
     /// When to look again though nothing changes.
     pub again_in: Option<Duration>,
 }
@@ -72,27 +76,54 @@ pub struct Tracker {
     holding_since: Option<Instant>,
     broken_since: Option<Instant>,
     failing_since: BTreeMap<usize, Instant>,
+    holding: BTreeMap<usize, Instant>,
     unfulfilled_since: BTreeMap<usize, Instant>,
+    unadded_since: BTreeMap<usize, Instant>,
+}
+
+/// What health is judged of.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// What must hold.
+    pub plan: &'a Plan,
+    /// What is applied, and what is ours.
+    pub progress: &'a Progress,
+    /// What is seen.
+    pub live: &'a Live,
 }
 
 impl Tracker {
     /// Looks at everything that the plan says of health.
-    pub fn assess(&mut self, plan: &Plan, live: &Live, now: Instant) -> Verdict {
+    pub fn assess(&mut self, judged: Judged<'_>, now: Instant) -> Verdict {
+        let Judged { plan, progress, live } = judged;
         let mut verdict = Verdict::default();
         let mut standings = Vec::new();
+        // What was applied must still be there, whether the plan asks more of it or not.
+        standings.extend(progress.applied(plan).map(|(id, uid)| (id, there(uid, &live.sight(id)))));
+        standings.extend(progress.not_made().map(|(id, why)| (id, Standing::Unmet(why.to_owned()))));
         for (index, criterion) in plan.healthy_when.iter().enumerate() {
             let sight = live.sight(&criterion.id);
             let failing_for = self.failing_for(index, criterion, &sight, now);
-            standings.push((&criterion.id, judge(criterion, &sight, failing_for, now)));
+            let standing = judge(criterion, &sight, failing_for, now);
+            standings.push((&criterion.id, self.held(index, criterion, standing, now)));
         }
         for (index, expectation) in plan.expectations.iter().enumerate() {
             let standing = fulfilled(expectation, &live.sight(&expectation.id));
-            let unfulfilled_for =
-                stands(&mut self.unfulfilled_since, index, standing != Standing::Holds, now);
-            verdict.unfulfilled.push(unfulfilled_for.is_some_and(|long| long >= BROKEN_FOR));
+            let lacks = standing != Standing::Holds;
+            verdict.unfulfilled.push(long(stands(&mut self.unfulfilled_since, index, lacks, now)));
             standings.push((&expectation.id, standing));
         }
-        for (id, standing) in &standings {
+        for (index, addition) in plan.additions.iter().enumerate() {
+            let standing = added(addition, &progress.inventory, &live.sight(&addition.id));
+            let lacks = standing != Standing::Holds;
+            verdict.unadded.push(long(stands(&mut self.unadded_since, index, lacks, now)));
+            standings.push((&addition.id, standing));
+        }
+        self.sum_up(&standings, verdict, now)
+    }
+
+    fn sum_up(&mut self, standings: &[(&ObjectId, Standing)], mut verdict: Verdict, now: Instant) -> Verdict {
+        for (id, standing) in standings {
             let (Standing::Settling(why) | Standing::Unmet(why) | Standing::Failing(why)) = standing else {
                 continue;
             };
@@ -128,6 +159,16 @@ impl Tracker {
         stands(&mut self.failing_since, index, fails, now)
     }
 
+    /// Holds only once it has held for as long as the criterion says.
+    fn held(&mut self, index: usize, criterion: &Criterion, standing: Standing, now: Instant) -> Standing {
+        let held_for = stands(&mut self.holding, index, standing == Standing::Holds, now);
+        let wanted = Duration::from_secs(criterion.held_for_s.into());
+        if held_for.is_some_and(|held_for| held_for < wanted) {
+            return Standing::Settling(format!("has held for less than {} s", criterion.held_for_s));
+        }
+        standing
+    }
+
     fn turn<'a>(&mut self, standings: impl Iterator<Item = &'a Standing>, now: Instant) {
         let (mut holds, mut broken) = (true, false);
         for standing in standings {
@@ -144,6 +185,11 @@ impl Tracker {
             self.level = Level::Unhealthy;
         }
     }
+}
+
+/// Whether something has stood for so long that it counts.
+fn long(stands: Option<Duration>) -> bool {
+    stands.is_some_and(|long| long >= BROKEN_FOR)
 }
 
 /// For how long `holds` has been true.
@@ -178,6 +224,33 @@ fn shortened(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().take(LONGEST).chain("…".chars()).collect()
+}
+
+/// What is to be said of an object that was applied and had this uid.
+fn there(uid: &str, sight: &Sight) -> Standing {
+    match sight {
+        Sight::Unknown(why) => Standing::Unmet(why.clone()),
+        Sight::Absent => Standing::Unmet("it was deleted".to_owned()),
+        Sight::Present { object, .. } if object["metadata"]["uid"] != uid => {
+            Standing::Unmet("it was deleted, and another stands in its place".to_owned())
+        }
+        Sight::Present { .. } => Standing::Holds,
+    }
+}
+
+/// What is to be said of an addition.
+fn added(addition: &Addition, inventory: &Inventory, sight: &Sight) -> Standing {
+    let object = match sight {
+        Sight::Unknown(why) => return Standing::Unmet(why.clone()),
+        Sight::Absent => return Standing::Unmet("does not exist yet".to_owned()),
+        Sight::Present { object, .. } => object,
+    };
+    let here =
+        |entry: &&Entry| entry.role == Role::Addition && object["metadata"]["uid"] == entry.uid.as_str();
+    match inventory.get(&addition.id).filter(here) {
+        Some(entry) if entry.body == addition.body => Standing::Holds,
+        Some(_) | None => Standing::Unmet("our fields are not on it yet".to_owned()),
+    }
 }
 
 /// What is to be said of an expectation.
@@ -216,6 +289,11 @@ pub fn judge(criterion: &Criterion, sight: &Sight, failing_for: Option<Duration>
     if let Some(unmet) = lacks(&criterion.requires, object) {
         return unmet;
     }
+    if criterion.observed
+        && let Some(why) = not_observed(object)
+    {
+        return Standing::Unmet(why);
+    }
     if criterion.rolled_out
         && let Some(why) = not_rolled_out(object)
     {
@@ -228,14 +306,20 @@ pub fn judge(criterion: &Criterion, sight: &Sight, failing_for: Option<Duration>
     Standing::Holds
 }
 
+/// Why an object's status does not speak of it as it is now.
+fn not_observed(object: &Value) -> Option<String> {
+    let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
+    let observed = object["status"]["observedGeneration"].as_i64();
+    (observed != Some(generation)).then(|| format!("generation {generation} is not observed yet"))
+}
+
 /// Why an object's roll-out is not over, by the rules of its kind. Kinds without such rules need only be observed.
 #[must_use]
 pub fn not_rolled_out(object: &Value) -> Option<String> {
     let status = &object["status"];
     let number = |value: &Value| value.as_i64().unwrap_or(0);
-    let (generation, observed) = (number(&object["metadata"]["generation"]), &status["observedGeneration"]);
-    if observed.as_i64() != Some(generation) {
-        return Some(format!("generation {generation} is not observed yet"));
+    if let Some(why) = not_observed(object) {
+        return Some(why);
     }
     let (wanted, counts): (i64, &[&str]) = match object["kind"].as_str() {
         Some("Deployment" | "StatefulSet") => {

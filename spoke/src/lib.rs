@@ -9,6 +9,7 @@ pub mod config;
 pub mod agent;
 pub mod delivery;
 pub mod identity;
+pub mod probe;
 
 pub mod document;
 pub mod fence;
@@ -16,6 +17,7 @@ pub mod floor;
 pub mod refusal;
 
 pub mod apply;
+pub mod dry_run;
 pub mod inventory;
 pub mod namespaces;
 pub mod owned;
@@ -174,12 +176,14 @@ impl Spoke {
             generation: self.generation.clone(),
             report: watch::Sender::new(None),
             drift: watch::Sender::new(None),
+            inventory: watch::Sender::default(),
         };
         let levels = Levels {
             accepted: outlets.accepted.subscribe(),
             report: outlets.report.subscribe(),
             drift: outlets.drift.subscribe(),
             facts: known_facts,
+            inventory: outlets.inventory.subscribe(),
         };
         let setup = Setup {
             cluster: self.cluster.clone(),
@@ -192,8 +196,13 @@ impl Spoke {
         };
         let Some(agent) = begin(setup, stop).await else { return };
         // Only now is it known what the hub is to be told of the fence.
-        let delivery =
-            Delivery { hub: self.config.hub.clone(), identity: Arc::new(identity), levels, offers: offered };
+        let delivery = Delivery {
+            hub: self.config.hub.clone(),
+            identity: Arc::new(identity),
+            levels,
+            offers: offered,
+            cluster: self.cluster.clone(),
+        };
         tasks.spawn(delivery.run(stop.clone()));
         agent.run(stop.clone()).await;
     }

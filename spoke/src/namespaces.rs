@@ -1,4 +1,10 @@
 //! Namespaces: made if absent, used as they are if present. Never adopted, never changed, never deleted.
+//!
+//! Where a plan has templates they are watched as well: an object that a namespace needs must be there before its pods.
+
+mod seen;
+
+pub use seen::{Namespace as Seen, View, list, watch};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::ObjectMeta};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::{
     apply::{Progress, Stage},
     digest::Digest,
-    document::{Expectation, ObjectId, ObjectKey, PlannedObject},
+    document::{Deletion, Expectation, ObjectId, ObjectKey, PlannedObject},
     fence::{Content, Fence},
     health::{Level, Verdict},
     inventory::{self, Entry},
@@ -79,6 +79,10 @@ pub enum Role {
     Adopted,
     /// Somebody else makes it.
     Expected,
+    /// Somebody else makes it, and fields of it are ours.
+    Addition,
+    /// A template asks for it.
+    Instance,
 }
 
 /// What became of an object.
@@ -108,6 +112,16 @@ pub enum Outcome {
     Unfulfilled,
     /// An expectation that holds.
     Fulfilled,
+    /// To be deleted, and left for as long as it is used.
+    InUse,
+}
+
+impl Outcome {
+    /// Whether the object is as the target wants it.
+    #[must_use]
+    pub fn is_applied(self) -> bool {
+        matches!(self, Self::Created | Self::Changed | Self::Unchanged)
+    }
 }
 
 impl From<inventory::Outcome> for Outcome {
@@ -144,9 +158,12 @@ impl Seen<'_> {
         let plan = &self.content.plan;
         let planned = plan.objects().map(|planned| self.planned(planned));
         let expected = plan.expectations.iter().map(|expectation| self.expected(expectation));
-        let deleted = self.content.target.deletions.iter().map(|deletion| self.to_delete(&deletion.id));
+        let added = plan.additions.iter().map(|addition| self.added(&addition.id));
+        let instances = self.instances().map(|id| self.instance(id));
+        let named = self.content.target.deletions.iter().chain(&self.progress.deletions);
+        let deleted = named.map(|deletion| self.to_delete(&deletion.id));
         let kept = self.progress.inventory.entries().map(|entry| self.kept(entry));
-        for state in planned.chain(expected).chain(deleted).chain(kept) {
+        for state in planned.chain(added).chain(instances).chain(expected).chain(deleted).chain(kept) {
             objects.entry(state.id.key()).or_insert(state);
         }
         Report {
@@ -170,34 +187,73 @@ impl Seen<'_> {
                 (Phase::Converging, "all is applied; that is being written down".to_owned())
             }
             Stage::Done => match verdict.level {
-                Level::Healthy => (Phase::Healthy, String::new()),
+                Level::Healthy => (Phase::Healthy, self.in_use()),
                 Level::Unhealthy => (Phase::Unhealthy, verdict.message.clone()),
                 Level::Unknown => (Phase::Converging, verdict.message.clone()),
             },
         }
     }
 
+    /// What is to go and is left because it is in use.
+    fn in_use(self) -> String {
+        let done = |deletion: &Deletion| self.progress.objects.get(&deletion.id.key());
+        let left = self
+            .progress
+            .deletions
+            .iter()
+            .filter(|deletion| done(deletion).is_some_and(|done| done.outcome == Outcome::InUse));
+        match (left.clone().count(), left.map(|deletion| &deletion.id).next()) {
+            (0, _) | (_, None) => String::new(),
+            (1, Some(id)) => format!("{id} is in use and left until it is not"),
+            (count, Some(id)) => {
+                format!("{id} and {} more are in use and left until they are not", count - 1)
+            }
+        }
+    }
+
     fn planned(self, planned: &PlannedObject) -> ObjectState {
-        let entry = self.progress.inventory.get(&planned.id);
-        let (outcome, message) =
-            match (self.progress.objects.get(&planned.id.key()), entry, &self.progress.stage) {
-                (Some(done), _, _) => (done.outcome, done.message.clone()),
-                // After a restart of a spoke that was through: what came of it stands in the inventory.
-                (None, Some(entry), Stage::Done) if entry.generation == self.fence.generation => {
-                    (entry.outcome.into(), String::new())
-                }
-                (None, Some(_), Stage::Done) => (Outcome::Unchanged, String::new()),
-                (None, _, _) => (Outcome::Pending, String::new()),
-            };
-        let unwell = self.verdict.objects.get(&planned.id.key());
-        let applied = matches!(outcome, Outcome::Created | Outcome::Changed | Outcome::Unchanged);
+        let id = &planned.id;
+        self.ours(id, self.progress.inventory.get(id).map_or(Role::Created, role))
+    }
+
+    fn added(self, id: &ObjectId) -> ObjectState {
+        self.ours(id, Role::Addition)
+    }
+
+    fn instance(self, id: &ObjectId) -> ObjectState {
+        self.ours(id, Role::Instance)
+    }
+
+    /// The instances of the plan's templates: those that are known, and those that could not be made.
+    fn instances(&self) -> impl Iterator<Item = &ObjectId> {
+        let plan = &self.content.plan;
+        let known = self.progress.inventory.entries().filter(|entry| plan.template_of(entry).is_some());
+        known.map(|entry| &entry.id).chain(&self.progress.instances)
+    }
+
+    /// An object that the plan wants.
+    fn ours(self, id: &ObjectId, role: Role) -> ObjectState {
+        // Fields on an object are no object of ours, and the other way round.
+        let entry = self.progress.inventory.get(id);
+        let entry =
+            entry.filter(|entry| (entry.role == inventory::Role::Addition) == (role == Role::Addition));
+        let (outcome, message) = match (self.progress.objects.get(&id.key()), entry, &self.progress.stage) {
+            (Some(done), _, _) => (done.outcome, done.message.clone()),
+            // After a restart of a spoke that was through: what came of it stands in the inventory.
+            (None, Some(entry), Stage::Done) if entry.generation == self.fence.generation => {
+                (entry.outcome.into(), String::new())
+            }
+            (None, Some(_), Stage::Done) => (Outcome::Unchanged, String::new()),
+            (None, _, _) => (Outcome::Pending, String::new()),
+        };
+        let unwell = self.verdict.objects.get(&id.key());
         ObjectState {
-            id: planned.id.clone(),
-            role: entry.map_or(Role::Created, role),
+            id: id.clone(),
+            role,
             uid: entry.map(|entry| entry.uid.clone()).unwrap_or_default(),
             body: entry.map(|entry| entry.body),
             outcome,
-            healthy: applied && unwell.is_none(),
+            healthy: outcome.is_applied() && unwell.is_none(),
             message: shortened(if message.is_empty() {
                 unwell.cloned().unwrap_or_default()
             } else {
@@ -249,14 +305,15 @@ impl Seen<'_> {
 
     /// An object that is ours and that the target does not speak of: it stays, and the hub gets to know of it.
     fn kept(self, entry: &Entry) -> ObjectState {
+        let deleted = matches!(self.live.sight(&entry.id), Sight::Absent);
         ObjectState {
             id: entry.id.clone(),
             role: role(entry),
             uid: entry.uid.clone(),
             body: Some(entry.body),
             outcome: entry.outcome.into(),
-            healthy: true,
-            message: String::new(),
+            healthy: !deleted,
+            message: if deleted { "it was deleted".to_owned() } else { String::new() },
             generation: entry.generation,
         }
     }
@@ -266,6 +323,8 @@ fn role(entry: &Entry) -> Role {
     match entry.role {
         inventory::Role::Created => Role::Created,
         inventory::Role::Adopted => Role::Adopted,
+        inventory::Role::Addition => Role::Addition,
+        inventory::Role::Instance(_) => Role::Instance,
     }
 }
 
@@ -280,15 +339,13 @@ fn shortened(mut text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::samples::content;
 
     fn phase(stage: Stage, level: Level, completed: u64) -> Phase {
         let content = content(3, &["a".to_owned()]);
         let fence = Fence { epoch: 1, generation: 3, target: content.digest, completed };
-        let progress = Progress { stage, objects: BTreeMap::new(), inventory: Arc::default() };
+        let progress = Progress { generation: 3, stage, ..Progress::default() };
         let verdict = Verdict { level, ..Verdict::default() };
         let seen = Seen {
             fence: &fence,

@@ -4,6 +4,14 @@
 mod given_database;
 #[path = "identity/house.rs"]
 mod house;
+#[path = "identity/hubs.rs"]
+mod hubs;
+#[path = "identity/membership.rs"]
+mod membership;
+#[path = "identity/played.rs"]
+mod played;
+#[path = "identity/probes.rs"]
+mod probes;
 #[path = "identity/sessions.rs"]
 mod sessions;
 

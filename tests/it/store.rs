@@ -1,8 +1,11 @@
 //! The store, the use cases and the tasks of the hub on a real PostgreSQL.
 
 mod bench;
+mod documents;
 mod races;
+mod removal;
 mod rollout;
+mod verbs;
 
 use anyhow::{Result, bail};
 use bench::{Bench, cluster_document, mesh, parse};
@@ -96,14 +99,17 @@ async fn a_token_is_redeemed_once() -> Result<()> {
     assert!(matches!(redeem(Uuid::nil(), secret, key).await, Err(RedeemError::Unknown)));
     assert!(matches!(redeem(first.id, secret, key).await, Err(RedeemError::Revoked)));
     assert!(matches!(redeem(second.id, other, key).await, Err(RedeemError::WrongSecret)));
-    assert_eq!(clusters::admit(&bench.app, issued.cluster_id, key).await?, None);
+    assert_eq!(clusters::admit(&bench.app, issued.cluster_id, key).await?, clusters::Admission::Unknown);
 
     let enrolled = redeem(second.id, secret, key).await?;
     assert_eq!((enrolled.cluster_id, &enrolled.name), (issued.cluster_id, &name));
     assert_eq!(redeem(second.id, secret, key).await?, enrolled, "an answer that was lost is given again");
     assert!(matches!(redeem(second.id, secret, other).await, Err(RedeemError::Used)));
-    assert_eq!(clusters::admit(&bench.app, issued.cluster_id, key).await?, Some(name.clone()));
-    assert_eq!(clusters::admit(&bench.app, issued.cluster_id, other).await?, None);
+    assert_eq!(
+        clusters::admit(&bench.app, issued.cluster_id, key).await?,
+        clusters::Admission::Admitted(name.clone())
+    );
+    assert_eq!(clusters::admit(&bench.app, issued.cluster_id, other).await?, clusters::Admission::Unknown);
 
     bench.clock.advance(61);
     assert!(matches!(redeem(second.id, secret, key).await, Err(RedeemError::Expired)));

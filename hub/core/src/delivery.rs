@@ -9,6 +9,7 @@
 //! - A header is never sent for what the spoke's fence has reached already.
 //! - A body leaves only if a header of *this* session offered it; absent and foreign ones get the same refusal.
 //! - Only what this session offered can be accepted, and only what was accepted can be reported on.
+//! - Only a question that this session asked can be answered, once.
 
 mod session;
 #[cfg(test)]
@@ -16,12 +17,15 @@ mod tests;
 
 pub use session::Session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
 
 use crate::{
     digest::Digest,
     drift::DriftItem,
     fleet::Facts,
+    probe::{Answer, Probe},
     report::{Fence, Refusal, RefusalCode, Report},
 };
 
@@ -38,6 +42,8 @@ pub struct OfferedTarget {
     pub bytes: Vec<u8>,
     /// The plan document and every body that it names, with sizes.
     pub bodies: BTreeMap<Digest, u64>,
+    /// Of these, what the plan has that the spoke accepted last: it is there already, or is asked for.
+    pub accepted: BTreeSet<Digest>,
     /// W3C trace context of what made it; empty if none.
     pub traceparent: String,
 }
@@ -97,6 +103,15 @@ pub enum Event {
     Heartbeat,
     /// The cluster's target in the database, when the session begins and whenever it may have changed.
     TargetChanged(Box<OfferedTarget>),
+    /// The question in the database that is to be asked; the same again while nobody answered.
+    ProbeAsked(Box<Probe>),
+    /// The spoke says what exists.
+    ProbeAnswered {
+        /// Id of the question.
+        id: Uuid,
+        /// What it found.
+        answer: Answer,
+    },
     /// The answer to [`Command::LoadBodies`], one body at a time.
     BodyLoaded {
         /// Which.
@@ -116,7 +131,12 @@ pub enum Command {
     /// Answer Hello.
     Welcome,
     /// Offer a target.
-    SendHeader(Box<OfferedTarget>),
+    SendHeader {
+        /// The target.
+        target: Box<OfferedTarget>,
+        /// Bodies that ride with it. One that cannot be loaded is left out: the spoke asks for it.
+        inline: Vec<Digest>,
+    },
     /// Load bodies, and give each back as [`Event::BodyLoaded`].
     LoadBodies(Vec<Digest>),
     /// Send a body.
@@ -152,6 +172,15 @@ pub enum Command {
     },
     /// Store facts.
     SaveFacts(Facts),
+    /// Ask what exists.
+    SendProbe(Box<Probe>),
+    /// Store what exists, unless the question is another one by now.
+    SaveProbeAnswer {
+        /// Id of the question.
+        id: Uuid,
+        /// What was found.
+        answer: Answer,
+    },
     /// End the stream.
     Close(CloseReason),
 }
@@ -195,6 +224,9 @@ pub enum Mistake {
     /// A body that was not offered.
     #[error("a body that was not offered in this session was asked for")]
     WantedUnoffered,
+    /// An answer to a question that was not asked, or was answered already.
+    #[error("a question that is not open in this session was answered")]
+    AnsweredUnasked,
     /// A drift report that does not come after the last one.
     #[error("the sequence of drift reports must rise")]
     DriftSequence,
@@ -209,6 +241,7 @@ impl Mistake {
             Self::AnsweredUnoffered
             | Self::ReportedUnaccepted
             | Self::WantedTooMuch
+            | Self::AnsweredUnasked
             | Self::DriftSequence => RefusalCode::Protocol,
         }
     }

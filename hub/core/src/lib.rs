@@ -23,6 +23,10 @@ pub mod delivery;
 
 pub mod report;
 
+pub mod probe;
+
+pub mod adoption;
+
 pub mod drift;
 
 pub mod status;

@@ -1,13 +1,15 @@
-//! Clusters: inviting and listing them.
+//! Clusters: inviting, listing, showing and detaching them.
+
+mod facts;
 
 use proto::v1::{self, clusters_server};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::convert;
 use crate::{
     app::{
         App,
-        clusters::{self as use_case, ClusterOverview, ClusterState, NewToken},
+        clusters::{self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken},
     },
     identity::{authority::Authority, problem, token::Token},
 };
@@ -47,9 +49,11 @@ impl clusters_server::Clusters for Clusters {
         let name = super::name("name", &name)?;
         let ttl_s = if token_ttl_s == 0 { DEFAULT_TTL_S } else { token_ttl_s };
         if ttl_s > LONGEST_TTL_S {
-            return Err(problem::bad_field(
-                "token_ttl_s",
-                format!("a token lives at most {LONGEST_TTL_S} s"),
+            return Err(problem::status(
+                Code::InvalidArgument,
+                "token.ttl",
+                format!("a token that lives for {token_ttl_s} s is not issued: a day at most"),
+                "say `--ttl` of at most 24h, or leave it out for 10 minutes",
             ));
         }
         let token = Token::new(self.authority.fingerprint());
@@ -60,7 +64,7 @@ impl clusters_server::Clusters for Clusters {
             cluster_id: issued.cluster_id.to_string(),
             token: token.reveal(),
             expires_at: issued.expires_at.to_string(),
-            connected: false,
+            connected: issued.connected,
         }))
     }
 
@@ -76,23 +80,48 @@ impl clusters_server::Clusters for Clusters {
 
     async fn show(
         &self,
-        _: Request<v1::ShowClusterRequest>,
+        request: Request<v1::ShowClusterRequest>,
     ) -> Result<Response<v1::ShowClusterResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        super::calling_operator(&request)?;
+        let v1::ShowClusterRequest { name } = request.into_inner();
+        let name = super::name("name", &name)?;
+        let details = use_case::show(&self.app, &name).await.map_err(|error| problem::of(&error))?;
+        let ClusterDetails { overview, document, spoke_version, enrolled_at, network } = details;
+        let document = document.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Response::new(v1::ShowClusterResponse {
+            document: document.unwrap_or_default(),
+            spoke_version: spoke_version.unwrap_or_default(),
+            enrolled_at: convert::time(enrolled_at),
+            network: network.map(|network| network.to_string()).unwrap_or_default(),
+            variables: overview.cluster.variables.clone().into_iter().collect(),
+            cluster: Some(cluster(overview)),
+        }))
     }
 
     async fn facts(
         &self,
-        _: Request<v1::ShowClusterRequest>,
+        request: Request<v1::ShowClusterRequest>,
     ) -> Result<Response<v1::ClusterFactsResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        super::calling_operator(&request)?;
+        let v1::ShowClusterRequest { name } = request.into_inner();
+        let name = super::name("name", &name)?;
+        let details = use_case::show(&self.app, &name).await.map_err(|error| problem::of(&error))?;
+        Ok(Response::new(facts::response(details.overview)))
     }
 
     async fn detach(
         &self,
-        _: Request<v1::DetachClusterRequest>,
+        request: Request<v1::DetachClusterRequest>,
     ) -> Result<Response<v1::DetachClusterResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let operator = super::calling_operator(&request)?;
+        let v1::DetachClusterRequest { name } = request.into_inner();
+        let name = super::name("name", &name)?;
+        let detached = use_case::detach(&self.app, &operator, &name).await;
+        let unchanged = match detached.map_err(|error| problem::of(&error))? {
+            Detached::Now => false,
+            Detached::Before => true,
+        };
+        Ok(Response::new(v1::DetachClusterResponse { unchanged }))
     }
 }
 
@@ -102,6 +131,7 @@ fn cluster(overview: ClusterOverview) -> v1::Cluster {
     let state = match state {
         ClusterState::Invited => "Invited",
         ClusterState::Active => "Active",
+        ClusterState::Detached => "Detached",
     };
     v1::Cluster {
         id: cluster.id.to_string(),

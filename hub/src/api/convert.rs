@@ -1,6 +1,7 @@
 //! What several nouns have in common, written for the wire.
 
 use hub_core::{
+    document::Change,
     drift::{Actor, DriftClass, DriftItem},
     plan::ObjectId,
     platform::Detection,
@@ -8,6 +9,7 @@ use hub_core::{
 };
 use jiff::Timestamp;
 use proto::v1;
+use serde_json::Value;
 
 /// RFC 3339; empty if there is none.
 pub(super) fn time(at: Option<Timestamp>) -> String {
@@ -19,6 +21,12 @@ pub(super) fn platform(detection: Option<Detection>) -> (String, String) {
     let Some(detection) = detection else { return ("unknown".to_owned(), String::new()) };
     let name = detection.platform.map_or("unknown".to_owned(), |platform| platform.to_string());
     (name, detection.detail)
+}
+
+/// One leaf that differs, with its values in JSON.
+pub(super) fn document_change((path, old, new): Change) -> v1::DocumentChange {
+    let json = |value: Option<Value>| value.map(|value| value.to_string()).unwrap_or_default();
+    v1::DocumentChange { path, old: json(old), new: json(new) }
 }
 
 pub(super) fn object_id(id: ObjectId) -> v1::ObjectId {

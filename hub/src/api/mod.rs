@@ -9,6 +9,8 @@ pub mod documents;
 
 pub mod clusters;
 
+pub mod configs;
+
 pub mod plans;
 
 pub mod rollouts;

@@ -1,6 +1,7 @@
 //! Plans: the preview.
 
 use hub_core::{
+    adoption::Adoption,
     digest::Digest,
     plan::{Change, Finding, ObjectDiff, ObjectId, Plan, Severity, rule},
 };
@@ -11,7 +12,7 @@ use super::convert;
 use crate::{
     app::{
         App,
-        plans::{self as use_case, ClusterPreview},
+        plans::{self as use_case, ClusterPreview, Probed},
     },
     identity::problem,
 };
@@ -58,11 +59,15 @@ impl plans_server::Plans for Plans {
 }
 
 fn cluster_plan(preview: ClusterPreview) -> v1::ClusterPlan {
-    let ClusterPreview { cluster, platform, plan, diff, findings } = preview;
+    let ClusterPreview { cluster, platform, plan, diff, findings, probed, adoptions, deletions } = preview;
     let (platform, platform_detail) = convert::platform(platform);
     let namespaces =
         plan.iter().flat_map(|plan| &plan.document.namespaces).map(ToString::to_string).collect();
-    let objects = diff.into_iter().map(|object| plan_object(object, plan.as_ref())).collect();
+    let objects = diff.into_iter().map(|object| plan_object(object, plan.as_ref(), &adoptions)).collect();
+    let (probed, not_probed) = match probed {
+        Probed::Yes => (true, String::new()),
+        Probed::No(why) => (false, why),
+    };
     v1::ClusterPlan {
         cluster: cluster.to_string(),
         platform,
@@ -71,11 +76,14 @@ fn cluster_plan(preview: ClusterPreview) -> v1::ClusterPlan {
         objects,
         findings: findings.into_iter().map(finding).collect(),
         namespaces,
-        ..v1::ClusterPlan::default()
+        probed,
+        not_probed,
+        deletions: u32::try_from(deletions).unwrap_or(u32::MAX),
+        disruption: String::new(),
     }
 }
 
-fn plan_object(object: ObjectDiff, plan: Option<&Plan>) -> v1::PlanObject {
+fn plan_object(object: ObjectDiff, plan: Option<&Plan>, adoptions: &[Adoption]) -> v1::PlanObject {
     let ObjectDiff { id, change, phase, changes } = object;
     let change = match change {
         Change::Create => v1::Change::Create,
@@ -87,6 +95,8 @@ fn plan_object(object: ObjectDiff, plan: Option<&Plan>) -> v1::PlanObject {
         Change::Add => v1::Change::Add,
         Change::Template => v1::Change::Template,
     };
+    let adoption = adoptions.iter().find(|adoption| adoption.id.same_object(&id));
+    let change = if adoption.is_some() { v1::Change::Adopt } else { change };
     v1::PlanObject {
         change: change.into(),
         phase,
@@ -94,7 +104,8 @@ fn plan_object(object: ObjectDiff, plan: Option<&Plan>) -> v1::PlanObject {
         manifest: plan.and_then(|plan| manifest(plan, &id)).unwrap_or_default(),
         changes: changes.iter().map(ToString::to_string).collect(),
         id: Some(convert::object_id(id)),
-        ..v1::PlanObject::default()
+        adoption: adoption.map(|adoption| adoption.text.clone()).unwrap_or_default(),
+        namespaces: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Rollouts: starting one, looking at them.
+//! Rollouts: starting one, holding and ending it, looking at them.
 
-use hub_core::rollout::{RolloutState, RolloutTarget, RolloutWave};
+use hub_core::rollout::{Aim, Progress, RolloutTarget, RolloutWave};
 use proto::v1::{self, rollouts_server};
 use tonic::{Request, Response, Status};
 
@@ -8,10 +8,13 @@ use super::convert;
 use crate::{
     app::{
         App,
-        rollouts::{self as use_case, DriftChoice, Start, StoredRollout},
+        rollouts::{self as use_case, DriftChoice, Shown, Start, StoredRollout, Verb},
     },
     identity::{problem, random},
 };
+
+/// Longest reason, in bytes: it goes into the audit.
+const LONGEST_REASON: usize = 1_024;
 
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,9 +52,7 @@ impl rollouts_server::Rollouts for Rollouts {
     async fn show(&self, request: Request<v1::ShowRolloutRequest>) -> Result<Response<v1::Rollout>, Status> {
         super::calling_operator(&request)?;
         let v1::ShowRolloutRequest { number } = request.into_inner();
-        let stored = use_case::show(&self.0, number).await.map_err(|error| problem::of(&error))?;
-        let targets = targets(&stored.rollout.waves);
-        Ok(Response::new(v1::Rollout { targets, ..outline(stored) }))
+        self.shown(number).await
     }
 
     async fn list(
@@ -64,33 +65,67 @@ impl rollouts_server::Rollouts for Rollouts {
         Ok(Response::new(v1::ListRolloutsResponse { rollouts: stored.into_iter().map(outline).collect() }))
     }
 
-    async fn pause(&self, _: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
-        Err(Status::unimplemented("not built yet"))
+    async fn pause(&self, request: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
+        self.order(Verb::Pause, request).await
     }
 
-    async fn resume(&self, _: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
-        Err(Status::unimplemented("not built yet"))
+    async fn resume(
+        &self,
+        request: Request<v1::RolloutVerbRequest>,
+    ) -> Result<Response<v1::Rollout>, Status> {
+        self.order(Verb::Resume, request).await
     }
 
-    async fn abort(&self, _: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
-        Err(Status::unimplemented("not built yet"))
+    async fn abort(&self, request: Request<v1::RolloutVerbRequest>) -> Result<Response<v1::Rollout>, Status> {
+        self.order(Verb::Abort, request).await
+    }
+}
+
+impl Rollouts {
+    async fn order(
+        &self,
+        verb: Verb,
+        request: Request<v1::RolloutVerbRequest>,
+    ) -> Result<Response<v1::Rollout>, Status> {
+        let operator = super::calling_operator(&request)?;
+        let v1::RolloutVerbRequest { number, reason } = request.into_inner();
+        if reason.len() > LONGEST_REASON {
+            let why = format!("{} bytes, at most {LONGEST_REASON} are taken", reason.len());
+            return Err(problem::bad_field("reason", why));
+        }
+        let done = use_case::order(&self.0, &operator, number, (verb, &reason)).await;
+        done.map_err(|error| problem::of(&error))?;
+        tracing::info!(rollout.id = number, operator = operator.name, reason, "{verb:?} of a rollout");
+        self.shown(number).await
+    }
+
+    async fn shown(&self, number: u64) -> Result<Response<v1::Rollout>, Status> {
+        let Shown { stored, words } =
+            use_case::show(&self.0, number).await.map_err(|error| problem::of(&error))?;
+        let mut targets = targets(&stored.rollout.waves);
+        for (target, said) in targets.iter_mut().zip(stored.rollout.targets()) {
+            if let Some(words) = words.get(&said.cluster).filter(|_| target.reason.is_empty()) {
+                target.reason.clone_from(words);
+            }
+        }
+        Ok(Response::new(v1::Rollout { targets, ..outline(stored) }))
     }
 }
 
 fn start(request: v1::StartRolloutRequest, traceparent: String) -> Result<Start, Status> {
-    let v1::StartRolloutRequest { config, version, strategy, overwrite_drift, confirm_deletions: _ } =
-        request;
+    let v1::StartRolloutRequest { config, version, strategy, overwrite_drift, confirm_deletions } = request;
     Ok(Start {
         config: super::name("config", &config)?,
         version: super::optional_number(version),
         strategy: super::optional_name("strategy", &strategy)?,
         drift: if overwrite_drift { DriftChoice::Overwrite } else { DriftChoice::Respect },
+        confirm_deletions,
         traceparent,
     })
 }
 
 /// The trace of the caller, or a new one: a rollout can always be followed to the applied objects.
-fn traceparent<T>(request: &Request<T>) -> String {
+pub(super) fn traceparent<T>(request: &Request<T>) -> String {
     let given = request.metadata().get("traceparent").and_then(|value| value.to_str().ok());
     let trace = given.and_then(v1::TraceContext::parse);
     trace.unwrap_or_else(|| v1::TraceContext::begin(random())).traceparent
@@ -98,24 +133,30 @@ fn traceparent<T>(request: &Request<T>) -> String {
 
 /// A rollout without its targets.
 fn outline(stored: StoredRollout) -> v1::Rollout {
-    let state = match stored.rollout.state {
-        RolloutState::Running => "Running",
-        RolloutState::Succeeded { .. } => "Succeeded",
-        RolloutState::Failed { .. } => "Failed",
+    let (kind, config, version) = match stored.aim {
+        Aim::Assign { config, version } => ("Assign", config.to_string(), version),
+        Aim::Unassign => ("Unassign", String::new(), 0),
     };
     v1::Rollout {
         number: stored.rollout.number,
-        config: stored.config.to_string(),
-        version: stored.version,
+        config,
+        version,
         strategy: stored.strategy.map(|name| name.to_string()).unwrap_or_default(),
-        state: state.to_owned(),
+        state: stored.rollout.state.name().to_owned(),
         reason: stored.rollout.reason(),
         started_by: stored.started_by,
         started_at: convert::time(Some(stored.started_at)),
         ended_at: convert::time(stored.ended_at),
         targets: Vec::new(),
-        ..v1::Rollout::default()
+        kind: kind.to_owned(),
+        progress: Some(progress(stored.rollout.progress())),
+        max_unavailable: stored.rollout.max_unavailable.unwrap_or_default(),
     }
+}
+
+fn progress(progress: Progress) -> v1::RolloutProgress {
+    let Progress { total, succeeded, failed, in_flight, blocked, pending, skipped } = progress;
+    v1::RolloutProgress { total, succeeded, failed, in_flight, blocked, pending, skipped }
 }
 
 fn targets(waves: &[RolloutWave]) -> Vec<v1::RolloutTarget> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hub_core::{
+    config::{self, ConfigVersion},
     digest::Digest,
     fleet::{Cluster, ClusterId, Name},
     platform::{self, Detection},
@@ -17,6 +18,8 @@ pub use crate::store::clusters::ClusterState;
 use crate::store::{
     self,
     audit::{self, Actor, Event},
+    clusters::StoredCluster,
+    seen::Known,
     tokens::{Claim, Token, TokenState},
 };
 
@@ -53,6 +56,43 @@ pub struct IssuedToken {
     pub cluster_id: ClusterId,
     /// When it stops being good.
     pub expires_at: Timestamp,
+    /// Whether a spoke of the cluster is attached now: using the token ends its membership.
+    pub connected: bool,
+}
+
+/// One cluster with everything that is known of it.
+#[derive(Debug, Clone)]
+pub struct ClusterDetails {
+    /// What a list says of it.
+    pub overview: ClusterOverview,
+    /// Canonical JSON of its document; none if it was only enrolled.
+    pub document: Option<Vec<u8>>,
+    /// Version of its spoke, as its last session said.
+    pub spoke_version: Option<String>,
+    /// When its spoke enrolled last.
+    pub enrolled_at: Option<Timestamp>,
+    /// The mesh network that it stands in; none if its label is no name.
+    pub network: Option<Name>,
+}
+
+/// What ending a membership changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detached {
+    /// It is ended.
+    Now,
+    /// It was ended before: nothing was written.
+    Before,
+}
+
+/// Whether a spoke is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is the spoke of this cluster.
+    Admitted(Name),
+    /// Its cluster was detached.
+    Detached,
+    /// No such cluster, or it goes by another key.
+    Unknown,
 }
 
 /// A cluster that joined.
@@ -115,6 +155,8 @@ pub async fn issue_token(
         expires_at,
     };
     store::tokens::insert(&mut tx, &token).await?;
+    let known = super::readable(store::seen::load(&mut tx, &[cluster], now).await?);
+    let connected = known.iter().any(|known| known.seen.connected);
     let event = Event {
         at: now,
         actor: Actor::Operator(by.id),
@@ -125,7 +167,7 @@ pub async fn issue_token(
     audit::record(&mut tx, event).await?;
     store::commit(tx).await?;
     app.signals.plans.wake();
-    Ok(IssuedToken { cluster_id: cluster, expires_at })
+    Ok(IssuedToken { cluster_id: cluster, expires_at, connected })
 }
 
 /// Takes a token. Safe to repeat: the same token with the same public key gives the same answer until it expires.
@@ -176,11 +218,69 @@ async fn redeemed_before(
     }
 }
 
-/// The name of a cluster if `public_key` is the last key it enrolled with: asked once when a session starts.
-pub async fn admit(app: &App, cluster: ClusterId, public_key: Digest) -> Result<Option<Name>, Error> {
+/// Whether `public_key` is the last key that a cluster enrolled with: asked once when a session starts.
+pub async fn admit(app: &App, cluster: ClusterId, public_key: Digest) -> Result<Admission, Error> {
     let mut tx = app.begin().await?;
-    let known = store::clusters::find_key(&mut tx, cluster).await?;
-    Ok(known.filter(|(_, key)| *key == public_key).map(|(name, _)| name))
+    match store::clusters::find_key(&mut tx, cluster).await? {
+        Some((name, key)) if key == public_key => Ok(Admission::Admitted(name)),
+        None if store::clusters::is_detached(&mut tx, cluster).await? => Ok(Admission::Detached),
+        Some(_) | None => Ok(Admission::Unknown),
+    }
+}
+
+/// Ends a cluster's membership: its key, its tokens and its plan count no more, and its session ends on whichever hub has
+/// it. What runs in the cluster stays as it is. Safe to repeat.
+pub async fn detach(app: &App, by: &Operator, name: &Name) -> Result<Detached, Error> {
+    let now = app.clock.now();
+    let mut tx = app.begin().await?;
+    let found = store::clusters::lock_named(&mut tx, name).await?;
+    let cluster = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?.cluster.id;
+    if let Some(rollout) = store::holds::holders(&mut tx, &[cluster]).await?.remove(&cluster) {
+        return Err(Error::ClusterHeld { cluster: name.clone(), rollout });
+    }
+    if !store::clusters::detach(&mut tx, cluster, now).await? {
+        return Ok(Detached::Before);
+    }
+    store::tokens::revoke_unused(&mut tx, cluster).await?;
+    store::cluster_plans::forget(&mut tx, cluster).await?;
+    let event = Event {
+        at: now,
+        actor: Actor::Operator(by.id),
+        action: "cluster.detached",
+        subject: format!("cluster/{name}"),
+        detail: json!({ "cluster": cluster }),
+    };
+    audit::record(&mut tx, event).await?;
+    store::commit(tx).await?;
+    app.signals.sessions.wake();
+    app.signals.plans.wake();
+    Ok(Detached::Now)
+}
+
+/// One cluster.
+pub async fn show(app: &App, name: &Name) -> Result<ClusterDetails, Error> {
+    let mut tx = app.begin().await?;
+    let found = store::clusters::find(&mut tx, name).await?;
+    let stored = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
+    let id = stored.cluster.id;
+    let known = super::readable(store::seen::load(&mut tx, &[id], app.clock.now()).await?);
+    let configs = store::configs::newest(&mut tx).await?;
+    Ok(ClusterDetails {
+        document: stored.document.clone(),
+        spoke_version: store::sessions::spoke_version(&mut tx, id).await?,
+        enrolled_at: store::clusters::enrolled_at(&mut tx, id).await?,
+        network: network(&configs, &stored.cluster),
+        overview: overview(stored, known.into_iter().next()),
+    })
+}
+
+/// The network by the config that selects the cluster; without one, or with one that cannot be read for it, by its
+/// document alone.
+fn network(configs: &[ConfigVersion], cluster: &Cluster) -> Option<Name> {
+    let selects = |version: &&ConfigVersion| version.config.clusters.matches(&cluster.name, &cluster.labels);
+    let effective =
+        configs.iter().find(selects).and_then(|version| config::effective(&version.config, cluster).ok());
+    effective.map(|effective| effective.network).or_else(|| cluster.network(None).ok())
 }
 
 /// All clusters by name, with what is known of each.
@@ -192,13 +292,17 @@ pub async fn list(app: &App) -> Result<Vec<ClusterOverview>, Error> {
     let mut known: BTreeMap<_, _> = known.into_iter().map(|known| (known.cluster, known)).collect();
     let overviews = clusters.into_iter().map(|stored| {
         let known = known.remove(&stored.cluster.id);
-        ClusterOverview {
-            state: stored.state,
-            detection: stored.cluster.facts.as_ref().map(platform::detect),
-            connected: known.as_ref().is_some_and(|known| known.seen.connected),
-            last_seen_at: known.and_then(|known| known.last_seen_at),
-            cluster: stored.cluster,
-        }
+        overview(stored, known)
     });
     Ok(overviews.collect())
+}
+
+fn overview(stored: StoredCluster, known: Option<Known>) -> ClusterOverview {
+    ClusterOverview {
+        state: stored.state,
+        detection: stored.cluster.facts.as_ref().map(platform::detect),
+        connected: known.as_ref().is_some_and(|known| known.seen.connected),
+        last_seen_at: known.and_then(|known| known.last_seen_at),
+        cluster: stored.cluster,
+    }
 }

@@ -1,7 +1,13 @@
-//! Documents in: all are stored, or none and every mistake is said.
+//! Documents in and out: all are stored or forgotten, or none and every reason against it is said.
+
+mod delete;
+mod diff;
+
+pub use delete::{Deleted, delete, delete_files};
+pub use diff::{Diffed, DocumentDiff, diff};
 
 use hub_core::{
-    document::{self, ClusterSpec, Document, Mistake, Source, Spec},
+    document::{self, ClusterSpec, Document, Kind, Mistake, Source, Spec},
     fleet::{Cluster, ClusterId, Name},
 };
 use jiff::Timestamp;
@@ -10,6 +16,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{App, Error, operators::Operator};
+pub use crate::store::documents::StoredDocument;
 use crate::store::{
     self,
     audit::{self, Actor, Event},
@@ -47,6 +54,18 @@ pub enum Effect {
     Configured,
     /// The same text is there already: nothing was written.
     Unchanged,
+    /// It is forgotten.
+    Deleted,
+}
+
+/// Stored documents by kind and name; none of either means all.
+pub async fn get(app: &App, kind: Option<Kind>, name: Option<&Name>) -> Result<Vec<StoredDocument>, Error> {
+    let mut tx = app.begin().await?;
+    let found = store::documents::list(&mut tx, kind, name).await?;
+    match name {
+        Some(name) if found.is_empty() => Err(Error::DocumentNotFound { kind, name: name.clone() }),
+        Some(_) | None => Ok(found),
+    }
 }
 
 /// Reads and stores documents. Mistakes are an answer, not an error.
@@ -112,7 +131,8 @@ impl Author {
         document: &Document,
         spec: &ClusterSpec,
     ) -> Result<Effect, store::Error> {
-        store::clusters::ensure(tx, ClusterId(Uuid::now_v7()), &document.name, self.at).await?;
+        let id = ClusterId(Uuid::now_v7());
+        let is_new = store::clusters::ensure(tx, id, &document.name, self.at).await? == id;
         let Some(stored) = store::clusters::lock_named(tx, &document.name).await? else {
             return Ok(Effect::Unchanged);
         };
@@ -127,7 +147,9 @@ impl Author {
             ..stored.cluster
         };
         store::clusters::save_document(tx, &cluster, &document.canonical).await?;
-        Ok(if stored.document.is_none() { Effect::Created } else { Effect::Configured })
+        store::documents::sign_cluster(tx, &document.name, (self.id, self.at)).await?;
+        // One that enrolment made was there before its document.
+        Ok(if is_new { Effect::Created } else { Effect::Configured })
     }
 
     async fn store_strategy(
@@ -155,14 +177,19 @@ impl Author {
         loop {
             let newest = store::configs::lock(tx, &document.name).await?;
             let (seen, effect) = match newest {
-                Some((number, text)) if text == document.canonical => return Ok((Effect::Unchanged, number)),
-                Some((number, _)) => (number, Effect::Configured),
+                // A config that comes back goes on with its numbers.
+                Some(newest) if newest.is_deleted => (newest.number, Effect::Created),
+                Some(newest) if newest.document == document.canonical => {
+                    return Ok((Effect::Unchanged, newest.number));
+                }
+                Some(newest) => (newest.number, Effect::Configured),
                 None => (0, Effect::Created),
             };
             let publish = Publish {
                 name: &document.name,
                 seen,
                 document: &document.canonical,
+                source: &document.source,
                 by: self.id,
                 at: self.at,
             };

@@ -1,6 +1,10 @@
 //! Why a use case was refused or failed, for a person: what happened, and what to do.
 
-use hub_core::fleet::Name;
+mod refusal;
+
+pub use refusal::{DeleteRefusal, StartRefusal};
+
+use hub_core::{config::EffectiveProblem, document::Kind as DocumentKind, fleet::Name, rollout::Aim};
 
 use crate::store;
 
@@ -22,6 +26,30 @@ pub enum Error {
     /// The cluster was enrolled anew, with another key.
     #[error("cluster {0} was enrolled anew with another key")]
     KeyReplaced(Name),
+    /// A rollout is changing the cluster.
+    #[error("cluster {cluster} is held by rollout {rollout}")]
+    ClusterHeld {
+        /// The cluster.
+        cluster: Name,
+        /// The rollout that holds it.
+        rollout: u64,
+    },
+    /// Nothing selects the cluster, so that there is no plan.
+    #[error("no mesh config selects cluster {0}")]
+    Unassigned(Name),
+    /// The cluster was detached: nothing is planned for it.
+    #[error("cluster {0} was detached from the fleet")]
+    Detached(Name),
+    /// The cluster's plan cannot be made.
+    #[error("there is no plan for cluster {cluster}: {message}")]
+    NoPlan {
+        /// The cluster.
+        cluster: Name,
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// No rollout of this number.
     #[error("there is no rollout {0}")]
     RolloutNotFound(u64),
@@ -36,77 +64,54 @@ pub enum Error {
     /// The config selects no cluster at all.
     #[error("mesh config {0} selects no cluster")]
     NothingSelected(Name),
-    /// The rollout cannot start; every reason.
-    #[error("the rollout of {config} version {version} cannot start: {}", told(.refusals))]
-    RolloutRefused {
+    /// No stored document of this name.
+    #[error("there is no {} {name}", kind.map_or("document", DocumentKind::as_str))]
+    DocumentNotFound {
+        /// Its kind; none if any would do.
+        kind: Option<DocumentKind>,
+        /// Its name.
+        name: Name,
+    },
+    /// Documents cannot be forgotten; every reason.
+    #[error("nothing was deleted: {}", told(.0))]
+    DeleteRefused(Vec<DeleteRefusal>),
+    /// The config means nothing for the cluster.
+    #[error("mesh config {config} cannot be worked out for cluster {cluster}: {}", several(.problems.len()))]
+    NotEffective {
         /// The config.
         config: Name,
-        /// Its version.
-        version: u64,
+        /// The cluster.
+        cluster: Name,
+        /// Why, all at once; never empty.
+        problems: Vec<EffectiveProblem>,
+    },
+    /// So much would be deleted that a person must confirm it.
+    #[error("{} would be deleted{}", objects(*.total), unlike(*.confirmed))]
+    Unconfirmed {
+        /// The clusters that lose something, with the objects in words.
+        clusters: Vec<(Name, Vec<String>)>,
+        /// Objects over all clusters: what must be confirmed.
+        total: usize,
+        /// What was confirmed; 0 if nothing was.
+        confirmed: u32,
+    },
+    /// The rollout cannot start; every reason.
+    #[error("{} cannot start: {}", name_of(.aim), told(.refusals))]
+    RolloutRefused {
+        /// What it is for.
+        aim: Aim,
         /// Why, all at once; never empty.
         refusals: Vec<StartRefusal>,
     },
     /// A rollout was to change in a way that its state does not allow.
     #[error("a rollout could not be moved on")]
     Transition(#[from] hub_core::rollout::IllegalTransition),
+    /// A rollout is at its end already.
+    #[error(transparent)]
+    RolloutState(#[from] hub_core::rollout::WrongState),
     /// The database could not do it.
     #[error("the hub's database failed")]
     Store(#[from] store::Error),
-}
-
-/// One reason why a rollout cannot start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StartRefusal {
-    /// Its spoke never reported what the cluster is.
-    #[error("cluster {cluster} was never connected, so nothing is known of it")]
-    NoFacts {
-        /// The cluster.
-        cluster: Name,
-    },
-    /// Two configs select it.
-    #[error("cluster {cluster} is selected by the mesh configs {one} and {other}")]
-    TwoConfigs {
-        /// The cluster.
-        cluster: Name,
-        /// The config that was to be rolled out.
-        one: Name,
-        /// The other.
-        other: Name,
-    },
-    /// No wave of the strategy selects it.
-    #[error("cluster {cluster} is in no wave of the strategy")]
-    InNoWave {
-        /// The cluster.
-        cluster: Name,
-    },
-    /// Another rollout is changing it.
-    #[error("cluster {cluster} is held by rollout {rollout}")]
-    Held {
-        /// The cluster.
-        cluster: Name,
-        /// The rollout that holds it.
-        rollout: u64,
-    },
-    /// A check found something that must not be rolled out.
-    #[error("cluster {cluster}: {message} ({rule})")]
-    Finding {
-        /// The cluster.
-        cluster: Name,
-        /// Id of the rule or check.
-        rule: String,
-        /// What was seen.
-        message: String,
-        /// What to do.
-        hint: String,
-    },
-    /// No plan could be made.
-    #[error("cluster {cluster}: {message}")]
-    NoPlan {
-        /// The cluster.
-        cluster: Name,
-        /// Why.
-        message: String,
-    },
 }
 
 /// How an error is to be taken.
@@ -123,11 +128,52 @@ pub enum Kind {
 }
 
 /// One refusal in its own words; of several, how many there are: [`Error::details`] tells them.
-fn told(refusals: &[StartRefusal]) -> String {
+fn told(refusals: &[impl ToString]) -> String {
     match refusals {
         [only] => only.to_string(),
-        several => format!("{} things stand against it", several.len()),
+        more => several(more.len()),
     }
+}
+
+fn several(count: usize) -> String {
+    if count == 1 {
+        "one thing stands against it".to_owned()
+    } else {
+        format!("{count} things stand against it")
+    }
+}
+
+fn name_of(aim: &Aim) -> String {
+    match aim {
+        Aim::Assign { config, version } => format!("the rollout of {config} version {version}"),
+        Aim::Unassign => "the removal of the mesh".to_owned(),
+    }
+}
+
+fn objects(count: usize) -> String {
+    if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
+}
+
+fn unlike(confirmed: u32) -> String {
+    if confirmed == 0 { String::new() } else { format!(", and {confirmed} were confirmed") }
+}
+
+/// Objects of one cluster that a refusal names; what is left out is counted.
+const MOST_NAMED: usize = 20;
+
+fn losses((cluster, objects): &(Name, Vec<String>)) -> String {
+    let named: Vec<&str> = objects.iter().take(MOST_NAMED).map(String::as_str).collect();
+    let more = match objects.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("{cluster} loses {}: {}{more}", self::objects(objects.len()), named.join(", "))
+}
+
+fn hints(hints: impl Iterator<Item = String>) -> String {
+    let mut hints: Vec<String> = hints.filter(|hint| !hint.is_empty()).collect();
+    hints.dedup();
+    hints.join("; ")
 }
 
 impl Error {
@@ -139,8 +185,17 @@ impl Error {
             | Self::VersionNotFound(..)
             | Self::StrategyNotFound(_)
             | Self::ClusterNotFound(_)
+            | Self::DocumentNotFound { .. }
             | Self::RolloutNotFound(_) => Kind::NotFound,
             Self::KeyReplaced(_)
+            | Self::DeleteRefused(_)
+            | Self::NotEffective { .. }
+            | Self::Unconfirmed { .. }
+            | Self::RolloutState(_)
+            | Self::ClusterHeld { .. }
+            | Self::Unassigned(_)
+            | Self::Detached(_)
+            | Self::NoPlan { .. }
             | Self::NotSelected { .. }
             | Self::NothingSelected(_)
             | Self::RolloutRefused { .. } => Kind::Refused,
@@ -158,8 +213,19 @@ impl Error {
             Self::StrategyNotFound(_) => "strategy.not_found",
             Self::ClusterNotFound(_) => "cluster.not_found",
             Self::KeyReplaced(_) => "cluster.key_replaced",
+            Self::ClusterHeld { .. } => "cluster.held",
+            Self::Unassigned(_) => "cluster.unassigned",
+            Self::Detached(_) => "cluster.detached",
+            Self::NoPlan { .. } => "plan.none",
             Self::RolloutNotFound(_) => "rollout.not_found",
             Self::NotSelected { .. } => "config.not_selected",
+            Self::DocumentNotFound { .. } => "document.not_found",
+            Self::DeleteRefused(refusals) => {
+                refusals.first().map_or("document.delete_refused", DeleteRefusal::reason)
+            }
+            Self::NotEffective { .. } => "config.not_effective",
+            Self::Unconfirmed { .. } => "rollout.deletions_unconfirmed",
+            Self::RolloutState(_) => "rollout.ended",
             Self::NothingSelected(_) => "config.selects_nothing",
             Self::RolloutRefused { refusals, .. } => {
                 refusals.first().map_or("rollout.refused", StartRefusal::reason)
@@ -173,8 +239,16 @@ impl Error {
     /// Each thing that stands against it, where there are several; else the error itself says it all.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        let Self::RolloutRefused { refusals, .. } = self else { return Vec::new() };
-        if refusals.len() == 1 { Vec::new() } else { refusals.iter().map(ToString::to_string).collect() }
+        let details: Vec<String> = match self {
+            Self::RolloutRefused { refusals, .. } => refusals.iter().map(ToString::to_string).collect(),
+            Self::DeleteRefused(refusals) => refusals.iter().map(ToString::to_string).collect(),
+            Self::Unconfirmed { clusters, .. } => return clusters.iter().map(losses).collect(),
+            Self::NotEffective { problems, .. } => {
+                return problems.iter().map(|one| format!("{}: {}", one.path, one.message)).collect();
+            }
+            _ => Vec::new(),
+        };
+        if details.len() == 1 { Vec::new() } else { details }
     }
 
     /// What to do; empty where nothing can be done.
@@ -191,46 +265,28 @@ impl Error {
             }
             Self::ClusterNotFound(_) => "`meshfleet cluster list` prints the names".to_owned(),
             Self::KeyReplaced(_) => "stop the spoke that still has the former key".to_owned(),
+            Self::ClusterHeld { rollout, .. } => {
+                format!("wait for it or end it: `meshfleet rollout abort {rollout}`")
+            }
+            Self::Detached(cluster) => format!("enrol it again with `meshfleet cluster enrol {cluster}`"),
+            Self::NoPlan { hint, .. } => hint.clone(),
             Self::RolloutNotFound(_) => "`meshfleet rollout list` prints the numbers".to_owned(),
-            Self::NotSelected { .. } | Self::NothingSelected(_) => {
+            Self::NotSelected { .. } | Self::NothingSelected(_) | Self::Unassigned(_) => {
                 "compare `spec.clusters` of the MeshConfig with the labels in `meshfleet cluster list`"
                     .to_owned()
             }
-            Self::RolloutRefused { refusals, .. } => {
-                let mut hints: Vec<String> = refusals.iter().map(StartRefusal::hint).collect();
-                hints.dedup();
-                hints.join("; ")
+            Self::RolloutRefused { refusals, .. } => hints(refusals.iter().map(StartRefusal::hint)),
+            Self::DeleteRefused(refusals) => hints(refusals.iter().map(DeleteRefusal::hint)),
+            Self::NotEffective { problems, .. } => hints(problems.iter().map(|one| one.hint.clone())),
+            Self::DocumentNotFound { .. } => "`meshfleet get` prints what is stored".to_owned(),
+            Self::Unconfirmed { total, .. } => {
+                format!("look at each; to have them deleted, run it again with --confirm-deletions {total}")
             }
+            Self::RolloutState(_) => "`meshfleet rollout show` says how it ended".to_owned(),
             Self::Store(error) if error.is_gone() => {
                 "the hub goes on by itself when its database is back".to_owned()
             }
             Self::Transition(_) | Self::Store(_) => "look into the hub's log".to_owned(),
-        }
-    }
-}
-
-impl StartRefusal {
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::NoFacts { .. } => "rollout.no_facts",
-            Self::TwoConfigs { .. } => "rollout.two_configs",
-            Self::InNoWave { .. } => "rollout.in_no_wave",
-            Self::Held { .. } => "rollout.held",
-            Self::Finding { .. } => "rollout.finding",
-            Self::NoPlan { .. } => "rollout.no_plan",
-        }
-    }
-
-    fn hint(&self) -> String {
-        match self {
-            Self::NoFacts { cluster } => {
-                format!("enrol it with `meshfleet cluster enrol {cluster}` and start its spoke")
-            }
-            Self::TwoConfigs { .. } => "let only one config select it".to_owned(),
-            Self::InNoWave { .. } => "add a wave to the strategy that selects it".to_owned(),
-            Self::Held { rollout, .. } => format!("wait for it: `meshfleet rollout show {rollout}`"),
-            Self::Finding { hint, .. } => hint.clone(),
-            Self::NoPlan { .. } => "`meshfleet plan` shows what was seen".to_owned(),
         }
     }
 }

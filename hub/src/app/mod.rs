@@ -4,16 +4,20 @@
 //! Nothing here knows the wire or TLS. Signals are sent after the commit.
 
 pub mod clusters;
+pub mod configs;
+pub mod deletions;
 pub mod documents;
 pub mod drift;
 pub mod error;
 pub mod hub;
 pub mod operators;
 pub mod plans;
+pub mod probes;
 pub mod reports;
 pub mod rollouts;
 pub mod sessions;
 pub mod status;
+pub mod unassign;
 
 pub use error::{Error, Kind};
 
@@ -34,13 +38,21 @@ pub struct App {
     pub signals: Signals,
     /// Heartbeats that were heard and not yet stored.
     pub heartbeats: sessions::Heartbeats,
+    /// Sessions that this process holds.
+    pub held: sessions::Held,
 }
 
 impl App {
     /// The use cases over a database.
     #[must_use]
     pub fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, clock, signals: Signals::default(), heartbeats: sessions::Heartbeats::default() }
+        Self {
+            pool,
+            clock,
+            signals: Signals::default(),
+            heartbeats: sessions::Heartbeats::default(),
+            held: sessions::Held::default(),
+        }
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, store::Error> {

@@ -1,46 +1,29 @@
-//! Plans: what a config would make of its clusters. Changes nothing.
+//! Plans: what a config would make of its clusters, and why. Changes nothing in a cluster.
+
+mod known;
+mod preview;
+
+pub use preview::{ClusterPreview, Preview, Probed};
 
 use std::collections::BTreeMap;
 
 use hub_core::{
-    config::ConfigVersion,
-    digest::Digest,
+    adoption,
+    config::{Adopt, ConfigVersion},
     fleet::{Cluster, ClusterId, Name},
-    plan::{self, Before, Finding, ObjectDiff, Plan, PlanDocument, Severity},
-    platform::Detection,
+    probe::{Answer, Question},
 };
 use sqlx::PgConnection;
 
-use super::{App, Error};
+use self::{
+    known::Known,
+    preview::{Asked, Draft},
+};
+use super::{App, Error, probes};
 use crate::store;
 
-/// What a config would make of its clusters.
-#[derive(Debug, Clone)]
-pub struct Preview {
-    /// The config.
-    pub config: Name,
-    /// The version that was looked at.
-    pub version: u64,
-    /// By name.
-    pub clusters: Vec<ClusterPreview>,
-}
-
-/// What a config would make of one cluster.
-#[derive(Debug, Clone)]
-pub struct ClusterPreview {
-    /// The cluster.
-    pub cluster: Name,
-    /// What it runs on; none before its spoke was attached.
-    pub platform: Option<Detection>,
-    /// None if no plan could be made: then a finding says why.
-    pub plan: Option<Plan>,
-    /// Against the present target.
-    pub diff: Vec<ObjectDiff>,
-    /// What the checks found.
-    pub findings: Vec<Finding>,
-}
-
-/// Computes the plans of one cluster, or of all that the config selects. `version: None` means the newest.
+/// Computes the plans of one cluster, or of all that the config selects. `version: None` means the newest. Spokes are asked
+/// what exists already, all at once and for seconds at most.
 pub async fn preview(
     app: &App,
     config: &Name,
@@ -49,20 +32,39 @@ pub async fn preview(
 ) -> Result<Preview, Error> {
     let mut tx = app.begin().await?;
     let config = find_config(&mut tx, config, version).await?;
+    let others = store::configs::newest(&mut tx).await?;
     let chosen = choose(&mut tx, &config, cluster).await?;
     let ids: Vec<ClusterId> = chosen.iter().map(|cluster| cluster.id).collect();
-    let known = super::readable(store::seen::load(&mut tx, &ids, app.clock.now()).await?);
-    let plans: BTreeMap<ClusterId, Digest> =
-        known.into_iter().filter_map(|known| Some((known.cluster, known.seen.current?.plan))).collect();
-    let mut clusters = Vec::new();
-    for cluster in &chosen {
-        let present = match plans.get(&cluster.id) {
-            Some(plan) => Some(Present::load(&mut tx, *plan).await?),
-            None => None,
-        };
-        clusters.push(preview_cluster(&config, cluster, present.as_ref()));
+    let mut known = Known::load(&mut tx, &ids, app.clock.now()).await?;
+    drop(tx);
+    let drafts: Vec<Draft> = chosen
+        .iter()
+        .map(|cluster| Draft::new((&config, &others), cluster, known.remove(cluster.id)))
+        .collect();
+    let clusters = ask(app, config.config.adopt, drafts).await?;
+    Ok(Preview::new(config, clusters))
+}
+
+/// Asks the spokes of all drafts, and completes these by what was found.
+async fn ask(app: &App, adopt: Adopt, mut drafts: Vec<Draft>) -> Result<Vec<ClusterPreview>, Error> {
+    let questions: Vec<(ClusterId, Question)> = drafts.iter_mut().filter_map(Draft::take_question).collect();
+    let mut answers: BTreeMap<ClusterId, (Question, Answer)> = BTreeMap::new();
+    if !questions.is_empty() {
+        let mut found = probes::ask(app, questions.clone()).await?;
+        for (cluster, question) in questions {
+            if let Some(answer) = found.remove(&cluster) {
+                answers.insert(cluster, (question, answer));
+            }
+        }
     }
-    Ok(Preview { config: config.name, version: config.number, clusters })
+    let completed = drafts.into_iter().map(|draft| {
+        let asked = match answers.remove(&draft.cluster) {
+            Some((question, answer)) => Asked::Answered(adoption::judge(adopt, &question, &answer)),
+            None => Asked::Nothing,
+        };
+        draft.complete(asked)
+    });
+    Ok(completed.collect())
 }
 
 /// A version of a config; none means the newest.
@@ -84,57 +86,27 @@ async fn choose(
     config: &ConfigVersion,
     only: Option<&Name>,
 ) -> Result<Vec<Cluster>, Error> {
-    let selects = |cluster: &Cluster| config.config.clusters.matches(&cluster.name, &cluster.labels);
     let Some(name) = only else {
-        let all = super::readable(store::clusters::list(tx).await?);
+        let all = super::readable(store::clusters::members(tx).await?);
+        let selects = |cluster: &Cluster| selects(config, cluster);
         return Ok(all.into_iter().map(|stored| stored.cluster).filter(selects).collect());
     };
-    let found = store::clusters::find(tx, name).await?;
-    let cluster = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?.cluster;
-    if !selects(&cluster) {
+    let cluster = find_member(tx, name).await?;
+    if !selects(config, &cluster) {
         return Err(Error::NotSelected { config: config.name.clone(), cluster: cluster.name });
     }
     Ok(vec![cluster])
 }
 
-/// The plan that a cluster has now.
-struct Present {
-    document: PlanDocument,
-    bodies: BTreeMap<Digest, Vec<u8>>,
-}
-
-impl Present {
-    async fn load(tx: &mut PgConnection, plan: Digest) -> Result<Self, store::Error> {
-        let document = store::plans::document(tx, plan).await?;
-        Ok(Self { document, bodies: store::plans::manifests(tx, plan).await? })
+async fn find_member(tx: &mut PgConnection, name: &Name) -> Result<Cluster, Error> {
+    let found = store::clusters::find(tx, name).await?;
+    let stored = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
+    match stored.state {
+        store::clusters::ClusterState::Detached => Err(Error::Detached(name.clone())),
+        store::clusters::ClusterState::Invited | store::clusters::ClusterState::Active => Ok(stored.cluster),
     }
 }
 
-fn preview_cluster(config: &ConfigVersion, cluster: &Cluster, present: Option<&Present>) -> ClusterPreview {
-    let name = cluster.name.clone();
-    let proposal = match plan::propose(config, cluster) {
-        Ok(proposal) => proposal,
-        Err(error) => {
-            let findings = vec![cannot_plan(&error)];
-            return ClusterPreview { cluster: name, platform: None, plan: None, diff: Vec::new(), findings };
-        }
-    };
-    let before = present.map(|present| Before { document: &present.document, bodies: &present.bodies });
-    ClusterPreview {
-        cluster: name,
-        platform: proposal.detection,
-        diff: proposal.plan.as_ref().map(|after| plan::diff(before, after)).unwrap_or_default(),
-        plan: proposal.plan,
-        findings: proposal.findings,
-    }
-}
-
-/// A mistake in the rules, as a finding: the other clusters of a preview are worth seeing all the same.
-fn cannot_plan(error: &plan::PlanError) -> Finding {
-    Finding {
-        rule: "plan.failed".to_owned(),
-        severity: Severity::Blocks,
-        message: error.to_string(),
-        hint: "this is a bug of the hub: please report it".to_owned(),
-    }
+fn selects(config: &ConfigVersion, cluster: &Cluster) -> bool {
+    config.config.clusters.matches(&cluster.name, &cluster.labels)
 }

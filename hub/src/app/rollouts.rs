@@ -1,21 +1,26 @@
-//! Rollouts: starting one and looking at them. `tasks/rollout` moves them on.
+//! Rollouts: starting one, holding and ending it, and looking at them. `tasks/rollout` moves them on.
+
+mod events;
+mod launch;
+mod verbs;
+
+pub use events::events;
+pub(super) use launch::{Pinned, confirm, launch, refuse_held};
+pub use verbs::{Verb, order};
+
+use std::collections::BTreeMap;
 
 use hub_core::{
     config::ConfigVersion,
     fleet::{Cluster, ClusterId, Name},
     plan::{self, Plan, Proposal, Severity},
-    rollout::{Repair, RolloutTarget, Strategy, TargetState},
+    rollout::{Aim, Strategy},
 };
-use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{App, Error, error::StartRefusal, operators::Operator, plans};
+use super::{App, Error, deletions, error::StartRefusal, operators::Operator, plans};
 pub use crate::store::rollouts::StoredRollout;
-use crate::store::{
-    self,
-    audit::{self, Actor, Event},
-    rollouts::NewRollout,
-};
+use crate::store::{self, rollouts::NewRollout};
 
 /// How many rollouts a list shows: a screen of them, and a bound on the work of one request.
 const MOST_LISTED: u32 = 100;
@@ -31,6 +36,8 @@ pub struct Start {
     pub strategy: Option<Name>,
     /// Whether the drift that is known now is put right by force.
     pub drift: DriftChoice,
+    /// Above the brake, the exact number of objects that may be deleted; 0 if nobody said one.
+    pub confirm_deletions: u32,
     /// W3C trace context of the request; empty if none.
     pub traceparent: String,
 }
@@ -49,16 +56,23 @@ pub enum DriftChoice {
 pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error> {
     let at = app.clock.now();
     let mut tx = app.begin().await?;
+    if !store::configs::hold(&mut tx, &start.config).await? {
+        return Err(Error::ConfigNotFound(start.config.clone()));
+    }
     let config = plans::find_config(&mut tx, &start.config, start.version).await?;
+    let aim = Aim::Assign { config: config.name.clone(), version: config.number };
     let strategy = find_strategy(&mut tx, start.strategy.as_ref()).await?;
     let others = store::configs::newest(&mut tx).await?;
-    let clusters = super::readable(store::clusters::list(&mut tx).await?);
+    let clusters = super::readable(store::clusters::members(&mut tx).await?);
     let clusters = clusters.into_iter().map(|stored| stored.cluster);
-    let judged = judge(&config, &others, &strategy, clusters)?;
-    refuse_held(&mut tx, &config, &judged, None).await?;
+    let mut pinned = judge(&aim, (&config, &others), &strategy, clusters)?;
+    refuse_held(&mut tx, &aim, &pinned, None).await?;
+    for one in &mut pinned {
+        one.deleting = deletions::load(&mut tx, one.cluster.id, &one.plan.document).await?;
+    }
+    confirm(&pinned, start.confirm_deletions)?;
     let new = NewRollout {
-        config: &config.name,
-        version: config.number,
+        aim: &aim,
         strategy: start.strategy.as_ref(),
         spec: &strategy,
         overwrite_drift: start.drift == DriftChoice::Overwrite,
@@ -66,18 +80,7 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
         at,
         traceparent: &start.traceparent,
     };
-    let number = store::rollouts::insert(&mut tx, &new).await?;
-    let ids: Vec<ClusterId> = judged.iter().map(|pinned| pinned.cluster.id).collect();
-    store::holds::take(&mut tx, number, &ids, at).await?;
-    // Another rollout may have taken one since they were looked at; if it let go of it meanwhile, it is free now.
-    while refuse_held(&mut tx, &config, &judged, Some(number)).await? < ids.len() {
-        store::holds::take(&mut tx, number, &ids, at).await?;
-    }
-    store::plans::pin(&mut tx, judged.iter().map(|pinned| &pinned.plan), at).await?;
-    for pinned in &judged {
-        save_pinned(&mut tx, number, (&strategy, start.drift), pinned).await?;
-    }
-    audit::record(&mut tx, started(&new, number, &judged)).await?;
+    let number = launch(&mut tx, &new, &pinned).await?;
     store::commit(tx).await?;
     app.signals.rollouts.wake();
     Ok(number)
@@ -89,17 +92,10 @@ async fn find_strategy(tx: &mut PgConnection, name: Option<&Name>) -> Result<Str
     found.map(|(strategy, _)| strategy).ok_or_else(|| Error::StrategyNotFound(name.clone()))
 }
 
-/// A cluster with the plan that is pinned to it, and its wave, by index.
-struct Pinned {
-    cluster: Cluster,
-    plan: Plan,
-    wave: usize,
-}
-
 /// Plans every cluster that the config selects, or says everything that is against it. Pure.
 fn judge(
-    config: &ConfigVersion,
-    others: &[ConfigVersion],
+    aim: &Aim,
+    (config, others): (&ConfigVersion, &[ConfigVersion]),
     strategy: &Strategy,
     clusters: impl Iterator<Item = Cluster>,
 ) -> Result<Vec<Pinned>, Error> {
@@ -109,7 +105,7 @@ fn judge(
     for cluster in selected {
         refusals.extend(second_config(config, others, &cluster));
         match (strategy.wave_of(&cluster), plan_for(config, &cluster)) {
-            (Ok(wave), Ok(plan)) => pinned.push(Pinned { cluster, plan, wave }),
+            (Ok(wave), Ok(plan)) => pinned.push(Pinned::of(cluster, plan, wave)),
             (wave, plan) => {
                 let in_no_wave = wave.err().map(|_| StartRefusal::InNoWave { cluster: cluster.name.clone() });
                 refusals.extend(in_no_wave);
@@ -118,7 +114,7 @@ fn judge(
         }
     }
     if !refusals.is_empty() {
-        return Err(Error::RolloutRefused { config: config.name.clone(), version: config.number, refusals });
+        return Err(Error::RolloutRefused { aim: aim.clone(), refusals });
     }
     if pinned.is_empty() {
         return Err(Error::NothingSelected(config.name.clone()));
@@ -166,75 +162,30 @@ fn findings(cluster: &Name, proposal: &Proposal) -> Vec<StartRefusal> {
     refusals.collect()
 }
 
-/// Refuses clusters that another rollout than `own` holds; says how many are held at all.
-async fn refuse_held(
-    tx: &mut PgConnection,
-    config: &ConfigVersion,
-    judged: &[Pinned],
-    own: Option<u64>,
-) -> Result<usize, Error> {
-    let ids: Vec<ClusterId> = judged.iter().map(|pinned| pinned.cluster.id).collect();
-    let holders = store::holds::holders(tx, &ids).await?;
-    let refusals: Vec<StartRefusal> = judged
-        .iter()
-        .filter_map(|pinned| {
-            let rollout = *holders.get(&pinned.cluster.id).filter(|holder| Some(**holder) != own)?;
-            Some(StartRefusal::Held { cluster: pinned.cluster.name.clone(), rollout })
-        })
-        .collect();
-    if refusals.is_empty() {
-        return Ok(holders.len());
-    }
-    Err(Error::RolloutRefused { config: config.name.clone(), version: config.number, refusals })
+/// A rollout, with what its spokes say of the targets that they are at.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The rollout. `rollout.waiting_on()` and `rollout.reason()` say what it waits for or why it failed.
+    pub stored: StoredRollout,
+    /// Of targets in flight: what the spoke says it is waiting for. Never empty texts.
+    pub words: BTreeMap<ClusterId, String>,
 }
 
-async fn save_pinned(
-    tx: &mut PgConnection,
-    rollout: u64,
-    (strategy, drift): (&Strategy, DriftChoice),
-    pinned: &Pinned,
-) -> Result<(), store::Error> {
-    let Pinned { cluster, plan, wave } = pinned;
-    let repair = match drift {
-        DriftChoice::Respect => Repair::Nothing,
-        DriftChoice::Overwrite => {
-            let open = store::drift::open(tx, Some(cluster.id)).await?;
-            Repair::of(open.iter().map(|numbered| &numbered.open.item))
-        }
-    };
-    let target = RolloutTarget {
-        cluster: cluster.id,
-        name: cluster.name.clone(),
-        plan: plan.digest,
-        repair,
-        state: TargetState::Pending,
-    };
-    let wave_name = &strategy.wave_names()[*wave];
-    store::rollouts::insert_target(tx, rollout, (*wave, wave_name), (cluster, &target)).await
-}
-
-fn started(new: &NewRollout<'_>, number: u64, judged: &[Pinned]) -> Event {
-    let plans: serde_json::Map<String, serde_json::Value> =
-        judged.iter().map(|pinned| (pinned.cluster.name.to_string(), json!(pinned.plan.digest))).collect();
-    Event {
-        at: new.at,
-        actor: Actor::Operator(new.by),
-        action: "rollout.started",
-        subject: format!("rollout/{number}"),
-        detail: json!({
-            "config": new.config,
-            "version": new.version,
-            "strategy": new.strategy,
-            "overwriteDrift": new.overwrite_drift,
-            "plans": plans,
-        }),
-    }
-}
-
-/// One rollout. `rollout.waiting_on()` and `rollout.reason()` say what it waits for or why it failed.
-pub async fn show(app: &App, number: u64) -> Result<StoredRollout, Error> {
+/// One rollout.
+pub async fn show(app: &App, number: u64) -> Result<Shown, Error> {
     let mut tx = app.begin().await?;
-    store::rollouts::find(&mut tx, number).await?.ok_or(Error::RolloutNotFound(number))
+    let stored = store::rollouts::find(&mut tx, number).await?.ok_or(Error::RolloutNotFound(number))?;
+    let in_flight = stored.rollout.targets().filter(|target| target.state.is_in_flight());
+    let in_flight: BTreeMap<ClusterId, _> =
+        in_flight.map(|target| (target.cluster, target.state.delivery())).collect();
+    let ids: Vec<ClusterId> = in_flight.keys().copied().collect();
+    let known = super::readable(store::seen::load(&mut tx, &ids, app.clock.now()).await?);
+    let words = known.into_iter().filter_map(|known| {
+        let delivery = (*in_flight.get(&known.cluster)?)?;
+        let words = known.seen.report_of(delivery.generation, delivery.target)?.words();
+        (!words.is_empty()).then_some((known.cluster, words))
+    });
+    Ok(Shown { words: words.collect(), stored })
 }
 
 /// The newest rollouts, newest first.

@@ -44,7 +44,7 @@ pub async fn show(app: &App, cluster: Option<&Name>) -> Result<Vec<ClusterStatus
     let mut known: BTreeMap<_, _> = known.into_iter().map(|known| (known.cluster, known)).collect();
     let planned = super::readable(store::cluster_plans::load(&mut tx, &ids).await?);
     let mut planned: BTreeMap<_, _> = planned.into_iter().collect();
-    let mut origins = store::targets::origins(&mut tx, &ids).await?;
+    let mut origins = store::origins::load(&mut tx, &ids).await?;
     let mut statuses = Vec::new();
     for stored in clusters {
         let id = stored.cluster.id;

@@ -2,6 +2,7 @@
 //! larger than it may be, and has no control characters when it gets to a log, a row or a terminal.
 
 mod facts;
+mod probe;
 
 use hub_core::{
     delivery::{Event, Hello},
@@ -71,7 +72,7 @@ pub(super) fn event(message: v1::FromSpoke) -> Result<Event, Error> {
             })
         }
         Message::Facts(message) => facts::facts(message).map(Event::Facts),
-        Message::ProbeAnswer(_) => Ok(Event::Heartbeat),
+        Message::ProbeAnswer(message) => probe::answer(message),
     }
 }
 
@@ -271,6 +272,12 @@ fn object_id(message: Option<v1::ObjectId>) -> Result<ObjectId, Error> {
         namespace: word("id.namespace", namespace)?,
         name: word("id.name", name)?,
     })
+}
+
+/// An object's identity, written.
+pub(super) fn wire_object_id(id: ObjectId) -> v1::ObjectId {
+    let ObjectId { group, version, kind, namespace, name } = id;
+    v1::ObjectId { group, version, kind, namespace, name }
 }
 
 fn digest(field: &'static str, bytes: &[u8]) -> Result<Digest, Error> {

@@ -4,15 +4,18 @@ use hub_core::delivery::CloseReason;
 use tonic::{Code, Status};
 
 use super::convert;
-use crate::{app, identity::problem};
+use crate::{
+    app::{self, sessions::Cut},
+    identity::problem,
+};
 
 /// Why a session ends.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ending {
     #[error("the hub stops")]
     HubStops,
-    #[error("a newer session of this cluster replaced this one")]
-    Replaced,
+    #[error(transparent)]
+    Cut(Cut),
     #[error("the client certificate has expired")]
     Expired,
     #[error("the spoke was not heard for too long")]
@@ -38,9 +41,17 @@ impl Ending {
             |code, reason: &str, hint: &str| Some(problem::status(code, reason, self.to_string(), hint));
         match self {
             Self::HubStops => told(Code::Unavailable, "hub.stopping", "attach again"),
-            Self::Replaced => {
-                told(Code::Aborted, "session.replaced", "only one spoke may hold a cluster's key")
-            }
+            Self::Cut(cut) => match cut {
+                Cut::Replaced => {
+                    told(Code::Aborted, "session.replaced", "only one spoke may hold a cluster's key")
+                }
+                Cut::KeyReplaced => told(
+                    Code::PermissionDenied,
+                    "session.key_replaced",
+                    "stop the spoke that still has the former key",
+                ),
+                Cut::Detached => told(Code::PermissionDenied, "cluster.detached", "stop its spoke"),
+            },
             Self::Expired => told(Code::Unauthenticated, "caller.expired", "enrol the cluster again"),
             Self::Silent => told(Code::DeadlineExceeded, "session.silent", "attach again"),
             Self::BadMessage(error) => Some(problem::bad_field(error.field, &error.why)),
@@ -61,13 +72,15 @@ impl Ending {
     /// Whether somebody should know that it ended so.
     pub(super) fn is_odd(&self) -> bool {
         match self {
-            Self::Replaced
+            Self::Cut(Cut::Replaced | Cut::KeyReplaced)
             | Self::Expired
             | Self::Stuck
             | Self::BadMessage(_)
             | Self::Closed(_)
             | Self::Failed(_) => true,
-            Self::HubStops | Self::Silent | Self::SpokeLeft | Self::Broken(_) => false,
+            Self::Cut(Cut::Detached) | Self::HubStops | Self::Silent | Self::SpokeLeft | Self::Broken(_) => {
+                false
+            }
         }
     }
 }

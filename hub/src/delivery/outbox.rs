@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use hub_core::{delivery::OfferedTarget, digest::Digest, report::Refusal};
+use hub_core::{
+    delivery::OfferedTarget,
+    digest::Digest,
+    probe::{Asked, Probe},
+    report::Refusal,
+};
 use proto::v1::{self, from_hub::Message};
 use tokio::{sync::mpsc, time::timeout};
 use tonic::Status;
@@ -31,13 +36,20 @@ impl Outbox {
         self.send(Message::Welcome(message)).await
     }
 
-    /// Offers a target, in the trace of what made it.
-    pub(super) async fn header(&self, target: OfferedTarget) -> Result<(), Ending> {
+    /// Offers a target, in the trace of what made it. Small bodies ride along.
+    pub(super) async fn header(
+        &self,
+        target: OfferedTarget,
+        bodies: Vec<(Digest, Vec<u8>)>,
+    ) -> Result<(), Ending> {
         let trace = v1::TraceContext::parse(&target.traceparent);
         let offer =
             |(digest, size): (&Digest, &u64)| v1::Offer { digest: digest.as_bytes().to_vec(), size: *size };
         let offers = target.bodies.iter().map(offer).collect();
-        let message = Message::Header(v1::Header { target: target.bytes, offers, bodies: Vec::new() });
+        let body =
+            |(digest, data): (Digest, Vec<u8>)| v1::OfferedBody { digest: digest.as_bytes().to_vec(), data };
+        let bodies = bodies.into_iter().map(body).collect();
+        let message = Message::Header(v1::Header { target: target.bytes, offers, bodies });
         self.put(v1::FromHub { trace, message: Some(message) }).await
     }
 
@@ -64,6 +76,17 @@ impl Outbox {
     /// Tells the spoke that something is not done.
     pub(super) async fn refused(&self, refusal: Refusal) -> Result<(), Ending> {
         self.send(Message::Refused(convert::refused(refusal))).await
+    }
+
+    /// Asks what exists.
+    pub(super) async fn probe(&self, probe: Probe) -> Result<(), Ending> {
+        let Probe { id, question } = probe;
+        let object = |asked: Asked| v1::ProbedObject {
+            id: Some(convert::wire_object_id(asked.id)),
+            manifest: asked.manifest.into_bytes(),
+        };
+        let objects = question.objects.into_iter().map(object).collect();
+        self.send(Message::Probe(v1::Probe { id: id.to_string(), objects })).await
     }
 
     /// Confirms that drift is stored.

@@ -6,8 +6,10 @@ use hub_core::{
     delivery::{Command, Event, Hello, OfferedTarget, Session},
     digest::Digest,
     fleet::ClusterId,
+    probe::Probe,
 };
 use proto::v1::FromSpoke;
+use sqlx::PgConnection;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout_at},
@@ -19,7 +21,10 @@ use uuid::Uuid;
 
 use super::{VERSIONS, convert, ending::Ending, outbox::Outbox, sessions::Slot};
 use crate::{
-    app::{App, Error, Kind, reports, sessions},
+    app::{
+        App, Error, Kind, probes, reports,
+        sessions::{self, Cut},
+    },
     identity::callers::Spoke,
     store, telemetry,
 };
@@ -50,10 +55,12 @@ struct Conversation {
     machine: Session,
     /// None before Hello was stored.
     attached: Option<Uuid>,
-    /// Wakes when the cluster's target may have changed.
-    target: watch::Receiver<()>,
-    /// Whether the target has to be read. It stays so until the read succeeded.
-    target_changed: bool,
+    /// Wakes when the cluster's target may have changed, or its spoke is asked something.
+    wake: watch::Receiver<()>,
+    /// Whether target and question have to be read. It stays so until the read succeeded.
+    woken: bool,
+    /// Tells that the session must end.
+    cut: watch::Sender<Option<Cut>>,
     /// When the spoke was heard last, but for the time in which nobody listened.
     heard_at: Instant,
 }
@@ -66,15 +73,17 @@ impl Running {
     }
 
     async fn run_in_span(self, incoming: Streaming<FromSpoke>) {
+        let (cut, cut_off) = watch::channel(None);
         let mut conversation = Conversation {
             machine: Session::new(VERSIONS),
             attached: None,
-            target: self.app.signals.cluster(self.spoke.cluster),
-            target_changed: false,
+            wake: self.app.signals.cluster(self.spoke.cluster),
+            woken: false,
+            cut,
             heard_at: Instant::now(),
         };
         let ending = tokio::select! {
-            ending = self.interrupted() => ending,
+            ending = self.interrupted(cut_off) => ending,
             ending = self.converse(&mut conversation, incoming) => ending,
         };
         if let Some(status) = ending.status() {
@@ -92,7 +101,7 @@ impl Running {
     }
 
     /// Ends when the session must, whatever it is doing.
-    async fn interrupted(&self) -> Ending {
+    async fn interrupted(&self, mut cut_off: watch::Receiver<Option<Cut>>) -> Ending {
         let left = self.spoke.expires_at.duration_since(self.app.clock.now());
         let expiry = Instant::now().checked_add(left.try_into().unwrap_or(Duration::ZERO));
         let expired = async {
@@ -103,7 +112,8 @@ impl Running {
         };
         tokio::select! {
             () = self.stop.cancelled() => Ending::HubStops,
-            () = self.slot.replaced.cancelled() => Ending::Replaced,
+            () = self.slot.replaced.cancelled() => Ending::Cut(Cut::Replaced),
+            Ok(Some(cut)) = async { cut_off.wait_for(Option::is_some).await.map(|cut| *cut) } => Ending::Cut(cut),
             () = expired => Ending::Expired,
         }
     }
@@ -118,8 +128,8 @@ impl Running {
                     Ok(event) => Some(event),
                     Err(ending) => return ending,
                 },
-                Ok(()) = conversation.target.changed() => {
-                    conversation.target_changed = true;
+                Ok(()) = conversation.wake.changed() => {
+                    conversation.woken = true;
                     None
                 }
                 _ = ticks.tick() => Some(Event::Tick),
@@ -147,7 +157,7 @@ impl Running {
         convert::event(message).map_err(Ending::BadMessage)
     }
 
-    /// Feeds an event, then the target if it changed, and carries out what they lead to.
+    /// Feeds an event, then target and question if they may have changed, and carries out what they lead to.
     async fn step(&self, conversation: &mut Conversation, event: Option<Event>) -> Result<(), Ending> {
         let mut commands: VecDeque<Command> = VecDeque::new();
         if let Some(event) = event {
@@ -157,18 +167,18 @@ impl Running {
             while let Some(command) = commands.pop_front() {
                 self.carry_out(conversation, command, &mut commands).await?;
             }
-            if conversation.attached.is_none() || !std::mem::take(&mut conversation.target_changed) {
+            if conversation.attached.is_none() || !std::mem::take(&mut conversation.woken) {
                 return Ok(());
             }
-            match load_target(&self.app, self.spoke.cluster).await {
-                Ok(Some(target)) => {
-                    let changed = Event::TargetChanged(Box::new(target));
-                    commands.extend(conversation.machine.on(changed, self.app.clock.now()));
+            match load_levels(&self.app, self.spoke.cluster).await {
+                Ok(levels) => {
+                    for level in levels {
+                        commands.extend(conversation.machine.on(level, self.app.clock.now()));
+                    }
                 }
-                Ok(None) => {}
                 Err(error) if error.kind() == Kind::Unavailable => {
                     // Tried again with the next tick.
-                    conversation.target_changed = true;
+                    conversation.woken = true;
                     return Ok(());
                 }
                 Err(error) => return Err(Ending::Failed(error)),
@@ -186,20 +196,18 @@ impl Running {
         match command {
             Command::Attach(hello) => {
                 let hello = hello_for_app(*hello);
-                let attached =
-                    self.persist(|| sessions::attach(app, cluster, self.spoke.public_key, &hello)).await?;
-                conversation.attached = Some(attached.session);
-                conversation.target_changed = true;
+                let (hello, cut) = (&hello, &conversation.cut);
+                let attach = || sessions::attach(app, cluster, self.spoke.public_key, (hello, cut));
+                conversation.attached = Some(self.persist(attach).await?.session);
+                conversation.woken = true;
                 tracing::info!(spoke.version = hello.spoke_version, "a session began");
             }
             Command::Welcome => self.outbox.welcome(self.heartbeat).await?,
-            Command::SendHeader(target) => {
-                tracing::info!(
-                    generation = target.generation,
-                    traceparent = target.traceparent,
-                    "a target is offered"
-                );
-                self.outbox.header(*target).await?;
+            Command::SendHeader { target, inline } => {
+                let (generation, traceparent) = (target.generation, &target.traceparent);
+                tracing::info!(generation, traceparent, "a target is offered");
+                let bodies = self.persist(|| load_bodies(app, &inline)).await?;
+                self.outbox.header(*target, bodies).await?;
             }
             Command::LoadBodies(digests) => {
                 for digest in digests {
@@ -229,6 +237,10 @@ impl Running {
             Command::SaveDrift { sequence, generation, items } => {
                 self.persist(|| reports::save_drift(app, cluster, generation, &items)).await?;
                 self.outbox.drift_stored(sequence).await?;
+            }
+            Command::SendProbe(probe) => self.outbox.probe(*probe).await?,
+            Command::SaveProbeAnswer { id, answer } => {
+                self.persist(|| probes::answered(app, cluster, id, &answer)).await?;
             }
             Command::SaveFacts(facts) => self.persist(|| sessions::facts(app, cluster, &facts)).await?,
             Command::Close(reason) => return Err(Ending::Closed(reason)),
@@ -281,13 +293,35 @@ fn hello_for_app(hello: Hello) -> sessions::Hello {
     sessions::Hello { spoke_version, fence, kube_system_uid, facts }
 }
 
-/// A cluster's target with everything that its spoke may ask for; a read goes straight to the store.
-async fn load_target(app: &App, cluster: ClusterId) -> Result<Option<OfferedTarget>, Error> {
+/// What the database has for a cluster's spoke now: its target, and what it is asked. A read goes straight to the store.
+async fn load_levels(app: &App, cluster: ClusterId) -> Result<Vec<Event>, Error> {
     let mut tx = store::begin(&app.pool).await?;
-    let Some(target) = store::targets::find(&mut tx, cluster).await? else { return Ok(None) };
-    let bodies = store::bodies::offers(&mut tx, target.plan).await?.into_iter().collect();
+    let target = load_target(&mut tx, cluster).await?;
+    let asked_since = probes::waited_for_since(app.clock.now());
+    let probe = store::probes::open(&mut tx, cluster, asked_since).await?;
+    let target = target.map(|target| Event::TargetChanged(Box::new(target)));
+    let probe = probe.map(|probe: Probe| Event::ProbeAsked(Box::new(probe)));
+    Ok(target.into_iter().chain(probe).collect())
+}
+
+/// A cluster's target with everything that its spoke may ask for.
+async fn load_target(
+    tx: &mut PgConnection,
+    cluster: ClusterId,
+) -> Result<Option<OfferedTarget>, store::Error> {
+    let Some(target) = store::targets::find(tx, cluster).await? else { return Ok(None) };
+    let bodies = store::bodies::offers(tx, target.plan).await?.into_iter().collect();
+    let accepted = store::bodies::accepted(tx, cluster).await?;
     let store::targets::StoredTarget { epoch, generation, bytes, digest, plan: _, traceparent } = target;
-    Ok(Some(OfferedTarget { epoch, generation, digest, bytes, bodies, traceparent }))
+    Ok(Some(OfferedTarget { epoch, generation, digest, bytes, bodies, accepted, traceparent }))
+}
+
+async fn load_bodies(app: &App, digests: &[Digest]) -> Result<Vec<(Digest, Vec<u8>)>, Error> {
+    if digests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = store::begin(&app.pool).await?;
+    Ok(store::bodies::load_some(&mut tx, digests).await?)
 }
 
 async fn load_body(app: &App, digest: Digest) -> Result<Option<Vec<u8>>, Error> {

@@ -20,18 +20,34 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 13] = [
+pub const METHODS: [(&str, Answers); 29] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Attach", Answers::Spokes),
     ("/meshfleet.v1.Documents/Apply", Answers::Operators),
+    ("/meshfleet.v1.Documents/Diff", Answers::Operators),
+    ("/meshfleet.v1.Documents/Get", Answers::Operators),
+    ("/meshfleet.v1.Documents/Delete", Answers::Operators),
+    ("/meshfleet.v1.Documents/Schema", Answers::Operators),
     ("/meshfleet.v1.Clusters/Enrol", Answers::Operators),
     ("/meshfleet.v1.Clusters/List", Answers::Operators),
+    ("/meshfleet.v1.Clusters/Show", Answers::Operators),
+    ("/meshfleet.v1.Clusters/Facts", Answers::Operators),
+    ("/meshfleet.v1.Clusters/Detach", Answers::Operators),
     ("/meshfleet.v1.Plans/Preview", Answers::Operators),
+    ("/meshfleet.v1.Plans/Explain", Answers::Operators),
+    ("/meshfleet.v1.Configs/List", Answers::Operators),
+    ("/meshfleet.v1.Configs/Show", Answers::Operators),
+    ("/meshfleet.v1.Configs/History", Answers::Operators),
+    ("/meshfleet.v1.Configs/Diff", Answers::Operators),
+    ("/meshfleet.v1.Configs/Unassign", Answers::Operators),
     ("/meshfleet.v1.Rollouts/Start", Answers::Operators),
     ("/meshfleet.v1.Rollouts/Show", Answers::Operators),
     ("/meshfleet.v1.Rollouts/List", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Pause", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Resume", Answers::Operators),
+    ("/meshfleet.v1.Rollouts/Abort", Answers::Operators),
     ("/meshfleet.v1.Drift/Report", Answers::Operators),
     ("/meshfleet.v1.Status/Show", Answers::Operators),
 ];

@@ -15,7 +15,11 @@ use super::{
     problem,
     spiffe::Identity,
 };
-use crate::app::{App, clusters, operators};
+use crate::app::{
+    App,
+    clusters::{self, Admission},
+    operators,
+};
 
 /// Puts the gate before a service.
 #[derive(Debug, Clone)]
@@ -125,8 +129,11 @@ async fn spoke(app: &App, certified: Certified) -> Result<Caller, Status> {
     let Identity::Cluster(cluster) = certified.identity else { return Err(other_kind()) };
     let Certified { public_key, expires_at, .. } = certified;
     match clusters::admit(app, cluster, public_key).await {
-        Ok(Some(name)) => Ok(Caller::Spoke(Spoke { cluster, name, public_key, expires_at })),
-        Ok(None) => Err(unknown("this cluster is not of the fleet, or was enrolled anew with another key")),
+        Ok(Admission::Admitted(name)) => Ok(Caller::Spoke(Spoke { cluster, name, public_key, expires_at })),
+        Ok(Admission::Detached) => Err(detached()),
+        Ok(Admission::Unknown) => {
+            Err(unknown("this cluster is not of the fleet, or was enrolled anew with another key"))
+        }
         Err(error) => Err(problem::of(&error)),
     }
 }
@@ -161,6 +168,12 @@ fn expired() -> Status {
 fn other_kind() -> Status {
     let message = "a certificate of this kind may not make this call";
     problem::status(Code::PermissionDenied, "caller.other_kind", message, "")
+}
+
+fn detached() -> Status {
+    let message = "this cluster was detached from the fleet";
+    let hint = "stop its spoke, or enrol the cluster again with `meshfleet cluster enrol`";
+    problem::status(Code::PermissionDenied, "cluster.detached", message, hint)
 }
 
 fn unknown(message: &str) -> Status {

@@ -1,8 +1,8 @@
 //! Plan documents and manifests, by content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hub_core::digest::Digest;
+use hub_core::{digest::Digest, fleet::ClusterId};
 use sqlx::PgConnection;
 
 use super::{
@@ -54,4 +54,33 @@ pub async fn load(conn: &mut PgConnection, digest: Digest) -> Result<Option<Vec<
         .fetch_optional(conn)
         .await
         .map_err(Error::doing("load a body"))
+}
+
+/// Plan document and manifests of the plan that a cluster's spoke accepted last, as far as this database gave it out.
+pub async fn accepted(conn: &mut PgConnection, cluster: ClusterId) -> Result<BTreeSet<Digest>, Error> {
+    let rows = sqlx::query_scalar!(
+        r#"with accepted as (
+            select h.plan from acceptance a
+            join target_history h on h.cluster_id = a.cluster_id and h.generation = a.generation and h.digest = a.target
+            where a.cluster_id = $1)
+         select plan as "digest!" from accepted
+         union select p.body from accepted a join plan_body p on p.plan = a.plan"#,
+        cluster.0
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("list the bodies that a spoke has"))?;
+    let place = Row::of("target_history", cluster);
+    rows.iter().map(|digest| place.digest("plan", digest)).collect()
+}
+
+/// Some bodies; those that are not there are left out.
+pub async fn load_some(conn: &mut PgConnection, digests: &[Digest]) -> Result<Vec<(Digest, Vec<u8>)>, Error> {
+    let digests: Vec<Vec<u8>> = digests.iter().map(|digest| column::bytes(digest).to_vec()).collect();
+    let rows = sqlx::query!("select digest, bytes from body where digest = any($1)", &digests)
+        .fetch_all(conn)
+        .await
+        .map_err(Error::doing("load bodies"))?;
+    let read = |digest: &[u8]| Row::of("body", "of a header").digest("digest", digest);
+    rows.into_iter().map(|row| Ok((read(&row.digest)?, row.bytes))).collect()
 }

@@ -155,3 +155,12 @@ pub async fn load(
     .map_err(Error::doing("load computed plans"))?;
     Ok(rows.into_iter().map(|row| Ok((ClusterId(row.cluster_id), Planned::try_from(row)?))).collect())
 }
+
+/// Forgets what was planned for a cluster.
+pub async fn forget(conn: &mut PgConnection, cluster: ClusterId) -> Result<(), Error> {
+    sqlx::query!("delete from cluster_plan where cluster_id = $1", cluster.0)
+        .execute(conn)
+        .await
+        .map_err(Error::doing("forget a computed plan"))?;
+    Ok(())
+}

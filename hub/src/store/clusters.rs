@@ -1,14 +1,12 @@
 //! Clusters.
 
-use std::collections::BTreeMap;
-
 use hub_core::{
     digest::Digest,
     fleet::{Cluster, ClusterId, Facts, Name},
     platform::PlatformName,
 };
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx;
+use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -26,6 +24,8 @@ pub enum ClusterState {
     Invited,
     /// Its spoke enrolled.
     Active,
+    /// Its membership was ended: it is not planned for, and its spoke is refused.
+    Detached,
 }
 
 /// A cluster as the store has it.
@@ -48,6 +48,7 @@ struct ClusterRow {
     labels: Value,
     declared_platform: Option<String>,
     network: Option<String>,
+    variables: Value,
     document: Option<Vec<u8>>,
     facts: Option<Value>,
     revision: i64,
@@ -66,7 +67,7 @@ impl TryFrom<ClusterRow> for StoredCluster {
                 labels: place.json("labels", row.labels)?,
                 declared: declared.map_err(|_| place.corrupt("declared_platform"))?,
                 network: row.network.map(|network| place.name("network", &network)).transpose()?,
-                variables: BTreeMap::new(),
+                variables: place.json("variables", row.variables)?,
                 facts: row.facts.map(|facts| place.json("facts", facts)).transpose()?,
             },
             state: place.word("state", &row.state)?,
@@ -80,7 +81,7 @@ impl TryFrom<ClusterRow> for StoredCluster {
 pub async fn list(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Error> {
     let rows = sqlx::query_as!(
         ClusterRow,
-        "select id, name, state, labels, declared_platform, network, document, facts, revision
+        "select id, name, state, labels, declared_platform, network, variables, document, facts, revision
          from cluster order by name"
     )
     .fetch_all(conn)
@@ -89,12 +90,25 @@ pub async fn list(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Er
     Ok(rows.into_iter().map(StoredCluster::try_from).collect())
 }
 
+/// All clusters that are not detached, by name, with their facts: those that something can be planned for.
+pub async fn members(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Error> {
+    let rows = sqlx::query_as!(
+        ClusterRow,
+        "select id, name, state, labels, declared_platform, network, variables, document, facts, revision
+         from cluster where state <> 'Detached' order by name"
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("load the clusters of the fleet"))?;
+    Ok(rows.into_iter().map(StoredCluster::try_from).collect())
+}
+
 /// Some clusters, by name, with their facts.
 pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<Readable<StoredCluster>, Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         ClusterRow,
-        "select id, name, state, labels, declared_platform, network, document, facts, revision
+        "select id, name, state, labels, declared_platform, network, variables, document, facts, revision
          from cluster where id = any($1) order by name",
         &ids
     )
@@ -108,7 +122,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[ClusterId]) -> Result<Readable
 pub async fn find(conn: &mut PgConnection, name: &Name) -> Result<Option<StoredCluster>, Error> {
     let row = sqlx::query_as!(
         ClusterRow,
-        "select id, name, state, labels, declared_platform, network, document, facts, revision
+        "select id, name, state, labels, declared_platform, network, variables, document, facts, revision
          from cluster where name = $1",
         name.as_str()
     )
@@ -132,7 +146,7 @@ pub async fn lock(conn: &mut PgConnection, id: ClusterId) -> Result<(), Error> {
 pub async fn lock_named(conn: &mut PgConnection, name: &Name) -> Result<Option<StoredCluster>, Error> {
     let row = sqlx::query_as!(
         ClusterRow,
-        "select id, name, state, labels, declared_platform, network, document, facts, revision
+        "select id, name, state, labels, declared_platform, network, variables, document, facts, revision
          from cluster where name = $1 for update",
         name.as_str()
     )
@@ -160,13 +174,13 @@ pub struct Outline {
     pub revision: u64,
 }
 
-/// All clusters by name, without facts.
+/// All clusters by name that are not detached, without facts.
 pub async fn outlines(conn: &mut PgConnection) -> Result<Readable<Outline>, Error> {
     let rows = sqlx::query_as!(
         ClusterRow,
-        r#"select id, name, state, labels, declared_platform, network, null::bytea as document,
+        r#"select id, name, state, labels, declared_platform, network, variables, null::bytea as document,
             null::jsonb as facts, revision
-         from cluster order by name"#
+         from cluster where state <> 'Detached' order by name"#
     )
     .fetch_all(conn)
     .await
@@ -208,12 +222,14 @@ pub async fn ensure(
 /// Stores what the Cluster document says.
 pub async fn save_document(conn: &mut PgConnection, cluster: &Cluster, document: &[u8]) -> Result<(), Error> {
     sqlx::query!(
-        "update cluster set labels = $2, declared_platform = $3, network = $4, document = $5, revision = revision + 1
+        "update cluster set labels = $2, declared_platform = $3, network = $4, variables = $5, document = $6,
+            revision = revision + 1
          where id = $1",
         cluster.id.0,
         column::json(&cluster.labels),
         cluster.declared.map(PlatformName::as_str),
         cluster.network.as_ref().map(Name::as_str),
+        column::json(&cluster.variables),
         document,
     )
     .execute(conn)
@@ -246,6 +262,44 @@ pub async fn save_kube_system_uid(conn: &mut PgConnection, id: ClusterId, uid: &
     .await
     .map_err(Error::doing("store a cluster's uid"))?;
     Ok(())
+}
+
+/// Ends a cluster's membership: no key of it is good any more, and nothing is planned for it. False if it was detached
+/// before.
+pub async fn detach(conn: &mut PgConnection, id: ClusterId, at: Timestamp) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update cluster set state = 'Detached', public_key_hash = null, detached_at = $2
+         where id = $1 and state <> 'Detached'",
+        id.0,
+        at.to_sqlx() as _,
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("detach a cluster"))?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// When a cluster's spoke enrolled last; none if it never did.
+pub async fn enrolled_at(conn: &mut PgConnection, id: ClusterId) -> Result<Option<Timestamp>, Error> {
+    let at = sqlx::query_scalar!(
+        r#"select enrolled_at as "enrolled_at: SqlTimestamp" from cluster where id = $1"#,
+        id.0
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(Error::doing("look when a cluster enrolled"))?;
+    Ok(at.flatten().map(SqlTimestamp::to_jiff))
+}
+
+/// Whether a cluster was detached.
+pub async fn is_detached(conn: &mut PgConnection, id: ClusterId) -> Result<bool, Error> {
+    let state = sqlx::query_scalar!("select state from cluster where id = $1", id.0)
+        .fetch_optional(conn)
+        .await
+        .map_err(Error::doing("look how a cluster stands"))?;
+    let state: Option<ClusterState> =
+        state.map(|state| Row::of("cluster", id).word("state", &state)).transpose()?;
+    Ok(state == Some(ClusterState::Detached))
 }
 
 /// The name of a cluster and the hash of the key it enrolled with last; none if it never did.

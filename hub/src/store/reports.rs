@@ -126,7 +126,26 @@ pub async fn objects(conn: &mut PgConnection, cluster: ClusterId) -> Result<Vec<
     rows.into_iter().map(ObjectState::try_from).collect()
 }
 
-/// The objects of some clusters that cannot come to be as planned, or why they cannot be read.
+/// The objects of some clusters as their spokes last reported them, or why they cannot be read.
+pub async fn objects_of(
+    conn: &mut PgConnection,
+    clusters: &[ClusterId],
+) -> Result<BTreeMap<ClusterId, Result<Vec<ObjectState>, Error>>, Error> {
+    let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        ObjectRow,
+        "select cluster_id, api_group, version, kind, namespace, name, role, uid, body, outcome, healthy, message,
+            generation
+         from object_state where cluster_id = any($1) order by cluster_id, api_group, kind, namespace, name",
+        &ids
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("load the objects of clusters"))?;
+    Ok(by_cluster(rows))
+}
+
+/// The objects of some clusters that cannot come to be as planned or cannot be deleted yet, or why they cannot be read.
 pub async fn failed_objects(
     conn: &mut PgConnection,
     clusters: &[ClusterId],
@@ -137,23 +156,27 @@ pub async fn failed_objects(
         "select cluster_id, api_group, version, kind, namespace, name, role, uid, body, outcome, healthy, message,
             generation
          from object_state
-         where cluster_id = any($1) and outcome in ('Conflict', 'AdoptionRequired', 'Rejected')
+         where cluster_id = any($1) and outcome in ('Conflict', 'AdoptionRequired', 'Rejected', 'InUse')
          order by cluster_id, api_group, kind, namespace, name",
         &ids
     )
     .fetch_all(conn)
     .await
     .map_err(Error::doing("load objects that failed"))?;
-    let mut failed: BTreeMap<ClusterId, Result<Vec<ObjectState>, Error>> = BTreeMap::new();
+    Ok(by_cluster(rows))
+}
+
+fn by_cluster(rows: Vec<ObjectRow>) -> BTreeMap<ClusterId, Result<Vec<ObjectState>, Error>> {
+    let mut read: BTreeMap<ClusterId, Result<Vec<ObjectState>, Error>> = BTreeMap::new();
     for row in rows {
-        let of_cluster = failed.entry(ClusterId(row.cluster_id)).or_insert_with(|| Ok(Vec::new()));
+        let of_cluster = read.entry(ClusterId(row.cluster_id)).or_insert_with(|| Ok(Vec::new()));
         match (ObjectState::try_from(row), &mut *of_cluster) {
             (Ok(state), Ok(states)) => states.push(state),
             (Err(error), _) => *of_cluster = Err(error),
             (Ok(_), Err(_)) => {}
         }
     }
-    Ok(failed)
+    read
 }
 
 /// Stores one object's state in place of the one before.

@@ -2,7 +2,7 @@
 
 use hub_core::{
     fleet::{ClusterId, Name},
-    report::{Fence, ObjectState, Refusal},
+    report::{Fence, ObjectState, Outcome, Refusal},
     rollout::{CurrentTarget, SeenCluster, SeenReport},
     status::{DriftSeen, Session},
 };
@@ -170,6 +170,7 @@ fn report(place: &Row, row: &KnownRow, failed: Vec<ObjectState>) -> Result<Optio
         return Ok(None);
     };
     let (Some(phase), Some(completed)) = (&row.phase, row.reported_completed) else { return Ok(None) };
+    let (in_use, failed) = failed.into_iter().partition(|object| object.outcome == Outcome::InUse);
     Ok(Some(SeenReport {
         generation: place.number("report.generation", generation)?,
         target: place.digest("report.target", target)?,
@@ -177,5 +178,6 @@ fn report(place: &Row, row: &KnownRow, failed: Vec<ObjectState>) -> Result<Optio
         message: row.report_message.clone().unwrap_or_default(),
         completed: place.number("report.completed", completed)?,
         failed,
+        in_use,
     }))
 }

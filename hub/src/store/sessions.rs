@@ -1,12 +1,15 @@
 //! Sessions of spokes.
 
-use hub_core::fleet::ClusterId;
+use hub_core::{digest::Digest, fleet::ClusterId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, column};
+use super::{
+    Error,
+    column::{self, Row},
+};
 
 /// Opens a session: it replaces the cluster's older one.
 pub async fn open(
@@ -60,4 +63,47 @@ pub async fn heard(conn: &mut PgConnection, sessions: &[Uuid], at: Timestamp) ->
     .await
     .map_err(Error::doing("note heartbeats"))?;
     Ok(())
+}
+
+/// How a session that somebody holds stands in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The session.
+    pub session: Uuid,
+    /// Whether it is still its cluster's newest one.
+    pub newest: bool,
+    /// The key that its cluster goes by; none once it is detached or deleted.
+    pub public_key: Option<Digest>,
+}
+
+/// How sessions stand, given with their clusters: one query for all sessions of a hub.
+pub async fn standings(conn: &mut PgConnection, held: &[(Uuid, ClusterId)]) -> Result<Vec<Standing>, Error> {
+    let (sessions, clusters): (Vec<Uuid>, Vec<Uuid>) =
+        held.iter().map(|(session, cluster)| (*session, cluster.0)).unzip();
+    let rows = sqlx::query!(
+        r#"select held.session as "session!", (s.session is not distinct from held.session) as "newest!",
+            held.cluster_id as "cluster_id!", c.public_key_hash as "public_key_hash?"
+         from unnest($1::uuid[], $2::uuid[]) as held (session, cluster_id)
+         left join cluster c on c.id = held.cluster_id
+         left join spoke_session s on s.cluster_id = held.cluster_id"#,
+        &sessions,
+        &clusters,
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("look how sessions stand"))?;
+    let read = rows.into_iter().map(|row| {
+        let place = Row::of("cluster", row.cluster_id);
+        let public_key = place.maybe_digest("public_key_hash", row.public_key_hash.as_deref())?;
+        Ok(Standing { session: row.session, newest: row.newest, public_key })
+    });
+    read.collect()
+}
+
+/// Version of a cluster's spoke, as its last session said; none before its first.
+pub async fn spoke_version(conn: &mut PgConnection, cluster: ClusterId) -> Result<Option<String>, Error> {
+    sqlx::query_scalar!("select spoke_version from spoke_session where cluster_id = $1", cluster.0)
+        .fetch_optional(conn)
+        .await
+        .map_err(Error::doing("look for a spoke's version"))
 }

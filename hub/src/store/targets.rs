@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     Error,
     column::{self, Row},
+    origins,
 };
 
 /// A cluster's target as it is sent.
@@ -86,10 +87,8 @@ pub async fn generations(
 pub struct Origin<'a> {
     /// The rollout that sets it.
     pub rollout: u64,
-    /// The config that its plan was made from.
-    pub config: &'a Name,
-    /// The version of the config.
-    pub version: u64,
+    /// The config that its plan was made from, with its version; none for the plan of nothing.
+    pub config: Option<(&'a Name, u64)>,
     /// W3C trace context; empty if none.
     pub traceparent: &'a str,
 }
@@ -147,15 +146,15 @@ async fn remember(
         column::signed(target.generation),
         column::bytes(&digest),
         column::bytes(&target.plan),
-        origin.config.as_str(),
-        column::signed(origin.version),
+        origin.config.map(|(name, _)| name.as_str()),
+        origin.config.map(|(_, version)| column::signed(version)),
         column::signed(origin.rollout),
         at.to_sqlx() as _,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await
     .map_err(Error::doing("remember a target"))?;
-    Ok(())
+    origins::save(conn, target.cluster, origin, at).await
 }
 
 /// Plans that a cluster was given since the generation `completed`, oldest first, each once; with the plan of that
@@ -176,27 +175,4 @@ pub async fn plans_since(
     .map_err(Error::doing("look at a cluster's former plans"))?;
     let place = Row::of("target_history", cluster);
     rows.iter().map(|plan| place.digest("plan", plan)).collect()
-}
-
-/// The configs, with their versions, that the present targets of some clusters came from.
-pub async fn origins(
-    conn: &mut PgConnection,
-    clusters: &[ClusterId],
-) -> Result<BTreeMap<ClusterId, (Name, u64)>, Error> {
-    let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
-    let rows = sqlx::query!(
-        "select t.cluster_id, h.config, h.version from target t
-         join target_history h on h.cluster_id = t.cluster_id and h.generation = t.generation
-         where t.cluster_id = any($1)",
-        &ids
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(Error::doing("look where targets came from"))?;
-    let origins = rows.into_iter().map(|row| {
-        let place = Row::of("target_history", row.cluster_id);
-        let origin = (place.name("config", &row.config)?, place.number("version", row.version)?);
-        Ok((ClusterId(row.cluster_id), origin))
-    });
-    origins.collect()
 }

@@ -111,7 +111,7 @@ pub async fn redeem(
             update enrolment_token set state = 'Redeemed', redeemed_at = $4, public_key_hash = $3
             where id = $1 and secret_hash = $2 and state = 'Issued' and expires_at > $4
             returning cluster_id)
-         update cluster set state = 'Active', public_key_hash = $3, enrolled_at = $4
+         update cluster set state = 'Active', public_key_hash = $3, enrolled_at = $4, detached_at = null
          from redeemed where cluster.id = redeemed.cluster_id
          returning cluster.id, cluster.name",
         claim.id,

@@ -1,4 +1,5 @@
-//! Stores which spokes were heard, for all of them in one statement a second.
+//! Stores which spokes were heard, for all of them in one statement a second, and ends the sessions that another hub, or
+//! a person, ended.
 
 use super::Task;
 use crate::app::{App, Error, sessions};
@@ -16,6 +17,7 @@ impl HeartbeatTask {
 
 impl Task for HeartbeatTask {
     async fn look(&mut self) -> Result<(), Error> {
-        sessions::flush(&self.app).await
+        sessions::flush(&self.app).await?;
+        sessions::cut_former(&self.app).await
     }
 }

@@ -35,7 +35,8 @@ pub fn spawn(tasks: &mut JoinSet<()>, app: &App, stop: &CancellationToken) {
     let wake = wake::WakeTask::new(app.clone());
     run(tasks, Rhythm::steady("wake", Duration::from_secs(2)), stop, wake);
     let heartbeat = heartbeat::HeartbeatTask::new(app.clone());
-    run(tasks, Rhythm::steady("heartbeat", Duration::from_secs(1)), stop, heartbeat);
+    let listen = app.signals.sessions.listen();
+    run(tasks, Rhythm { name: "heartbeat", every: Duration::from_secs(1), listen }, stop, heartbeat);
 }
 
 /// Something that is looked at again and again. It takes no input: it reads everything anew.

@@ -1,5 +1,5 @@
-//! Wakes the sessions of this process whose cluster's target another hub changed, or whose wake was lost: one query for
-//! all sessions, however many there are.
+//! Wakes the sessions of this process whose cluster's target another hub changed or whose spoke another hub asks
+//! something, or whose wake was lost: two queries for all sessions, however many there are.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use hub_core::fleet::ClusterId;
 
 use super::Task;
 use crate::{
-    app::{App, Error},
+    app::{App, Error, probes},
     store,
 };
 
@@ -36,6 +36,10 @@ impl Task for WakeTask {
             if self.seen.get(cluster) != Some(generation) {
                 self.app.signals.wake_cluster(*cluster);
             }
+        }
+        let asked_since = probes::waited_for_since(self.app.clock.now());
+        for cluster in store::probes::waiting(&mut tx, &listened, asked_since).await? {
+            self.app.signals.wake_cluster(cluster);
         }
         self.seen = now;
         Ok(())

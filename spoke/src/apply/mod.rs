@@ -3,35 +3,45 @@
 //! # Design notes
 //! *Flow*: namespaces, then phase after phase, each until its `until` holds, then deletions. What fails for a reason that
 //! may pass is tried again; what cannot succeed is said, and looked at again slowly, because a person may clear the way.
+//! Once all is through, the target is tended: what it says of objects that others make and of namespaces that come later
+//! is carried out when they come. The same is done between the other steps, so that nobody waits for a phase.
 //! *Guarantees*: nothing is written when nothing would change; an object that is not ours is not touched; a newer target
 //! stops this at the next write. *Assumptions*: one apply runs at a time, and it alone writes the inventory.
 
+mod addition;
 mod conflict;
 mod delete;
+mod in_use;
+mod instance;
 mod manifest;
 mod object;
 mod order;
 mod recover;
 mod standing;
+mod tend;
 
 pub use recover::recover;
+pub use tend::{Begin, Tending};
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use object::Wanted;
+use tend::woken;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{Cluster, Retry},
-    document::{ObjectId, ObjectKey, Phase, Until},
+    document::{Deletion, ObjectId, ObjectKey, Phase, Plan, Until},
     fence::Content,
     health::{HOLDS_FOR, Verdict},
     inventory::{self, Inventory},
-    namespaces,
+    namespaces::{self, View},
     observe::Live,
     report::Outcome,
     writes::{self, Writes},
@@ -46,12 +56,40 @@ const ATTEMPTS: usize = 4;
 /// How far an apply is.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
+    /// Of which target.
+    pub generation: u64,
     /// What it does now.
     pub stage: Stage,
     /// What became of objects under this target.
     pub objects: BTreeMap<ObjectKey, Done>,
+    /// Instances of templates that are asked for.
+    pub instances: BTreeSet<ObjectId>,
+    /// Everything that is to go, instances of templates one by one.
+    pub deletions: Vec<Deletion>,
     /// What is ours.
     pub inventory: Arc<Inventory>,
+}
+
+impl Progress {
+    /// The objects that are applied under the target, with their uids.
+    pub fn applied<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a ObjectId, &'a str)> {
+        let ours = |id: &'a ObjectId| self.inventory.get(id).map(|entry| (id, entry.uid.as_str()));
+        let applied = |id: &ObjectId| match self.objects.get(&id.key()) {
+            Some(done) => done.outcome.is_applied(),
+            None => self.stage == Stage::Done,
+        };
+        let planned = plan.objects().map(|planned| &planned.id).filter(move |id| applied(id));
+        let instances = self.inventory.entries().filter(|entry| plan.template_of(entry).is_some());
+        planned.filter_map(ours).chain(instances.map(|entry| (&entry.id, entry.uid.as_str())))
+    }
+
+    /// The instances that could not be made, and why.
+    pub fn not_made(&self) -> impl Iterator<Item = (&ObjectId, &str)> {
+        self.instances.iter().filter_map(|id| {
+            let done = self.objects.get(&id.key()).filter(|done| !done.outcome.is_applied())?;
+            Some((id, done.message.as_str()))
+        })
+    }
 }
 
 /// What an apply does.
@@ -90,8 +128,12 @@ pub struct Apply {
     pub cluster: Cluster,
     /// How to write.
     pub writes: Writes,
-    /// Where responses to writes are shown at once.
+    /// What is seen of objects; responses to writes are shown there at once.
     pub live: Live,
+    /// The namespaces that are there, where the plan has templates.
+    pub namespaces: watch::Receiver<Arc<View>>,
+    /// Namespace of this spoke.
+    pub own_namespace: String,
     /// What is accepted.
     pub content: Arc<Content>,
     /// What is said of health.
@@ -104,16 +146,16 @@ pub struct Apply {
     pub stop: CancellationToken,
     /// Where its progress is told.
     pub progress: watch::Sender<Arc<Progress>>,
+    /// What is looked after beside the phases.
+    pub tending: Tending,
 }
 
-/// How an apply ended, with what it gives back.
+/// What an apply gives back.
 pub struct Ended {
     /// What is ours.
     pub inventory: Inventory,
     /// Where that is written down.
     pub store: inventory::Store,
-    /// Whether it came to its end.
-    pub completed: bool,
 }
 
 /// Stopped from outside.
@@ -167,18 +209,29 @@ impl Round {
 }
 
 impl Apply {
-    /// Applies the target until it is through or stopped.
+    /// Applies the target, and then tends it, until it is stopped.
     pub async fn run(mut self) -> Ended {
-        let completed = self.all().await.is_ok();
+        let Err(Interrupted) = self.carry_out().await;
         if self.inventory.is_dirty()
             && let Err(error) = self.store.flush(&mut self.inventory).await
         {
             tracing::warn!(error = %crate::chain(&error), "the inventory is not written down yet");
         }
-        if completed {
+        Ended { inventory: self.inventory, store: self.store }
+    }
+
+    async fn carry_out(&mut self) -> Result<Infallible, Interrupted> {
+        if !self.tending.is_through() {
+            self.all().await?;
+            self.tending.through();
             self.enter(Stage::Done);
+        } else {
+            self.take_up_deletions();
         }
-        Ended { inventory: self.inventory, store: self.store, completed }
+        loop {
+            let due = self.tend().await?;
+            self.wait(due).await?;
+        }
     }
 
     fn generation(&self) -> u64 {
@@ -192,8 +245,23 @@ impl Apply {
             tracing::info!(generation = self.generation(), phase = %phase.name, "phase begins");
             self.phase(phase).await?;
         }
+        if content.plan.phases.is_empty() {
+            self.without_phases().await?;
+        }
+        self.releases().await?;
         self.deletions().await?;
         self.write_down().await
+    }
+
+    async fn without_phases(&mut self) -> Result<(), Interrupted> {
+        loop {
+            let mut round = Round::default();
+            self.namespaces(&mut round).await?;
+            self.instances(&mut round).await?;
+            if self.settle(round, None).await? {
+                return Ok(());
+            }
+        }
     }
 
     async fn phase(&mut self, phase: &Phase) -> Result<(), Interrupted> {
@@ -203,6 +271,7 @@ impl Apply {
             self.namespaces(&mut round).await?;
             if round.waiting.is_none() && round.hopeless.is_none() {
                 self.objects(phase, &mut round).await?;
+                self.instances(&mut round).await?;
             }
             if self.settle(round, Some((phase, deadline))).await? {
                 break;
@@ -235,19 +304,29 @@ impl Apply {
 
     async fn objects(&mut self, phase: &Phase, round: &mut Round) -> Result<(), Interrupted> {
         for planned in &phase.objects {
-            let mut applied = Err(Failure::Again);
-            for _ in 0..ATTEMPTS {
-                if self.stop.is_cancelled() {
-                    return Err(Interrupted);
-                }
-                applied = self.object(planned).await;
-                if !matches!(applied, Err(Failure::Again)) {
-                    break;
-                }
+            if self.woken() {
+                self.tend().await?;
             }
+            let wanted = self.planned(planned);
+            let applied = self.attempt(&wanted).await?;
             self.take_note(&planned.id, applied, round)?;
         }
         Ok(())
+    }
+
+    /// Makes an object what it is wanted to be, again if it changes under our hands.
+    async fn attempt(&mut self, wanted: &Wanted) -> Result<Result<Done, Failure>, Interrupted> {
+        let mut applied = Err(Failure::Again);
+        for _ in 0..ATTEMPTS {
+            if self.stop.is_cancelled() {
+                return Err(Interrupted);
+            }
+            applied = self.object(wanted).await;
+            if !matches!(applied, Err(Failure::Again)) {
+                break;
+            }
+        }
+        Ok(applied)
     }
 
     /// Notes what became of an object.
@@ -289,8 +368,7 @@ impl Apply {
 
     /// Ends a go over many objects: true if nothing is left to do, else after the pause that it needs.
     async fn settle(&mut self, round: Round, phase: Option<(&Phase, Instant)>) -> Result<bool, Interrupted> {
-        let inventory = Arc::new(self.inventory.clone());
-        self.tell(|progress| progress.inventory = inventory);
+        self.tell_inventory();
         if self.inventory.is_dirty() {
             self.write_down().await?;
         }
@@ -307,7 +385,7 @@ impl Apply {
             },
         };
         self.enter(stage);
-        self.pause(pause).await?;
+        self.rest(pause).await?;
         Ok(false)
     }
 
@@ -323,6 +401,7 @@ impl Apply {
     async fn await_health(&mut self, phase: &Phase, deadline: Instant) -> Result<(), Interrupted> {
         let written_at = Instant::now();
         loop {
+            let due = self.tend().await?;
             let verdict = Arc::clone(&self.health.borrow_and_update());
             // What held before our own writes says nothing of what they lead to.
             let holding_since = verdict.holding_since.map(|since| since.max(written_at));
@@ -339,8 +418,30 @@ impl Apply {
             tokio::select! {
                 () = self.stop.cancelled() => return Err(Interrupted),
                 changed = self.health.changed() => changed.map_err(|_| Interrupted)?,
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = tokio::time::sleep_until(due.min(Instant::now() + Duration::from_secs(1)).into()) => {}
+                () = woken(&mut self.namespaces, &mut self.tending) => {}
             }
+        }
+    }
+
+    /// Waits for this long and tends the target meanwhile.
+    async fn rest(&mut self, pause: Duration) -> Result<(), Interrupted> {
+        let until = Instant::now() + pause;
+        loop {
+            let due = self.tend().await?;
+            self.wait(due.min(until)).await?;
+            if Instant::now() >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until something is seen that may have to be tended, at most until `due`.
+    async fn wait(&mut self, due: Instant) -> Result<(), Interrupted> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Interrupted),
+            () = tokio::time::sleep_until(due.into()) => Ok(()),
+            () = woken(&mut self.namespaces, &mut self.tending) => Ok(()),
         }
     }
 
@@ -357,6 +458,11 @@ impl Apply {
             tracing::info!(generation = self.generation(), stage = ?stage, "the apply goes on");
             self.tell(|progress| progress.stage = stage);
         }
+    }
+
+    fn tell_inventory(&self) {
+        let inventory = Arc::new(self.inventory.clone());
+        self.tell(|progress| progress.inventory = inventory);
     }
 
     fn tell(&self, change: impl FnOnce(&mut Progress)) {
@@ -378,7 +484,10 @@ mod tests {
             store: inventory::Store::new(Secrets::new(&cluster, "meshfleet", writes.clone())),
             cluster,
             writes,
+            tending: Tending::new(&Live::default(), Begin::Anew),
             live: Live::default(),
+            namespaces: watch::channel(Arc::default()).1,
+            own_namespace: "meshfleet".to_owned(),
             content: Arc::new(samples::content(1, &[])),
             health: watch::channel(Arc::default()).1,
             inventory: Inventory::default(),

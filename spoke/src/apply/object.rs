@@ -1,7 +1,5 @@
 //! One object: look, decide, write if need be, take note.
 
-use std::sync::Arc;
-
 use kube::{
     api::{Patch, PatchParams},
     core::DynamicObject,
@@ -14,193 +12,229 @@ use super::{
     standing::{Planned, Standing, standing},
 };
 use crate::{
-    cluster::{self, Kind, bounded},
-    document::{Adopt, PlannedObject},
-    inventory::{Entry, Outcome, Role},
+    cluster::{self, Kind},
+    digest::Digest,
+    document::{Adopt, ObjectId, PlannedObject},
+    dry_run,
+    inventory::{Entry, Origin, Outcome, Role},
     owned::{self, MANAGER},
+    path::Path,
     report,
     writes::{self, Purpose},
 };
 
+/// An object as it is wanted.
+pub(super) struct Wanted {
+    pub(super) id: ObjectId,
+    /// sha-256 of the body, of a template's before the namespace was put in.
+    pub(super) digest: Digest,
+    pub(super) body: Value,
+    pub(super) form: Form,
+}
+
+/// What an object is to the plan.
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    /// One of its objects.
+    Object,
+    /// An instance of one of its templates.
+    Instance(Origin),
+}
+
+impl Form {
+    /// The role of an object that is known already, or is made.
+    pub(super) fn role(&self, known: Option<&Role>) -> Role {
+        match (self, known) {
+            (Self::Instance(origin), _) => Role::Instance(origin.clone()),
+            (Self::Object, Some(Role::Adopted)) => Role::Adopted,
+            (Self::Object, Some(Role::Created | Role::Instance(_) | Role::Addition) | None) => Role::Created,
+        }
+    }
+
+    fn adopted(&self) -> Role {
+        match self {
+            Self::Instance(origin) => Role::Instance(origin.clone()),
+            Self::Object => Role::Adopted,
+        }
+    }
+}
+
 /// A write that is to be sent.
-struct Send<'a> {
-    planned: &'a PlannedObject,
-    manifest: Value,
-    live: Option<&'a Value>,
-    role: Role,
+pub(super) struct Send<'a> {
+    pub(super) id: &'a ObjectId,
+    pub(super) digest: Digest,
+    pub(super) manifest: Value,
+    pub(super) live: Option<&'a Value>,
+    pub(super) role: Role,
 }
 
 impl Apply {
-    /// Makes one object what it is planned to be.
-    pub(super) async fn object(&mut self, planned: &PlannedObject) -> Result<Done, Failure> {
-        let id = &planned.id;
-        let content = Arc::clone(&self.content);
+    /// A planned object as it is wanted. The floor saw to it that each body is there and is JSON.
+    pub(super) fn planned(&self, planned: &PlannedObject) -> Wanted {
+        Wanted {
+            id: planned.id.clone(),
+            digest: planned.body,
+            body: self.body(planned.body),
+            form: Form::Object,
+        }
+    }
+
+    pub(super) fn body(&self, digest: Digest) -> Value {
+        let bytes = self.content.bodies.get(&digest);
+        bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default()
+    }
+
+    /// Makes one object what it is wanted to be.
+    pub(super) async fn object(&mut self, wanted: &Wanted) -> Result<Done, Failure> {
+        let Wanted { id, digest, body, form } = wanted;
         let live = self.cluster.get(id).await.map_err(writes::Error::from)?;
-        let mark = mark(&content.target.cluster, planned.body);
-        // The floor saw to it that each body is there and is JSON.
-        let body = content.bodies.get(&planned.body).and_then(|bytes| serde_json::from_slice(bytes).ok());
-        let manifest = marked(body.unwrap_or_default(), &mark);
-        let entry = self.inventory.get(id);
-        let role = entry.map_or(Role::Created, |entry| entry.role);
-        let plan = Planned { manifest: &manifest, digest: planned.body, mark: &mark };
-        let decided = standing(live.as_ref(), entry, plan);
         let live = live.as_ref();
-        match (decided, live) {
-            (Standing::Unchanged, _) => Ok(done(Outcome::Unchanged)),
-            (Standing::Written, Some(live)) => Ok(self.take_in(planned, live, role)),
-            (Standing::Ours | Standing::Absent | Standing::Written, _) => {
-                self.send(Send { planned, manifest, live, role }).await
+        let mark = mark(&self.content.target.cluster, *digest);
+        let manifest = marked(body.clone(), &mark);
+        // An object that only holds fields of ours is not ours.
+        let entry = self.inventory.get(id).filter(|entry| entry.role != Role::Addition);
+        let role = form.role(entry.map(|entry| &entry.role));
+        let plan = Planned { manifest: &manifest, digest: *digest, mark: &mark };
+        match (standing(live, entry, plan), live) {
+            (Standing::Unchanged, _) => {
+                if let Some(entry) = entry.filter(|entry| entry.role != role).cloned() {
+                    self.inventory.put(Entry { role, ..entry });
+                }
+                Ok(done(Outcome::Unchanged))
             }
-            (Standing::Stranger, _) => {
-                let send = Send { planned, manifest, live, role: Role::Adopted };
-                self.may_adopt(&send).await?;
-                self.send(send).await
+            (Standing::Written, Some(live)) => Ok(self.take_in(wanted, live, role)),
+            (Standing::Stranger, Some(live)) => {
+                let manifest = self.adopting(wanted, manifest, live).await?;
+                let role = form.adopted();
+                self.send(Send { id, digest: *digest, manifest, live: Some(live), role }).await
+            }
+            (Standing::Ours | Standing::Absent | Standing::Written | Standing::Stranger, _) => {
+                self.send(Send { id, digest: *digest, manifest, live, role }).await
             }
         }
     }
 
     /// Takes note of what a former life of this spoke wrote.
-    fn take_in(&mut self, planned: &PlannedObject, live: &Value, role: Role) -> Done {
-        let outcome = match self.inventory.get(&planned.id) {
-            Some(entry) if entry.body == planned.body => Outcome::Unchanged,
+    fn take_in(&mut self, wanted: &Wanted, live: &Value, role: Role) -> Done {
+        let outcome = match self.inventory.get(&wanted.id) {
+            Some(entry) if entry.body == wanted.digest => Outcome::Unchanged,
             Some(_) => Outcome::Changed,
             None => Outcome::Created,
         };
-        self.note(planned, live, role, outcome)
+        self.note(&wanted.id, wanted.digest, live, role, outcome)
     }
 
-    fn note(&mut self, planned: &PlannedObject, object: &Value, role: Role, outcome: Outcome) -> Done {
+    fn note(&mut self, id: &ObjectId, body: Digest, object: &Value, role: Role, outcome: Outcome) -> Done {
         self.inventory.put(Entry {
-            id: planned.id.clone(),
+            id: id.clone(),
             uid: uid(object).to_owned(),
             role,
             generation: self.generation(),
             outcome,
-            body: planned.body,
+            body,
             baseline: owned::baseline(object),
         });
         done(outcome)
     }
 
-    async fn send(&mut self, send: Send<'_>) -> Result<Done, Failure> {
-        let Send { planned, mut manifest, live, role } = send;
+    /// Sends a write and takes note of the answer.
+    pub(super) async fn send(&mut self, send: Send<'_>) -> Result<Done, Failure> {
+        let Send { id, digest, mut manifest, live, role } = send;
         if let Some(live) = live {
             // Only onto the object that was looked at.
             manifest["metadata"]["uid"] = uid(live).into();
         }
         let params = PatchParams::apply(MANAGER).validation_strict();
-        let response = match (self.patch(planned, &manifest, &params).await, live) {
+        let response = match (self.patch(id, &manifest, &params).await, live) {
             (Err(writes::Error::Cluster(cluster::Error::Refused(status))), Some(live))
                 if !conflict::held(&status).is_empty() =>
             {
-                self.take_by_force(planned, manifest, live, &conflict::held(&status)).await?
+                self.take_by_force(id, manifest, live, &conflict::held(&status)).await?
             }
             (answer, _) => answer?,
         };
         let outcome = match live {
             None => Outcome::Created,
-            Some(before) if resource_version(before) == resource_version(&response) => Outcome::Unchanged,
+            // That a field is ours as well changes nothing of the object.
+            Some(before) if dry_run::differences(before, &response).is_empty() => Outcome::Unchanged,
             Some(_) => Outcome::Changed,
         };
-        tracing::info!(object = %planned.id, generation = self.generation(), outcome = ?outcome, "applied");
-        self.live.saw(&planned.id.key(), response.clone(), std::time::Instant::now());
-        Ok(self.note(planned, &response, role, outcome))
+        tracing::info!(object = %id, generation = self.generation(), outcome = ?outcome, "applied");
+        self.live.wrote(id, response.clone(), std::time::Instant::now());
+        Ok(self.note(id, digest, &response, role, outcome))
     }
 
     /// Takes fields that another manager holds, if the target says so, and only in the state that was looked at.
     async fn take_by_force(
         &self,
-        planned: &PlannedObject,
+        id: &ObjectId,
         mut manifest: Value,
         live: &Value,
         held: &[conflict::Held],
     ) -> Result<Value, Failure> {
         if !conflict::may_take(held, live, &self.content.target.overwrite) {
-            let message = conflict::words(&planned.id, held, live);
+            let message = conflict::words(id, held, live);
             return Err(Failure::Hopeless(Done { outcome: report::Outcome::Conflict, message }));
         }
         manifest["metadata"]["resourceVersion"] = resource_version(live).into();
         let params = PatchParams::apply(MANAGER).validation_strict().force();
-        tracing::info!(object = %planned.id, fields = held.len(), "taking fields back, as the target says");
-        Ok(self.patch(planned, &manifest, &params).await?)
+        tracing::info!(object = %id, fields = held.len(), "taking fields back, as the target says");
+        Ok(self.patch(id, &manifest, &params).await?)
     }
 
-    async fn patch(
+    pub(super) async fn patch(
         &self,
-        planned: &PlannedObject,
+        id: &ObjectId,
         manifest: &Value,
         params: &PatchParams,
     ) -> Result<Value, writes::Error> {
-        let api = self.cluster.api(&Kind::from(&planned.id), &planned.id.namespace).await?;
+        let api = self.cluster.api(&Kind::from(id), &id.namespace).await?;
         let patch = Patch::Apply(manifest);
-        let request = api.patch(&planned.id.name, params, &patch);
+        let request = api.patch(&id.name, params, &patch);
         let sent = self.writes.send(Purpose::Target(self.generation()), request).await;
         if let Err(writes::Error::Cluster(error)) = &sent
             && error.is_not_found()
         {
             // The kind may be served no more, or served anew.
-            self.cluster.forget(&Kind::from(&planned.id));
+            self.cluster.forget(&Kind::from(id));
         }
         value(sent?)
     }
 
-    /// Whether an object that is somebody else's may be taken over.
-    async fn may_adopt(&self, send: &Send<'_>) -> Result<(), Failure> {
-        let refuse = |message: String| {
+    /// What is sent to take over an object that is somebody else's, if that may be.
+    async fn adopting(&self, wanted: &Wanted, marked: Value, live: &Value) -> Result<Value, Failure> {
+        let refuse = |why: String| {
+            let message = format!("it exists and is not ours{why}; it is written by {}", writers(live));
             Err(Failure::Hopeless(Done { outcome: report::Outcome::AdoptionRequired, message }))
         };
-        let Some(live) = send.live else { return Ok(()) };
         match self.content.target.adopt {
-            Adopt::Always => Ok(()),
-            Adopt::Never => refuse(format!("it exists and is not ours; it is written by {}", writers(live))),
-            Adopt::IfNoDiff => match self.would_change(send, live).await? {
-                None => Ok(()),
-                Some(what) => refuse(format!(
-                    "it exists and is not ours, and {what}; it is written by {}",
-                    writers(live)
-                )),
-            },
-        }
-    }
-
-    /// What our apply would change in an object; none if nothing. It asks by a dry run, which writes nothing.
-    async fn would_change(&self, send: &Send<'_>, live: &Value) -> Result<Option<String>, Failure> {
-        let mut manifest = send.manifest.clone();
-        manifest["metadata"]["uid"] = uid(live).into();
-        let id = &send.planned.id;
-        let api = self.cluster.api(&Kind::from(id), &id.namespace).await.map_err(writes::Error::from)?;
-        let params = PatchParams::apply(MANAGER).validation_strict().dry_run();
-        let patch = Patch::Apply(&manifest);
-        match bounded(api.patch(&id.name, &params, &patch)).await {
-            Ok(response) => Ok(difference(live, &value(response)?)),
-            Err(cluster::Error::Refused(status)) if !conflict::held(&status).is_empty() => Ok(Some(format!(
-                "our fields are held by others: {}",
-                conflict::words(id, &conflict::held(&status), live)
-            ))),
-            Err(error) => Err(writes::Error::from(error).into()),
+            Adopt::Always => Ok(marked),
+            Adopt::Never => refuse(String::new()),
+            Adopt::IfNoDiff => {
+                // Without our mark: it would be a change. Killed before it is written down, this comes to the same again.
+                let body = wanted.body.clone();
+                let changes = dry_run::changes(&self.cluster, &wanted.id, body.clone(), live).await;
+                match changes.map_err(writes::Error::from)? {
+                    changes if changes.is_empty() => Ok(body),
+                    changes => refuse(format!(", and {} would change", first(&changes))),
+                }
+            }
         }
     }
 }
 
-fn done(outcome: Outcome) -> Done {
+fn first(paths: &[Path]) -> String {
+    const SHOWN: usize = 5;
+    let shown = paths.iter().take(SHOWN).map(Path::to_string).collect::<Vec<_>>().join(", ");
+    if paths.len() > SHOWN { format!("{shown} and {} more fields", paths.len() - SHOWN) } else { shown }
+}
+
+pub(super) fn done(outcome: Outcome) -> Done {
     Done { outcome: outcome.into(), message: String::new() }
 }
 
 fn value(object: DynamicObject) -> Result<Value, writes::Error> {
     serde_json::to_value(object).map_err(|error| cluster::Error::Unreadable(error).into())
-}
-
-/// The first part of an object, beside metadata and status, that would differ.
-fn difference(live: &Value, wanted: &Value) -> Option<String> {
-    let fields = wanted.as_object()?;
-    let ours = |name: &str| !matches!(name, "metadata" | "status" | "apiVersion" | "kind");
-    let labels = live["metadata"]["labels"] != wanted["metadata"]["labels"];
-    let differs =
-        fields.iter().filter(|(name, _)| ours(name)).find(|(name, value)| live.get(*name) != Some(value));
-    match differs {
-        Some((name, _)) => Some(format!(".{name} would change")),
-        None => labels.then(|| ".metadata.labels would change".to_owned()),
-    }
 }
 
 fn writers(live: &Value) -> String {

@@ -6,10 +6,10 @@
 use crate::document::Deletion;
 
 /// The deletions in the order in which they are done.
-pub(super) fn of_deletions(deletions: &[Deletion]) -> Vec<&Deletion> {
-    let mut ordered: Vec<&Deletion> = deletions.iter().collect();
-    ordered.sort_by_key(|deletion| (rank(&deletion.id.group, &deletion.id.kind), deletion.id.clone()));
-    ordered
+pub(super) fn of_deletions(mut deletions: Vec<Deletion>) -> Vec<Deletion> {
+    deletions
+        .sort_by_cached_key(|deletion| (rank(&deletion.id.group, &deletion.id.kind), deletion.id.clone()));
+    deletions
 }
 
 /// The step in which a kind goes.
@@ -41,8 +41,8 @@ mod tests {
             deletion("apps", "Deployment"),
             deletion("servicemesh.cisco.com", "IstioControlPlane"),
         ];
-        let kinds: Vec<&str> =
-            of_deletions(&deletions).iter().map(|deletion| deletion.id.kind.as_str()).collect();
+        let ordered = of_deletions(deletions.to_vec());
+        let kinds: Vec<&str> = ordered.iter().map(|deletion| deletion.id.kind.as_str()).collect();
         assert_eq!(kinds, ["IstioControlPlane", "Deployment", "NetworkAttachmentDefinition", "RoleBinding"]);
     }
 }

@@ -1,15 +1,14 @@
 //! Between the wire's types and the spoke's own.
 
-use std::collections::BTreeMap;
-
 use proto::v1::{self, from_spoke::Message};
 
-use super::intake::Piece;
+use super::intake::{Header, Piece};
 use crate::{
     digest::{Digest, NotADigest},
     document::ObjectId,
     drift::{self, Actor, Class, Item},
     fence::Fence,
+    probe::{self, Answer, Asked, Question},
     refusal::{Code, Refusal},
     report::{ObjectState, Outcome, Phase, Report, Role},
 };
@@ -52,11 +51,57 @@ pub(super) fn want(generation: u64, digests: &[Digest]) -> Message {
     Message::Want(v1::Want { generation, digests: digests.iter().copied().map(bytes).collect() })
 }
 
-/// The target and the offers of a header.
-pub(super) fn header(header: v1::Header) -> Result<(Vec<u8>, BTreeMap<Digest, u64>), NotADigest> {
-    let v1::Header { target, offers } = header;
+/// A header: the target, the offers, and the bodies that came with it.
+pub(super) fn header(header: v1::Header) -> Result<Header, NotADigest> {
+    let v1::Header { target, offers, bodies } = header;
     let offer = |v1::Offer { digest, size }| Ok((Digest::try_from(digest.as_slice())?, size));
-    Ok((target, offers.into_iter().map(offer).collect::<Result<_, _>>()?))
+    let body = |v1::OfferedBody { digest, data }| Ok((Digest::try_from(digest.as_slice())?, data));
+    Ok(Header {
+        target,
+        offers: offers.into_iter().map(offer).collect::<Result<_, _>>()?,
+        bodies: bodies.into_iter().map(body).collect::<Result<_, _>>()?,
+    })
+}
+
+/// A question, unless it is larger than the spoke answers.
+pub(super) fn question(probe: v1::Probe) -> Result<Question, String> {
+    let v1::Probe { id, objects } = probe;
+    let bytes: usize = objects.iter().map(|object| object.manifest.len()).sum();
+    if objects.len() > probe::MAX_OBJECTS || bytes > probe::MAX_BYTES {
+        return Err(format!(
+            "a probe of {} objects and {bytes} bytes; at most {} and {} are taken",
+            objects.len(),
+            probe::MAX_OBJECTS,
+            probe::MAX_BYTES
+        ));
+    }
+    let asked = |v1::ProbedObject { id, manifest }| {
+        let v1::ObjectId { group, version, kind, namespace, name } = id.ok_or("a probed object has no id")?;
+        Ok::<_, String>(Asked { id: ObjectId { group, version, kind, namespace, name }, manifest })
+    };
+    Ok(Question { id, objects: objects.into_iter().map(asked).collect::<Result<_, _>>()? })
+}
+
+pub(super) fn probe_answer(answer: Answer) -> Message {
+    let Answer { id, objects } = answer;
+    Message::ProbeAnswer(v1::ProbeAnswer { id, objects: objects.into_iter().map(probed).collect() })
+}
+
+fn probed(state: probe::State) -> v1::ProbedState {
+    let unknown = v1::ProbedState { id: Some(id(&state.id)), ..v1::ProbedState::default() };
+    match state.found {
+        Err(error) => v1::ProbedState { error, ..unknown },
+        Ok(None) => unknown,
+        Ok(Some(probe::Found { uid, ours, managers, differs, error })) => v1::ProbedState {
+            exists: true,
+            uid,
+            ours,
+            managers: managers.into_iter().collect(),
+            differs,
+            error,
+            ..unknown
+        },
+    }
 }
 
 pub(super) fn piece(chunk: v1::BodyChunk) -> Result<Piece, NotADigest> {
@@ -87,6 +132,8 @@ fn object(state: &ObjectState) -> v1::ObjectState {
         Role::Created => v1::Role::Created,
         Role::Adopted => v1::Role::Adopted,
         Role::Expected => v1::Role::Expected,
+        Role::Addition => v1::Role::Addition,
+        Role::Instance => v1::Role::Instance,
     };
     v1::ObjectState {
         id: Some(id(&state.id)),
@@ -114,6 +161,7 @@ fn outcome(outcome: Outcome) -> v1::Outcome {
         Outcome::Left => v1::Outcome::Left,
         Outcome::Unfulfilled => v1::Outcome::Unfulfilled,
         Outcome::Fulfilled => v1::Outcome::Fulfilled,
+        Outcome::InUse => v1::Outcome::InUse,
     }
 }
 

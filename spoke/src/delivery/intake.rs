@@ -57,6 +57,17 @@ struct Lacking {
     bytes: Vec<u8>,
 }
 
+/// A target that a hub offers, as it comes.
+#[derive(Debug, Default)]
+pub struct Header {
+    /// The target.
+    pub target: Vec<u8>,
+    /// What may be asked for, and how long it is.
+    pub offers: BTreeMap<Digest, u64>,
+    /// Bodies that came with it.
+    pub bodies: Vec<(Digest, Vec<u8>)>,
+}
+
 /// A piece of a body.
 #[derive(Debug)]
 pub struct Piece {
@@ -78,13 +89,8 @@ pub struct Intake {
 
 impl Intake {
     /// A header came.
-    pub fn header(
-        &mut self,
-        cluster: &str,
-        known: Known<'_>,
-        target: Vec<u8>,
-        offers: &BTreeMap<Digest, u64>,
-    ) -> Step {
+    pub fn header(&mut self, cluster: &str, known: Known<'_>, header: Header) -> Step {
+        let Header { target, offers, bodies } = header;
         self.pending = None;
         let read = match Target::read(&target) {
             Ok(read) => read,
@@ -98,7 +104,9 @@ impl Intake {
             }
             (Ok(Decision::Again | Decision::Accept), _) => {}
         }
-        match pending(target, &read, offers, known.content) {
+        let pending =
+            pending(target, &read, &offers, known.content).and_then(|pending| pending.with(bodies, &offers));
+        match pending {
             Err(refusal) => Step::Refuse(refusal),
             Ok(pending) if pending.lacking.is_empty() => whole(pending),
             Ok(pending) => {
@@ -146,6 +154,30 @@ impl Intake {
                 Step::Nothing
             }
         }
+    }
+}
+
+impl Pending {
+    /// Takes in what came with the header.
+    fn with(
+        mut self,
+        bodies: Vec<(Digest, Vec<u8>)>,
+        offers: &BTreeMap<Digest, u64>,
+    ) -> Result<Self, Refusal> {
+        for (digest, data) in bodies {
+            let wrong = match offers.get(&digest) {
+                None => "it was not offered",
+                Some(size) if *size != data.len() as u64 => "it is not as long as offered",
+                Some(_) if Digest::of(&data) != digest => "its bytes are not its digest's",
+                Some(_) => {
+                    self.lacking.remove(&digest);
+                    self.have.insert(digest, data);
+                    continue;
+                }
+            };
+            return Err(Refusal::new(Code::Malformed, self.generation, format!("body {digest}: {wrong}")));
+        }
+        Ok(self)
     }
 }
 
@@ -210,8 +242,53 @@ mod tests {
         bodies.chain([plan]).collect()
     }
 
+    fn bare(content: &Content) -> Header {
+        Header { target: content.target_bytes.clone(), offers: offers(content), bodies: Vec::new() }
+    }
+
     fn header(intake: &mut Intake, known: Known<'_>, content: &Content) -> Step {
-        intake.header("c1", known, content.target_bytes.clone(), &offers(content))
+        intake.header("c1", known, bare(content))
+    }
+
+    #[test]
+    fn what_comes_with_the_header_is_not_asked_for() {
+        let new = content(1, &["a".to_owned(), "b".to_owned()]);
+        let mut bodies: Vec<(Digest, Vec<u8>)> =
+            new.bodies.iter().map(|(digest, body)| (*digest, body.clone())).collect();
+        bodies.push((new.target.plan, new.plan_bytes.clone()));
+        let mut intake = Intake::default();
+        let with = |bodies: &[(Digest, Vec<u8>)]| Header { bodies: bodies.to_vec(), ..bare(&new) };
+        let Step::Want { digests, .. } = intake.header("c1", Known::default(), with(&bodies[..1])) else {
+            panic!("nothing asked")
+        };
+        assert_eq!(digests.len(), 2, "only what is lacking");
+        assert!(matches!(send(&mut intake, &new, &digests, 1000), Step::Offer(_)));
+        let Step::Offer(offered) = intake.header("c1", Known::default(), with(&bodies)) else {
+            panic!("nothing offered")
+        };
+        assert_eq!(*offered, new);
+    }
+
+    #[test]
+    fn what_comes_with_the_header_must_be_what_was_offered() {
+        let new = content(1, &["a".to_owned()]);
+        let (digest, body) =
+            new.bodies.first_key_value().map(|(digest, body)| (*digest, body.clone())).unwrap();
+        let mut flipped = body.clone();
+        flipped[0] ^= 1;
+        let cases = [
+            (Digest::of(b"foreign"), b"foreign".to_vec(), "not offered"),
+            (digest, flipped, "other bytes"),
+            (digest, body[1..].to_vec(), "too short"),
+            (digest, Vec::new(), "nothing"),
+        ];
+        for (digest, data, case) in cases {
+            let header = Header { bodies: vec![(digest, data)], ..bare(&new) };
+            let Step::Refuse(refusal) = Intake::default().header("c1", Known::default(), header) else {
+                panic!("{case} was not refused")
+            };
+            assert_eq!((refusal.code, refusal.generation), (Code::Malformed, 1), "{case}");
+        }
     }
 
     /// Sends what was asked for in pieces of `size` bytes, and gives the last step.
@@ -296,12 +373,13 @@ mod tests {
     #[test]
     fn an_unreadable_or_foreign_target_is_refused_before_anything_is_fetched() {
         let mut intake = Intake::default();
-        let step = intake.header("c1", Known::default(), b"{".to_vec(), &BTreeMap::new());
+        let unreadable = Header { target: b"{".to_vec(), ..Header::default() };
+        let step = intake.header("c1", Known::default(), unreadable);
         assert!(matches!(step, Step::Refuse(Refusal { code: Code::Malformed, .. })));
         let new = content(1, &[]);
-        let step = intake.header("c2", Known::default(), new.target_bytes.clone(), &offers(&new));
+        let step = intake.header("c2", Known::default(), bare(&new));
         assert!(matches!(step, Step::Refuse(Refusal { code: Code::WrongCluster, .. })));
-        let step = intake.header("c1", Known::default(), new.target_bytes.clone(), &BTreeMap::new());
+        let step = intake.header("c1", Known::default(), Header { offers: BTreeMap::new(), ..bare(&new) });
         assert!(
             matches!(step, Step::Refuse(Refusal { code: Code::Malformed, .. })),
             "a plan that is not offered"

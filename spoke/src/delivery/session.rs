@@ -11,6 +11,7 @@ use proto::v1::{
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
+    task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,9 +25,12 @@ use super::{
 use crate::{
     agent::{Accepted, Drift},
     backoff::Backoff,
+    cluster::Cluster,
     facts::Facts,
     fence::Fence,
     identity::{self, Identity},
+    inventory::Inventory,
+    probe::{self, Answer, Question},
     refusal::{Code, Refusal},
     report::Report,
 };
@@ -54,6 +58,8 @@ pub struct Levels {
     pub drift: watch::Receiver<Option<Arc<Drift>>>,
     /// Facts; none before they were read.
     pub facts: watch::Receiver<Option<Arc<Facts>>>,
+    /// What is ours.
+    pub inventory: watch::Receiver<Arc<Inventory>>,
 }
 
 /// The spoke's end of the stream.
@@ -66,6 +72,8 @@ pub struct Delivery {
     pub levels: Levels,
     /// Where offered targets go.
     pub offers: mpsc::Sender<Offer>,
+    /// Where questions are answered from.
+    pub cluster: Cluster,
 }
 
 /// Why a session ended.
@@ -187,7 +195,9 @@ impl Delivery {
         levels.report.mark_changed();
         levels.drift.mark_changed();
         Ok(Session {
-            cluster: self.identity.cluster_id.clone(),
+            cluster_id: self.identity.cluster_id.clone(),
+            cluster: self.cluster.clone(),
+            probes: JoinSet::new(),
             levels,
             offers: self.offers.clone(),
             outbox,
@@ -203,7 +213,10 @@ impl Delivery {
 
 /// One session.
 struct Session {
-    cluster: String,
+    cluster_id: String,
+    cluster: Cluster,
+    /// The question that is being answered: at most one.
+    probes: JoinSet<Answer>,
     levels: Levels,
     offers: mpsc::Sender<Offer>,
     outbox: mpsc::Sender<FromSpoke>,
@@ -247,6 +260,12 @@ impl Session {
                     changed.map_err(|_| Ended::Stopped)?;
                     self.send_facts().await?;
                 }
+                Some(answered) = self.probes.join_next() => {
+                    // One that a newer question replaced is not answered.
+                    if let Ok(answer) = answered {
+                        self.send(convert::probe_answer(answer)).await?;
+                    }
+                }
                 _ = heartbeat.tick() => self.send(Message::Heartbeat(proto::v1::Heartbeat {})).await?,
             }
         }
@@ -262,11 +281,11 @@ impl Session {
             Some(from_hub::Message::Header(header)) => {
                 self.trace = trace;
                 match convert::header(header) {
-                    Ok((target, offers)) => {
+                    Ok(header) => {
                         let accepted = Arc::clone(&self.levels.accepted.borrow());
                         let known =
                             Known { fence: accepted.fence.as_ref(), content: accepted.content.as_deref() };
-                        self.intake.header(&self.cluster, known, target, &offers)
+                        self.intake.header(&self.cluster_id, known, header)
                     }
                     Err(error) => Step::Refuse(Refusal::new(Code::Malformed, 0, error.to_string())),
                 }
@@ -286,10 +305,25 @@ impl Session {
             Some(from_hub::Message::Welcome(_)) => {
                 Step::Refuse(Refusal::new(Code::Protocol, 0, "a session has one Welcome"))
             }
+            Some(from_hub::Message::Probe(probe)) => match convert::question(probe) {
+                Ok(question) => {
+                    self.probe(question);
+                    Step::Nothing
+                }
+                Err(why) => Step::Refuse(Refusal::new(Code::Malformed, 0, why)),
+            },
             // A kind of message that a newer hub knows.
             None => Step::Nothing,
         };
         self.step(step).await
+    }
+
+    /// Begins to answer a question; an older one is dropped.
+    fn probe(&mut self, question: Question) {
+        self.probes.abort_all();
+        let cluster = self.cluster.clone();
+        let inventory = Arc::clone(&self.levels.inventory.borrow());
+        self.probes.spawn(async move { probe::answer(&cluster, &inventory, question).await });
     }
 
     async fn step(&mut self, step: Step) -> Result<Option<oneshot::Receiver<Result<(), Refusal>>>, Ended> {
@@ -304,7 +338,7 @@ impl Session {
                 Ok(None)
             }
             Step::Refuse(refusal) => {
-                tracing::warn!(%refusal, "a target was refused");
+                tracing::warn!(%refusal, "what the hub sent was refused");
                 self.send(convert::refused(&refusal)).await?;
                 Ok(None)
             }

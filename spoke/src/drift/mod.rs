@@ -9,14 +9,16 @@ mod compare;
 pub use actor::Actor;
 pub use compare::{compare, same};
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::{
     digest::Digest,
-    document::ObjectId,
+    document::{ObjectId, ObjectKey},
     fence::Content,
     health::Verdict,
-    inventory::Inventory,
+    inventory::{Entry, Inventory, Role},
     observe::{Live, Sight},
 };
 
@@ -91,9 +93,23 @@ pub fn observe(
 ) -> Vec<Item> {
     let still = |id: &ObjectId| before.iter().filter(|item| item.id == *id).cloned().collect();
     let mut items = Vec::new();
-    for entry in inventory.entries().filter(|entry| !content.target.deletes(&entry.id)) {
+    let stays = |entry: &&Entry| {
+        let goes = entry
+            .origin()
+            .is_some_and(|origin| content.target.deletes_instance(&origin.template, &entry.id).is_some());
+        !goes && !content.target.deletes(&entry.id)
+    };
+    let unadded = content.plan.additions.iter().zip(&verdict.unadded).filter(|(_, long)| **long);
+    let unadded: BTreeSet<ObjectKey> = unadded.map(|(addition, _)| addition.id.key()).collect();
+    for entry in inventory.entries().filter(stays) {
+        // An object that others make may be made anew: then our fields come back at once.
+        let bearable = entry.role == Role::Addition && !unadded.contains(&entry.id.key());
         items.extend(match live.sight(&entry.id) {
             Sight::Unknown(_) => still(&entry.id),
+            Sight::Absent if bearable => Vec::new(),
+            Sight::Present { object, .. } if bearable && object["metadata"]["uid"] != entry.uid.as_str() => {
+                Vec::new()
+            }
             Sight::Absent => compare(entry, None),
             Sight::Present { object, .. } => compare(entry, Some(&object)),
         });
@@ -117,10 +133,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        inventory::{Entry, Outcome, Role},
-        samples,
-    };
+    use crate::{inventory::Outcome, samples};
 
     #[test]
     fn a_difference_still_stands_while_its_object_cannot_be_seen() {

@@ -73,8 +73,8 @@ impl Content {
         let plan_bytes = find(target.plan)?;
         let plan = Plan::read(&plan_bytes)?;
         let mut bodies = BTreeMap::new();
-        for planned in plan.objects() {
-            bodies.insert(planned.body, find(planned.body)?);
+        for body in plan.bodies() {
+            bodies.insert(body, find(body)?);
         }
         Ok(Self { digest: Digest::of(&target_bytes), target, target_bytes, plan, plan_bytes, bodies })
     }

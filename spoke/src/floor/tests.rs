@@ -46,6 +46,68 @@ fn check_plan(planned: &[(Value, Value)], deletions: &[Value]) -> Result<(), Cod
     check(&target, &plan, &bodies, "meshfleet").map_err(|refusal| refusal.code)
 }
 
+/// A plan with these additions, templates, and a target that deletes these templates.
+fn check_more(
+    additions: &[(Value, Value)],
+    templates: &[(Value, Value)],
+    deleted: &[Value],
+) -> Result<(), Code> {
+    let digest = |body: &Value| Digest::of(body.to_string().as_bytes());
+    let all = additions.iter().chain(templates);
+    let bodies = all.map(|(_, body)| (digest(body), body.to_string().into())).collect();
+    let added: Vec<Value> =
+        additions.iter().map(|(id, body)| json!({"id": id, "body": digest(body)})).collect();
+    let template = |(number, (id, body)): (usize, &(Value, Value))| json!({"template": format!("t{number}"), "id": id, "body": digest(body), "namespaces": [[]]});
+    let templated: Vec<Value> = templates.iter().enumerate().map(template).collect();
+    let plan = json!({"format": 1, "namespaces": [], "expectations": [], "healthy_when": [], "phases": [],
+        "additions": added, "templates": templated});
+    let deleted: Vec<Value> =
+        deleted.iter().map(|id| json!({"template": "t0", "id": id, "why": ""})).collect();
+    let target = json!({"format": 1, "cluster": "c", "epoch": 1, "generation": 1, "plan": Digest::of(b""),
+        "deletions": [], "delete_templates": deleted, "overwrite": [], "adopt": "Never"});
+    let (target, plan) = (target.to_string(), plan.to_string());
+    let (target, plan) = (Target::read(target.as_bytes()).unwrap(), Plan::read(plan.as_bytes()).unwrap());
+    check(&target, &plan, &bodies, "meshfleet").map_err(|refusal| refusal.code)
+}
+
+#[test]
+fn additions_and_templates_obey_the_same_limits() {
+    let of =
+        |kind: &str, namespace: &str, more: Value| (id(kind, namespace), body(&id(kind, namespace), &more));
+    let bound = |role: &str| json!({"roleRef": {"name": role}});
+    let cases = [
+        (of("ConfigMap", "shop", json!({})), Ok(()), "an addition"),
+        (of("ConfigMap", "kube-system", json!({})), Err(Code::Floor), "in the cluster's own namespace"),
+        (of("ClusterRole", "", json!({"rules": [{"verbs": ["*"]}]})), Err(Code::Floor), "a power"),
+        (of("ConfigMap", "shop", json!({"metadata": {"name": "y"}})), Err(Code::Malformed), "another object"),
+    ];
+    for (addition, expected, case) in cases {
+        assert_eq!(check_more(&[addition], &[], &[]), expected, "{case}");
+    }
+    let cases = [
+        (of("ConfigMap", "", json!({})), Ok(()), "a template"),
+        (of("ConfigMap", "shop", json!({})), Err(Code::Malformed), "a template with a namespace"),
+        (of("Secret", "", json!({})), Err(Code::Floor), "a secret"),
+        (of("RoleBinding", "", bound("cluster-admin")), Err(Code::Floor), "a power"),
+    ];
+    for (template, expected, case) in cases {
+        assert_eq!(check_more(&[], &[template], &[]), expected, "{case}");
+    }
+    let one = of("ConfigMap", "", json!({}));
+    assert_eq!(check_more(&[], &[one.clone(), one.clone()], &[]), Err(Code::Malformed), "one object twice");
+    assert_eq!(check_more(&[], &[one.clone()], &[one.0.clone()]), Err(Code::Floor), "kept and deleted");
+    assert_eq!(check_more(&[], &[], &[one.0]), Ok(()));
+    assert_eq!(check_more(&[], &[], &[id("CustomResourceDefinition", "")]), Err(Code::Floor));
+}
+
+#[test]
+fn the_name_of_a_namespace_gives_no_power() {
+    let id: ObjectId = serde_json::from_value(id("RoleBinding", "cluster-admin")).unwrap();
+    let template = json!({"apiVersion": id.api_version(), "kind": "RoleBinding", "metadata": {"name": "x"},
+        "roleRef": {"name": "$(NAMESPACE)"}});
+    assert!(breach(&id, &crate::document::instance(template, "cluster-admin"), "meshfleet").is_some());
+}
+
 fn check_one(kind: &str, namespace: &str, more: &Value) -> Result<(), Code> {
     let id = id(kind, namespace);
     check_plan(&[(id.clone(), body(&id, more))], &[])

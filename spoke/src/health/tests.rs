@@ -1,7 +1,15 @@
+use std::{collections::BTreeSet, sync::Arc};
+
 use serde_json::json;
 
 use super::*;
-use crate::document::ObjectId;
+use crate::{
+    apply::{Done, Stage},
+    digest::Digest,
+    inventory,
+    owned::OwnedField,
+    report::Outcome,
+};
 
 fn id(kind: &str) -> ObjectId {
     serde_json::from_value(
@@ -37,21 +45,20 @@ struct Watch {
     live: Live,
     tracker: Tracker,
     plan: Plan,
+    progress: Progress,
     version: u64,
 }
 
 impl Watch {
     fn begin(plan: Plan) -> Self {
         let live = Live::default();
-        live.want(
-            &plan
-                .healthy_when
-                .iter()
-                .map(|one| one.id.clone())
-                .chain(plan.expectations.iter().map(|one| one.id.clone()))
-                .collect(),
-        );
-        Self { start: Instant::now(), live, tracker: Tracker::default(), plan, version: 0 }
+        let mut ids: BTreeSet<ObjectId> = plan.healthy_when.iter().map(|one| one.id.clone()).collect();
+        ids.extend(plan.expectations.iter().map(|one| one.id.clone()));
+        ids.extend(plan.additions.iter().map(|one| one.id.clone()));
+        ids.extend(plan.objects().map(|one| one.id.clone()));
+        live.want(&ids);
+        let progress = Progress { stage: Stage::Done, ..Progress::default() };
+        Self { start: Instant::now(), live, tracker: Tracker::default(), plan, progress, version: 0 }
     }
 
     fn see(&mut self, second: u64, status: &str) -> Level {
@@ -61,8 +68,13 @@ impl Watch {
         self.look(second)
     }
 
+    fn verdict(&mut self, second: u64) -> Verdict {
+        let judged = Judged { plan: &self.plan, progress: &self.progress, live: &self.live };
+        self.tracker.assess(judged, self.start + Duration::from_secs(second))
+    }
+
     fn look(&mut self, second: u64) -> Level {
-        self.tracker.assess(&self.plan, &self.live, self.start + Duration::from_secs(second)).level
+        self.verdict(second).level
     }
 }
 
@@ -105,21 +117,15 @@ fn a_short_failure_does_not_count_and_a_long_one_does() {
 fn a_sign_of_failure_must_stand() {
     let mut watch = Watch::begin(control_plane());
     watch.see(0, "Failed");
-    let at = |watch: &mut Watch, second| {
-        let now = watch.start + Duration::from_secs(second);
-        watch.tracker.assess(&watch.plan, &watch.live, now).failing.is_some()
-    };
-    assert!(!at(&mut watch, 29));
-    assert!(at(&mut watch, 30));
+    assert!(watch.verdict(29).failing.is_none());
+    assert!(watch.verdict(30).failing.is_some());
 }
 
 #[test]
 fn what_is_not_observed_is_never_healthy() {
-    let watch = Watch::begin(control_plane());
-    let mut tracker = Tracker::default();
-    let mut verdict = tracker.assess(&watch.plan, &watch.live, watch.start);
-    assert_eq!(verdict.level, Level::Unknown);
-    verdict = tracker.assess(&watch.plan, &watch.live, watch.start + BROKEN_FOR);
+    let mut watch = Watch::begin(control_plane());
+    assert_eq!(watch.look(0), Level::Unknown);
+    let verdict = watch.verdict(BROKEN_FOR.as_secs());
     assert_eq!(verdict.level, Level::Unhealthy);
     assert!(!verdict.message.is_empty());
 }
@@ -129,10 +135,8 @@ fn an_expectation_is_unfulfilled_once_it_has_been_for_a_while() {
     let expectation = json!([{"id": id("Deployment"), "requires": [{"path": ".spec.image", "value": "a"}]}]);
     let mut watch = Watch::begin(plan(&[], expectation));
     watch.live.missing(&id("Deployment").key());
-    let first = watch.tracker.assess(&watch.plan, &watch.live, watch.start);
-    assert_eq!(first.unfulfilled, [false]);
-    let later = watch.tracker.assess(&watch.plan, &watch.live, watch.start + BROKEN_FOR);
-    assert_eq!(later.unfulfilled, [true]);
+    assert_eq!(watch.verdict(0).unfulfilled, [false]);
+    assert_eq!(watch.verdict(BROKEN_FOR.as_secs()).unfulfilled, [true]);
 }
 
 fn deployment(observed: i64, replicas: i64, updated: i64, available: i64) -> Value {
@@ -171,6 +175,98 @@ fn a_roll_out_is_over_when_all_counts_agree() {
 fn an_object_that_is_being_deleted_is_not_well() {
     let object = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
     let now = Instant::now();
-    let sight = Sight::Present { object: std::sync::Arc::new(object), changed_at: now };
+    let sight = Sight::Present { object: Arc::new(object), changed_at: now };
     assert!(matches!(judge(&criterion(json!({})), &sight, None, now), Standing::Unmet(_)));
+}
+
+#[test]
+fn a_criterion_may_ask_for_the_present_generation_and_for_holding_without_a_break() {
+    let plan = plan(
+        &[json!({"id": id("ControlPlane"), "observed": true, "held_for_s": 4,
+            "requires": [{"path": ".status.state", "value": "Healthy"}]})],
+        json!([]),
+    );
+    let mut watch = Watch::begin(plan);
+    let see = |watch: &mut Watch, second: u64, observed: i64| {
+        watch.version += 1;
+        let object = json!({"metadata": {"generation": 2, "resourceVersion": watch.version.to_string()},
+            "status": {"observedGeneration": observed, "state": "Healthy"}});
+        watch.live.saw(&id("ControlPlane").key(), object, watch.start + Duration::from_secs(second));
+        watch.verdict(second)
+    };
+    assert!(see(&mut watch, 0, 1).message.contains("generation 2 is not observed yet"), "an early Healthy");
+    assert!(see(&mut watch, 1, 2).message.contains("held for less than 4 s"));
+    see(&mut watch, 3, 1);
+    see(&mut watch, 4, 2);
+    assert_eq!(watch.verdict(7).holding_since, None, "there was a break");
+    assert_eq!(watch.verdict(8).holding_since, Some(watch.start + Duration::from_secs(8)));
+    assert_eq!(watch.look(11), Level::Healthy);
+}
+
+fn entry(kind: &str, uid: &str, role: Role) -> Entry {
+    let baseline: Vec<OwnedField> = Vec::new();
+    let (outcome, body) = (inventory::Outcome::Created, Digest::of(b"body"));
+    Entry { id: id(kind), uid: uid.to_owned(), role, generation: 1, outcome, body, baseline }
+}
+
+fn stands(watch: &Watch, kind: &str, uid: &str, version: u64) {
+    let object = json!({"metadata": {"uid": uid, "resourceVersion": version.to_string()}});
+    watch.live.saw(&id(kind).key(), object, watch.start);
+}
+
+fn with(progress: &mut Progress, entry: Entry) {
+    Arc::make_mut(&mut progress.inventory).put(entry);
+}
+
+#[test]
+fn an_object_that_was_deleted_is_not_well_though_nothing_else_is_asked_of_it() {
+    let phases = json!([{"name": "one", "objects": [{"id": id("ConfigMap"), "body": Digest::of(b"body")}],
+        "until": "applied", "deadline_s": 1}]);
+    let plan =
+        json!({"format": 1, "namespaces": [], "phases": phases, "expectations": [], "healthy_when": []});
+    let mut watch = Watch::begin(Plan::read(plan.to_string().as_bytes()).unwrap());
+    with(&mut watch.progress, entry("ConfigMap", "u", Role::Created));
+    stands(&watch, "ConfigMap", "u", 1);
+    watch.look(0);
+    assert_eq!(watch.look(3), Level::Healthy);
+    watch.live.gone(&id("ConfigMap").key(), &json!({"metadata": {"resourceVersion": "2"}}));
+    let verdict = watch.verdict(4);
+    assert_eq!(verdict.objects[&id("ConfigMap").key()], "it was deleted");
+    assert_eq!(watch.look(9), Level::Unhealthy);
+    stands(&watch, "ConfigMap", "another", 3);
+    assert!(watch.verdict(10).message.contains("another stands in its place"));
+    // Before its turn under a new target, what became of it says nothing.
+    watch.progress.stage = Stage::AwaitingHealth;
+    assert!(watch.verdict(11).objects.is_empty());
+    watch
+        .progress
+        .objects
+        .insert(id("ConfigMap").key(), Done { outcome: Outcome::Unchanged, message: String::new() });
+    assert_eq!(watch.verdict(12).objects.len(), 1);
+}
+
+#[test]
+fn an_addition_holds_once_our_fields_are_on_the_object_that_is_there() {
+    let additions = json!([{"id": id("Webhook"), "body": Digest::of(b"body")}]);
+    let plan = json!({"format": 1, "namespaces": [], "phases": [], "additions": additions, "expectations": [], "healthy_when": []});
+    let mut watch = Watch::begin(Plan::read(plan.to_string().as_bytes()).unwrap());
+    watch.live.missing(&id("Webhook").key());
+    assert!(watch.verdict(0).message.contains("does not exist yet"));
+    stands(&watch, "Webhook", "u", 1);
+    with(&mut watch.progress, entry("Webhook", "older", Role::Addition));
+    assert!(watch.verdict(1).message.contains("our fields are not on it yet"));
+    assert_eq!(watch.verdict(5).unadded, [true]);
+    with(&mut watch.progress, entry("Webhook", "u", Role::Addition));
+    let verdict = watch.verdict(6);
+    assert_eq!((verdict.message.as_str(), &verdict.unadded[..]), ("", &[false][..]));
+}
+
+#[test]
+fn an_instance_that_cannot_be_made_is_told() {
+    let mut watch = Watch::begin(plan(&[], json!([])));
+    watch.progress.instances.insert(id("ConfigMap"));
+    let refused = Done { outcome: Outcome::AdoptionRequired, message: "it exists".to_owned() };
+    watch.progress.objects.insert(id("ConfigMap").key(), refused);
+    assert_eq!(watch.verdict(0).objects[&id("ConfigMap").key()], "it exists");
+    assert_eq!(watch.look(5), Level::Unhealthy);
 }

@@ -41,13 +41,37 @@ pub struct Entry {
 }
 
 /// How an object became ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// We made it.
     Created,
     /// We took it over.
     Adopted,
+    /// It is somebody else's; fields of it are ours. It is never deleted.
+    Addition,
+    /// It is there because a template selects its namespace.
+    Instance(Origin),
+}
+
+/// Where an instance comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Which template.
+    pub template: String,
+    /// uid of the namespace: in one made anew the instance is made anew.
+    pub namespace: String,
+}
+
+impl Entry {
+    /// Where an instance comes from; none for other objects.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        match &self.role {
+            Role::Instance(origin) => Some(origin),
+            Role::Created | Role::Adopted | Role::Addition => None,
+        }
+    }
 }
 
 /// What came of a write.

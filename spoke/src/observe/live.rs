@@ -43,6 +43,12 @@ struct Slot {
     looked_for: bool,
 }
 
+impl Slot {
+    fn unseen() -> Self {
+        Self { state: Sight::Unknown("not seen yet".to_owned()), version: 0, looked_for: false }
+    }
+}
+
 impl Default for Live {
     fn default() -> Self {
         Self { slots: Arc::default(), changed: watch::Sender::new(()) }
@@ -62,9 +68,7 @@ impl Live {
         let mut slots = self.lock();
         slots.retain(|key, _| keys.contains(key));
         for key in keys {
-            let unseen =
-                || Slot { state: Sight::Unknown("not seen yet".to_owned()), version: 0, looked_for: false };
-            slots.entry(key).or_insert_with(unseen);
+            slots.entry(key).or_insert_with(Slot::unseen);
         }
         drop(slots);
         self.changed.send_replace(());
@@ -104,6 +108,13 @@ impl Live {
         };
         drop(slots);
         self.changed.send_replace(());
+    }
+
+    /// We wrote an object, and this is the answer. It is of interest from now on.
+    pub fn wrote(&self, id: &ObjectId, object: Value, now: Instant) {
+        let key = id.key();
+        self.lock().entry(key.clone()).or_insert_with(Slot::unseen);
+        self.saw(&key, object, now);
     }
 
     /// An object was seen to go, in this last state.

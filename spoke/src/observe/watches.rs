@@ -24,15 +24,22 @@ use crate::{
 /// How long a watch that failed waits at most before it begins anew: what it watches is unseen until then.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// In how many namespaces objects of one kind are watched one by one. Beyond it, one watch of the whole cluster is cheaper.
+const MOST_NAMESPACES: usize = 10;
+
 /// Where a watch looks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     kind: Kind,
+    /// Empty for the whole cluster.
     namespace: String,
 }
 
+/// What a watch looks for: namespace and name.
+type Names = BTreeMap<(String, String), ObjectKey>;
+
 struct Running {
-    names: BTreeMap<String, ObjectKey>,
+    names: Names,
     stop: CancellationToken,
 }
 
@@ -55,11 +62,7 @@ impl Watches {
     /// Watches these objects and no others. Watches that serve them already go on.
     pub fn watch(&mut self, ids: &BTreeSet<ObjectId>) {
         self.live.want(ids);
-        let mut wanted: BTreeMap<Place, BTreeMap<String, ObjectKey>> = BTreeMap::new();
-        for id in ids {
-            let place = Place { kind: Kind::from(id), namespace: id.namespace.clone() };
-            wanted.entry(place).or_default().insert(id.name.clone(), id.key());
-        }
+        let wanted = places(ids);
         self.running.retain(|place, running| {
             let serves = wanted.get(place) == Some(&running.names);
             if !serves {
@@ -75,7 +78,7 @@ impl Watches {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn begin(&mut self, place: Place, names: BTreeMap<String, ObjectKey>) {
+    fn begin(&mut self, place: Place, names: Names) {
         let stop = self.stop.child_token();
         let watch = Watch {
             cluster: self.cluster.clone(),
@@ -94,15 +97,20 @@ impl Watches {
     }
 }
 
-/// A watch's error in the words of every other request's: the library prints whole answers.
-fn plainly(error: watcher::Error) -> cluster::Error {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => error.into(),
-        watcher::Error::WatchError(status) => cluster::Error::Refused(status),
-        error @ watcher::Error::NoResourceVersion => kube::Error::Service(error.into()).into(),
+fn places(ids: &BTreeSet<ObjectId>) -> BTreeMap<Place, Names> {
+    let mut namespaces: BTreeMap<Kind, BTreeSet<&str>> = BTreeMap::new();
+    for id in ids {
+        namespaces.entry(Kind::from(id)).or_default().insert(&id.namespace);
     }
+    let mut places: BTreeMap<Place, Names> = BTreeMap::new();
+    for id in ids {
+        let kind = Kind::from(id);
+        let everywhere = namespaces.get(&kind).is_some_and(|namespaces| namespaces.len() > MOST_NAMESPACES);
+        let namespace = if everywhere { String::new() } else { id.namespace.clone() };
+        let names = places.entry(Place { kind, namespace }).or_default();
+        names.insert((id.namespace.clone(), id.name.clone()), id.key());
+    }
+    places
 }
 
 /// One watch.
@@ -110,7 +118,7 @@ struct Watch {
     cluster: Cluster,
     live: Live,
     place: Place,
-    names: BTreeMap<String, ObjectKey>,
+    names: Names,
 }
 
 impl Watch {
@@ -151,7 +159,7 @@ impl Watch {
                 Err(error) => {
                     // The kind's definition may have been removed or replaced.
                     self.cluster.forget(&self.place.kind);
-                    return crate::chain(&plainly(error));
+                    return crate::chain(&cluster::Error::from(error));
                 }
             }
         }
@@ -159,24 +167,24 @@ impl Watch {
 
     fn selection(&self) -> watcher::Config {
         match self.names.keys().next() {
-            Some(name) if self.names.len() == 1 => {
+            Some((_, name)) if self.names.len() == 1 => {
                 watcher::Config::default().fields(&format!("metadata.name={name}"))
             }
             _ => watcher::Config::default(),
         }
     }
 
-    fn take(&self, event: watcher::Event<DynamicObject>, listed: &mut BTreeSet<String>) {
+    fn take(&self, event: watcher::Event<DynamicObject>, listed: &mut BTreeSet<ObjectKey>) {
         match event {
             watcher::Event::Init => listed.clear(),
             watcher::Event::InitApply(object) => {
                 if let Some((key, object)) = self.of_interest(object) {
-                    listed.extend(object["metadata"]["name"].as_str().map(str::to_owned));
+                    listed.insert(key.clone());
                     self.live.saw(key, object, Instant::now());
                 }
             }
             watcher::Event::InitDone => {
-                for (_, key) in self.names.iter().filter(|(name, _)| !listed.contains(*name)) {
+                for key in self.names.values().filter(|key| !listed.contains(*key)) {
                     self.live.missing(key);
                 }
             }
@@ -195,9 +203,37 @@ impl Watch {
 
     /// The object as JSON, if it is one of those wanted. Objects in a list come without their kind.
     fn of_interest(&self, object: DynamicObject) -> Option<(&ObjectKey, Value)> {
-        let key = self.names.get(object.metadata.name.as_deref()?)?;
+        let metadata = &object.metadata;
+        let name = (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone()?);
+        let key = self.names.get(&name)?;
         let mut object = serde_json::to_value(object).ok()?;
         object["kind"] = self.place.kind.kind.clone().into();
         Some((key, object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn many_namespaces_are_watched_by_one_watch() {
+        let id = |kind: &str, namespace: usize| -> ObjectId {
+            let namespace = format!("n{namespace}");
+            serde_json::from_value(
+                json!({"group": "", "version": "v1", "kind": kind, "namespace": namespace, "name": "x"}),
+            )
+            .unwrap()
+        };
+        let few = (0..3).map(|number| id("Service", number));
+        let many = (0..=MOST_NAMESPACES).map(|number| id("ConfigMap", number));
+        let places = places(&few.chain(many).collect());
+        let of = |kind: &str| places.iter().filter(|(place, _)| place.kind.kind == kind).collect::<Vec<_>>();
+        assert_eq!(of("Service").len(), 3);
+        let everywhere = of("ConfigMap");
+        assert_eq!((everywhere.len(), everywhere[0].1.len()), (1, MOST_NAMESPACES + 1));
+        assert_eq!(everywhere[0].0.namespace, "");
     }
 }

@@ -28,6 +28,28 @@ fn a_path_finds_its_value() {
 }
 
 #[test]
+fn an_item_of_a_list_is_found_by_a_list_in_it() {
+    let role = json!({"rules": [
+        {"resources": ["pods"], "verbs": ["get"]},
+        {"resources": ["securitycontextconstraints"], "resourceNames": ["privileged"], "verbs": ["use"]},
+    ]});
+    let cases = [
+        (r#".rules[resources=["securitycontextconstraints"]].verbs"#, Some(json!(["use"]))),
+        (
+            r#".rules[resourceNames=["privileged"],resources=["securitycontextconstraints"]].verbs"#,
+            Some(json!(["use"])),
+        ),
+        (r#".rules[resources=["pods","nodes"]].verbs"#, None),
+        (r#".rules[resources={"a":[1]}].verbs"#, None),
+    ];
+    for (path, value) in cases {
+        let read: Path = path.parse().unwrap();
+        assert_eq!(read.get(&role), value.as_ref(), "{path}");
+        assert_eq!(read.to_string(), path);
+    }
+}
+
+#[test]
 fn a_path_finds_nothing_where_nothing_is() {
     for path in
         [".status", r#".spec.containers[name="cni"].image"#, ".spec.containers[7]", ".spec.containers.image"]
@@ -54,7 +76,9 @@ fn keys_are_spelled_as_api_servers_spell_them() {
 
 fn elements() -> impl Strategy<Value = Element> {
     let name = "[a-zA-Z][a-zA-Z0-9-]{0,8}";
-    let value = prop_oneof![any::<u16>().prop_map(Value::from), "[ -~]{0,10}".prop_map(Value::from)];
+    let scalar = prop_oneof![any::<u16>().prop_map(Value::from), "[ -~]{0,10}".prop_map(Value::from)];
+    let list = proptest::collection::vec(scalar.clone(), 0..3).prop_map(Value::from);
+    let value = prop_oneof![scalar, list];
     prop_oneof![
         name.prop_map(Element::Field),
         (0..50usize).prop_map(Element::Index),

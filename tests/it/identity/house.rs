@@ -5,9 +5,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use hub::{
     Running,
-    config::{Config, Database},
-    identity::spiffe::TrustDomain,
-    postgres::Durability,
+    config::{Config, Database, DatabaseUrl},
+    identity::{authority::Authority, spiffe::TrustDomain},
+    postgres::{self, Durability},
 };
 use prost::Message;
 use proto::v1::{
@@ -62,8 +62,14 @@ impl House {
 
     /// A hub in a folder where perhaps one was before.
     pub async fn open_in(folder: TempDir) -> Result<Self> {
+        let config = config(&folder)?;
+        Self::open_as(folder, config).await
+    }
+
+    /// A hub that is told this.
+    pub async fn open_as(folder: TempDir, config: Config) -> Result<Self> {
         let stop = CancellationToken::new();
-        let running = hub::serve(config(&folder)?, stop.clone()).await?;
+        let running = hub::serve(config, stop.clone()).await?;
         Ok(Self { folder, stop, running })
     }
 
@@ -144,6 +150,44 @@ impl House {
             .database("postgres")
             .ssl_mode(PgSslMode::Disable);
         Ok(PgConnection::connect_with(&options).await?)
+    }
+}
+
+/// Two hubs on one database.
+pub struct Pair {
+    theirs: postgres::Server,
+    pub one: House,
+    pub other: House,
+}
+
+impl Pair {
+    pub async fn open() -> Result<Self> {
+        let folder = open_folder()?;
+        let mut settings = postgres::Config::new(folder.path().join("theirs"));
+        settings.durability = Durability::None;
+        let theirs = postgres::Server::start(&settings).await?;
+        let url: DatabaseUrl = theirs.url().parse()?;
+        let ca = folder.path().join("ca");
+        Authority::make(&ca, TrustDomain::parse("meshfleet.local")?, jiff::Timestamp::now())?;
+        hub::serve::migrate(&url).await?;
+        let told = |folder: &TempDir| -> Result<Config> {
+            Ok(Config { database: Database::Given { url: url.clone(), ca: ca.clone() }, ..config(folder)? })
+        };
+        let second = open_folder()?;
+        let (one, other) = (told(&folder)?, told(&second)?);
+        Ok(Self {
+            theirs,
+            one: House::open_as(folder, one).await?,
+            other: House::open_as(second, other).await?,
+        })
+    }
+
+    pub async fn close(self) -> Result<()> {
+        self.other.close().await?;
+        let folder = self.one.close().await?;
+        self.theirs.stop().await;
+        drop(folder);
+        Ok(())
     }
 }
 

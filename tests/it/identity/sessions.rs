@@ -1,99 +1,19 @@
 //! Sessions, spoken by hand: what must come first, who stays, and what survives a database that is gone.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 use proto::v1::{
-    Accepted, Cluster, DriftReport, Facts, FromHub, FromSpoke, Heartbeat, Hello, ListClustersRequest,
-    RefusalCode, clusters_client::ClustersClient, delivery_client::DeliveryClient, from_hub,
-    from_spoke::Message,
+    Accepted, Cluster, DriftReport, Facts, Heartbeat, Hello, ListClustersRequest, RefusalCode,
+    clusters_client::ClustersClient, from_hub, from_spoke::Message,
 };
 use tests::clusters::wait::until;
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-    time::{interval, timeout},
+use tonic::Code;
+
+use super::{
+    house::{House, SOON, reason},
+    played::{Played, hello},
 };
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming, transport::Identity};
-
-use super::house::{House, SOON, reason};
-
-/// How often a played spoke is heard; the hub asks for half of that.
-const BEAT: Duration = Duration::from_millis(250);
-
-/// The far end of a session.
-struct Played {
-    say: mpsc::Sender<FromSpoke>,
-    hear: Streaming<FromHub>,
-    /// Heartbeats, as long as it lives.
-    beats: JoinSet<()>,
-}
-
-impl Played {
-    /// Opens a stream and says nothing yet.
-    async fn open(house: &House, identity: Identity) -> Result<Self> {
-        let (say, said) = mpsc::channel(8);
-        let mut delivery = DeliveryClient::new(house.connect(Some(identity)).await?);
-        let hear = delivery.attach(ReceiverStream::new(said)).await?.into_inner();
-        Ok(Self { say, hear, beats: JoinSet::new() })
-    }
-
-    /// Opens a session that is heard as long as it lives.
-    async fn attach(house: &House, identity: Identity) -> Result<Self> {
-        let mut played = Self::attach_silent(house, identity).await?;
-        let say = played.say.clone();
-        played.beats.spawn(async move {
-            let mut beats = interval(BEAT);
-            let beat = || FromSpoke { trace: None, message: Some(Message::Heartbeat(Heartbeat {})) };
-            while say.send(beat()).await.is_ok() {
-                beats.tick().await;
-            }
-        });
-        Ok(played)
-    }
-
-    /// Opens a session and says no more than it must.
-    async fn attach_silent(house: &House, identity: Identity) -> Result<Self> {
-        let mut played = Self::open(house, identity).await?;
-        played.say(hello()).await?;
-        match played.next().await?? {
-            from_hub::Message::Welcome(_) => Ok(played),
-            other => bail!("Hello was answered with {other:?}"),
-        }
-    }
-
-    async fn say(&self, message: Message) -> Result<()> {
-        Ok(self.say.send(FromSpoke { trace: None, message: Some(message) }).await?)
-    }
-
-    /// The next message, or how the stream ended.
-    async fn next(&mut self) -> Result<Result<from_hub::Message, Status>> {
-        match timeout(SOON, self.hear.message()).await? {
-            Ok(Some(message)) => Ok(Ok(message.message.context("an empty message")?)),
-            Ok(None) => bail!("the stream ended without a word"),
-            Err(status) => Ok(Err(status)),
-        }
-    }
-
-    /// How the stream ends, whatever comes before.
-    async fn ending(&mut self) -> Result<Status> {
-        loop {
-            if let Err(status) = self.next().await? {
-                return Ok(status);
-            }
-        }
-    }
-}
-
-fn hello() -> Message {
-    Message::Hello(Hello {
-        protocol_version: proto::PROTOCOL_VERSION,
-        spoke_version: "played".to_owned(),
-        facts: Some(Facts { kubernetes_version: "v1.33.0".to_owned(), ..Facts::default() }),
-        ..Hello::default()
-    })
-}
 
 async fn cluster(house: &House, name: &str) -> Result<Cluster> {
     let mut clusters = ClustersClient::new(house.connect(Some(house.admin()?)).await?);

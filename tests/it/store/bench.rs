@@ -28,7 +28,6 @@ use hub_core::{
     document::Source,
     fleet::{ClusterId, Facts, Name, NodeGroup},
     report::{Fence, ObjectState, Outcome, Phase, Report, Role},
-    rollout::RolloutState,
     target::Target,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -170,7 +169,14 @@ impl Bench {
     pub async fn rollout_of(&self, config: &str, strategy: Option<&str>, drift: DriftChoice) -> Result<u64> {
         let strategy = strategy.map(parse).transpose()?;
         let config = parse(config)?;
-        let start = Start { config, version: None, strategy, drift, traceparent: String::new() };
+        let start = Start {
+            config,
+            version: None,
+            strategy,
+            drift,
+            confirm_deletions: 0,
+            traceparent: String::new(),
+        };
         Ok(rollouts::start(&self.app, &self.admin, &start).await?)
     }
 
@@ -182,7 +188,7 @@ impl Bench {
         holds: impl Fn(&StoredRollout) -> bool,
     ) -> Result<StoredRollout> {
         let look = || async {
-            let stored = rollouts::show(&self.app, number).await?;
+            let stored = rollouts::show(&self.app, number).await?.stored;
             let is_so = holds(&stored);
             Ok(is_so.then_some(stored))
         };
@@ -190,8 +196,7 @@ impl Bench {
     }
 
     pub async fn until_ended(&self, number: u64) -> Result<StoredRollout> {
-        self.until(number, "the end of the rollout", |stored| stored.rollout.state != RolloutState::Running)
-            .await
+        self.until(number, "the end of the rollout", |stored| !stored.rollout.state.is_live()).await
     }
 }
 
@@ -214,7 +219,10 @@ impl Spoke {
             kube_system_uid: "uid".to_owned(),
             facts: facts(),
         };
-        self.session = sessions::attach(&self.app, self.id, self.key, &hello).await?.session;
+        self.session =
+            sessions::attach(&self.app, self.id, self.key, (&hello, &tokio::sync::watch::Sender::new(None)))
+                .await?
+                .session;
         Ok(self)
     }
 

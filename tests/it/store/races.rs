@@ -97,6 +97,7 @@ async fn a_rollout_that_another_was_quicker_than_names_the_clusters_that_it_lost
         version: None,
         strategy: None,
         drift: RESPECT,
+        confirm_deletions: 0,
         traceparent: String::new(),
     };
     let slower = tokio::spawn(async move { rollouts::start(&app, &admin, &start).await });

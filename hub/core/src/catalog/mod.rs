@@ -2,11 +2,13 @@
 
 pub mod calisti;
 pub mod istio;
+mod leftovers;
 pub mod openshift;
 pub mod sail;
 pub mod sail_values;
 mod version;
 
+pub use leftovers::{LEFTOVERS, Leftover};
 pub use version::{InvalidVersion, MinorVersion};
 
 use jiff::civil::{Date, date};

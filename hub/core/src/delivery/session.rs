@@ -6,11 +6,13 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use super::{CloseReason, Command, Event, Hello, Mistake, OfferedTarget};
 use crate::{
     digest::Digest,
     drift::DriftItem,
+    probe::{Answer, Probe},
     report::{Fence, Refusal, Report},
 };
 
@@ -20,6 +22,12 @@ const REMEMBERED_HEADERS: usize = 8;
 
 /// Digests in one Want: no plan has as many bodies.
 pub(super) const MOST_WANTED: usize = 4096;
+
+/// Bytes of bodies that ride with a header, together: what a small change needs. More is asked for, body by body.
+pub(super) const INLINE_BYTES: u64 = 64 * 1024;
+
+/// Questions of a session that can still be answered. One that nobody waits for any more may be answered late.
+const REMEMBERED_PROBES: usize = 8;
 
 /// Mistakes before the stream is closed: one may be a race, five are a broken or hostile spoke.
 pub(super) const STRIKES: u8 = 5;
@@ -51,6 +59,10 @@ struct Open {
     /// What is on its way out of the database, and for which generation it was asked.
     loading: BTreeMap<Digest, u64>,
     offer_again_at: Option<Timestamp>,
+    /// Questions that were asked here and not answered, newest last.
+    probes: VecDeque<Uuid>,
+    /// The question that was asked last, answered or not.
+    probe: Option<Uuid>,
     drift_sequence: u64,
     strikes: u8,
 }
@@ -76,7 +88,10 @@ impl Session {
         let commands = match (&mut self.state, event) {
             (State::Closed, _) => Vec::new(),
             (State::New, Event::Hello(hello)) => self.begin(hello),
-            (State::New, Event::TargetChanged(_) | Event::BodyLoaded { .. } | Event::Tick) => Vec::new(),
+            (
+                State::New,
+                Event::TargetChanged(_) | Event::ProbeAsked(_) | Event::BodyLoaded { .. } | Event::Tick,
+            ) => Vec::new(),
             (State::New, _) => vec![Command::Close(CloseReason::NotHello)],
             (State::Open(_), Event::Hello(_)) => vec![Command::Close(CloseReason::HelloTwice)],
             (State::Open(open), event) => open.on(event, now),
@@ -106,6 +121,8 @@ impl Open {
             headers: VecDeque::new(),
             loading: BTreeMap::new(),
             offer_again_at: None,
+            probes: VecDeque::new(),
+            probe: None,
             drift_sequence: 0,
             strikes: 0,
         }
@@ -121,6 +138,8 @@ impl Open {
             Event::Report(report) => self.report(report),
             Event::Drift { sequence, generation, items } => self.drift(sequence, generation, items),
             Event::Facts(facts) => vec![Command::SaveFacts(facts)],
+            Event::ProbeAsked(probe) => self.probe_asked(*probe),
+            Event::ProbeAnswered { id, answer } => self.probe_answered(id, answer),
             Event::Tick => self.tick(now),
             Event::Hello(_) | Event::Heartbeat => Vec::new(),
         }
@@ -158,7 +177,7 @@ impl Open {
             target: target.digest,
             bodies: target.bodies.keys().copied().collect(),
         });
-        Command::SendHeader(Box::new(target.clone()))
+        Command::SendHeader { target: Box::new(target.clone()), inline: inline(target) }
     }
 
     fn accepted(&mut self, epoch: u64, generation: u64, target: Digest) -> Vec<Command> {
@@ -259,6 +278,27 @@ impl Open {
         }
     }
 
+    /// A level, like the target: the question that was asked last is not asked again.
+    fn probe_asked(&mut self, probe: Probe) -> Vec<Command> {
+        if self.probe == Some(probe.id) {
+            return Vec::new();
+        }
+        if self.probes.len() == REMEMBERED_PROBES {
+            self.probes.pop_front();
+        }
+        self.probes.push_back(probe.id);
+        self.probe = Some(probe.id);
+        vec![Command::SendProbe(Box::new(probe))]
+    }
+
+    fn probe_answered(&mut self, id: Uuid, answer: Answer) -> Vec<Command> {
+        let Some(index) = self.probes.iter().position(|open| *open == id) else {
+            return self.mistake(Mistake::AnsweredUnasked, 0);
+        };
+        self.probes.remove(index);
+        vec![Command::SaveProbeAnswer { id, answer }]
+    }
+
     fn mistake(&mut self, mistake: Mistake, generation: u64) -> Vec<Command> {
         self.strikes += 1;
         let mut commands = vec![refusal(mistake, generation)];
@@ -267,6 +307,14 @@ impl Open {
         }
         commands
     }
+}
+
+/// What rides with the header: everything that the spoke probably lacks, the plan document too, or nothing if that is too
+/// much.
+fn inline(target: &OfferedTarget) -> Vec<Digest> {
+    let lacking = || target.bodies.iter().filter(|(digest, _)| !target.accepted.contains(digest));
+    let bytes = lacking().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+    if bytes > INLINE_BYTES { Vec::new() } else { lacking().map(|(digest, _)| *digest).collect() }
 }
 
 fn refusal(mistake: Mistake, generation: u64) -> Command {

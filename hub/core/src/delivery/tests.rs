@@ -4,10 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    session::{MOST_WANTED, OFFER_AGAIN_AFTER, STRIKES},
+    session::{INLINE_BYTES, MOST_WANTED, OFFER_AGAIN_AFTER, STRIKES},
     *,
 };
-use crate::report::Phase;
+use crate::{
+    probe::{Answer, Probe, Question},
+    report::Phase,
+};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -24,6 +27,7 @@ fn target(generation: u64) -> OfferedTarget {
         digest: Digest::of(&bytes),
         bytes,
         bodies: bodies.into_iter().map(|body| (body, 6)).collect(),
+        accepted: BTreeSet::new(),
         traceparent: String::new(),
     }
 }
@@ -77,7 +81,7 @@ fn names(commands: &[Command]) -> Vec<&'static str> {
     let name = |command: &Command| match command {
         Command::Attach(_) => "attach",
         Command::Welcome => "welcome",
-        Command::SendHeader(_) => "header",
+        Command::SendHeader { .. } => "header",
         Command::LoadBodies(_) => "load",
         Command::SendBody { .. } => "body",
         Command::SendRefused(_) => "refused",
@@ -86,6 +90,8 @@ fn names(commands: &[Command]) -> Vec<&'static str> {
         Command::SaveReport(_) => "report",
         Command::SaveDrift { .. } => "drift",
         Command::SaveFacts(_) => "facts",
+        Command::SendProbe(_) => "probe",
+        Command::SaveProbeAnswer { .. } => "answer",
         Command::Close(_) => "close",
     };
     commands.iter().map(name).collect()
@@ -104,7 +110,8 @@ fn check(fence: Option<Fence>, events: Vec<Event>, expected: &[&str]) {
 #[test]
 fn a_target_goes_from_offer_to_report() {
     let mut session = open(None);
-    assert_eq!(session.on(changed(1), NOW), [Command::SendHeader(Box::new(target(1)))]);
+    let inline = target(1).bodies.into_keys().collect();
+    assert_eq!(session.on(changed(1), NOW), [Command::SendHeader { target: Box::new(target(1)), inline }]);
     let load = session.on(want(1, &["plan 1", "shared"]), NOW);
     assert_eq!(load, [Command::LoadBodies(vec![digest("plan 1"), digest("shared")])]);
     let loaded = Event::BodyLoaded { digest: digest("shared"), bytes: Some(b"shared".to_vec()) };
@@ -252,6 +259,54 @@ fn five_mistakes_close_the_stream() {
     assert_eq!(session.on(changed(1), NOW), []);
 }
 
+fn asked(id: u128) -> Event {
+    let question = Question { plan: digest("plan"), objects: Vec::new() };
+    Event::ProbeAsked(Box::new(Probe { id: Uuid::from_u128(id), question }))
+}
+
+fn answered(id: u128) -> Event {
+    Event::ProbeAnswered { id: Uuid::from_u128(id), answer: Answer { objects: Vec::new() } }
+}
+
+#[test]
+fn a_question_is_asked_once_in_a_session_and_answered_once() {
+    check(None, vec![asked(1)], &["probe"]);
+    check(None, vec![asked(1), asked(1)], &[]);
+    check(None, vec![asked(1), answered(1)], &["answer"]);
+    check(None, vec![asked(1), answered(1), asked(1)], &[]);
+    check(None, vec![asked(1), asked(2)], &["probe"]);
+    check(None, vec![asked(1), asked(2), answered(1)], &["answer"]);
+    check(None, vec![asked(1), answered(1), answered(1)], &["refused"]);
+    check(None, vec![answered(1)], &["refused"]);
+    let mut early = Session::new(1..=1);
+    assert_eq!(early.on(asked(1), NOW), [], "nothing is asked before Hello");
+    assert_eq!(early.on(answered(1), NOW), [Command::Close(CloseReason::NotHello)]);
+}
+
+/// What rides with the header of a target that has these bodies, of which the spoke has some.
+fn check_inline(bodies: &[(&str, u64)], accepted: &[&str], expected: &[&str]) {
+    let target = OfferedTarget {
+        bodies: bodies.iter().map(|(body, size)| (digest(body), *size)).collect(),
+        accepted: accepted.iter().map(|body| digest(body)).collect(),
+        ..target(1)
+    };
+    let commands = open(None).on(Event::TargetChanged(Box::new(target)), NOW);
+    let [Command::SendHeader { inline, .. }] = &commands[..] else { panic!("{commands:?}") };
+    let inline: BTreeSet<Digest> = inline.iter().copied().collect();
+    assert_eq!(inline, expected.iter().map(|body| digest(body)).collect(), "{bodies:?} {accepted:?}");
+}
+
+#[test]
+fn a_small_change_rides_with_the_header() {
+    check_inline(&[("plan", 10), ("a", 20)], &[], &["plan", "a"]);
+    check_inline(&[("plan", 10), ("a", 20)], &["former plan", "a"], &["plan"]);
+    check_inline(&[("plan", 10), ("a", 20)], &["plan", "a"], &[]);
+    check_inline(&[("plan", 10), ("a", INLINE_BYTES - 10)], &[], &["plan", "a"]);
+    check_inline(&[("plan", 10), ("a", INLINE_BYTES - 9)], &[], &[]);
+    check_inline(&[("plan", 10), ("a", INLINE_BYTES)], &["a"], &["plan"]);
+    check_inline(&[("plan", u64::MAX), ("a", u64::MAX)], &[], &[]);
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let generation = 1..4u64;
     let bodies = proptest::collection::vec(prop_oneof!["shared", "foreign", "plan 1", "plan 2"], 0..3);
@@ -270,6 +325,8 @@ fn any_event() -> impl Strategy<Value = Event> {
             let refusal = Refusal { generation, code: RefusalCode::Unavailable, message: String::new() };
             Event::Refused(refusal)
         }),
+        (0..4u128).prop_map(asked),
+        (0..4u128).prop_map(answered),
         Just(Event::Heartbeat),
         Just(Event::Tick),
     ]
@@ -282,8 +339,17 @@ proptest! {
         let mut session = Session::new(1..=1);
         let (mut attached, mut closed, mut reached) = (false, false, 0);
         let mut offered: BTreeMap<u64, OfferedTarget> = BTreeMap::new();
+        let (mut asked, mut answered) = (BTreeSet::new(), BTreeSet::new());
+        let mut newest_asked = 0;
         let mut now = NOW;
         for event in events {
+            // The database never asks an older question again.
+            if let Event::ProbeAsked(probe) = &event {
+                if probe.id.as_u128() < newest_asked {
+                    continue;
+                }
+                newest_asked = probe.id.as_u128();
+            }
             now += SignedDuration::from_secs(2);
             for command in session.on(event.clone(), now) {
                 prop_assert!(!closed, "{command:?} after a close");
@@ -292,7 +358,8 @@ proptest! {
                         attached = true;
                         reached = hello.fence.map_or(0, |fence| fence.generation);
                     }
-                    Command::SendHeader(target) => {
+                    Command::SendHeader { target, inline } => {
+                        prop_assert!(inline.iter().all(|digest| target.bodies.contains_key(digest)));
                         prop_assert!(target.generation > reached, "{} was reached", target.generation);
                         offered.insert(target.generation, *target);
                     }
@@ -308,6 +375,12 @@ proptest! {
                     Command::Close(_) => closed = true,
                     Command::Welcome | Command::LoadBodies(_) | Command::SendRefused(_) => {}
                     Command::RecordRefused(refusal) => prop_assert!(offered.contains_key(&refusal.generation)),
+                    Command::SendProbe(probe) => {
+                        prop_assert!(asked.insert(probe.id), "asked twice");
+                    }
+                    Command::SaveProbeAnswer { id, .. } => {
+                        prop_assert!(asked.contains(&id) && answered.insert(id), "not asked, or answered twice");
+                    }
                     Command::SaveDrift { .. } | Command::SaveFacts(_) => {}
                 }
                 prop_assert!(attached || closed, "something happened before Hello");

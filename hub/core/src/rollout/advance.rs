@@ -1,18 +1,19 @@
 //! One step of a rollout.
 //!
-//! *Flow*: look at targets in flight; if one failed, start nothing and end once none is in flight; else look at the open
-//! wave and name the clusters that may be given their targets.
+//! *Flow*: look at targets in flight; if one failed, skip what was not started and end once none is in flight; else, unless
+//! it is held, look at the open wave and name the clusters that may be given their targets.
 //!
-//! *Guarantees*: a wave opens only when every target of the wave before it succeeded. A target is named once: the caller
-//! notes it as sent in the same transaction. A state that is an end stays. The same inputs give the same step.
+//! *Guarantees*: a wave opens only when every target of the wave before it succeeded. No more than `max_unavailable`
+//! targets are started and not yet succeeded. A held rollout names no cluster. A target is named once: the caller notes it
+//! as sent in the same transaction. A state that is an end stays. The same inputs give the same step.
 
 use jiff::Timestamp;
 
 use super::{
-    Blocker, Computed, Delivery, FailureReason, Repair, Rollout, RolloutState, RolloutTarget, Seen,
-    SeenCluster, SeenReport, Stage, TargetState, WaitingOn, state::deadline,
+    Blocker, Computed, DeletionCount, Delivery, FailureReason, Repair, Rollout, RolloutState, RolloutTarget,
+    Seen, SeenCluster, SeenReport, Skip, Stage, TargetState, WaitingOn, state::deadline,
 };
-use crate::{fleet::ClusterId, report::Phase};
+use crate::{fleet::ClusterId, plan, report::Phase};
 
 /// What a step gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +31,14 @@ pub struct Step {
 pub fn advance(rollout: &Rollout, seen: &Seen, now: Timestamp) -> Step {
     let mut rollout = rollout.clone();
     let mut retarget = Vec::new();
-    if rollout.state == RolloutState::Running {
+    if rollout.state.is_live() {
         let look = Look { seen, now, deadline_s: rollout.deadline_s, rollout: rollout.number };
         for target in rollout.waves.iter_mut().flat_map(|wave| &mut wave.targets) {
             target.state = look.at(target);
         }
-        if !rollout.is_failing() {
+        if rollout.is_failing() {
+            rollout = rollout.skip(now, Skip::Failure);
+        } else if rollout.state == RolloutState::Running {
             retarget = look.open(&mut rollout);
         }
         rollout.state = outcome(&rollout, now);
@@ -48,10 +51,10 @@ fn outcome(rollout: &Rollout, now: Timestamp) -> RolloutState {
     let failed =
         rollout.waves.iter().position(|wave| wave.targets.iter().any(|target| target.state.is_failure()));
     match failed {
-        Some(_) if rollout.targets().any(|target| target.state.is_in_flight()) => RolloutState::Running,
+        Some(_) if rollout.targets().any(|target| target.state.is_in_flight()) => rollout.state,
         Some(index) => RolloutState::Failed { at: now, wave: u32::try_from(index + 1).unwrap_or(u32::MAX) },
         None if rollout.open_wave().is_none() => RolloutState::Succeeded { at: now },
-        None => RolloutState::Running,
+        None => rollout.state,
     }
 }
 
@@ -83,7 +86,9 @@ impl Look<'_> {
             | TargetState::Succeeded { .. }
             | TargetState::Failed { .. }
             | TargetState::TimedOut { .. }
-            | TargetState::Refused { .. }) => unmoved.clone(),
+            | TargetState::Refused { .. }
+            | TargetState::Skipped { .. }
+            | TargetState::Left { .. }) => unmoved.clone(),
         }
     }
 
@@ -130,13 +135,16 @@ impl Look<'_> {
     /// Looks at the open wave: what is kept from starting, what runs already, what may be started.
     fn open(&self, rollout: &mut Rollout) -> Vec<ClusterId> {
         let Some(index) = rollout.open_wave() else { return Vec::new() };
+        let budget = rollout.budget();
         let mut retarget = Vec::new();
         for target in &mut rollout.waves[index].targets {
             if !target.state.is_waiting_to_start() {
                 continue;
             }
             match self.gate(target) {
-                Gate::Start => retarget.push(target.cluster),
+                Gate::Start if retarget.len() < budget => retarget.push(target.cluster),
+                // Nothing keeps it but its turn, which has no deadline.
+                Gate::Start => target.state = TargetState::Pending,
                 Gate::RunsAlready => target.state = TargetState::Succeeded { at: self.now, delivery: None },
                 Gate::Blocked(by) => target.state = self.blocked(&target.state, by),
                 Gate::NotComputed => {}
@@ -160,9 +168,15 @@ impl Look<'_> {
         match cluster.computed {
             None => Gate::NotComputed,
             Some(Computed::Blocked) => Gate::Blocked(Blocker::PlanBlocked),
-            Some(Computed::Plan(digest)) if digest != target.plan => Gate::Blocked(Blocker::PlanChanged),
-            Some(Computed::Plan(_)) if runs_already(target, cluster) => Gate::RunsAlready,
-            Some(Computed::Plan(_)) => Gate::Start,
+            Some(Computed::Selected) => Gate::Blocked(Blocker::Selected),
+            Some(Computed::Plan { digest, .. }) if digest != target.plan => {
+                Gate::Blocked(Blocker::PlanChanged)
+            }
+            Some(Computed::Plan { .. }) if runs_already(target, cluster) => Gate::RunsAlready,
+            Some(Computed::Plan { deletions, .. }) if exceeds(target, deletions) => {
+                Gate::Blocked(Blocker::Deletions)
+            }
+            Some(Computed::Plan { .. }) => Gate::Start,
         }
     }
 }
@@ -193,6 +207,11 @@ fn runs_already(target: &RolloutTarget, cluster: &SeenCluster) -> bool {
         cluster.current.filter(|current| current.plan == target.plan && target.repair == Repair::Nothing);
     let report = current.and_then(|current| cluster.report_of(current.generation, current.target));
     report.is_some_and(SeenReport::is_success)
+}
+
+/// Whether it would delete more than was seen when the rollout started, and so much that a person must confirm it.
+fn exceeds(target: &RolloutTarget, DeletionCount { deletions, inventory }: DeletionCount) -> bool {
+    deletions > target.deletions && plan::brake(&[(target.name.clone(), deletions, inventory)]).is_some()
 }
 
 fn failure(report: &SeenReport) -> Option<FailureReason> {

@@ -44,9 +44,25 @@ pub struct SeenCluster {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Computed {
     /// This one.
-    Plan(Digest),
+    Plan {
+        /// Its digest.
+        digest: Digest,
+        /// What it would delete.
+        deletions: DeletionCount,
+    },
     /// None that may be rolled out: a check blocks it, or it cannot be made.
     Blocked,
+    /// None, because the mesh was to be removed and a mesh config selects the cluster again.
+    Selected,
+}
+
+/// How much a target would delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeletionCount {
+    /// Objects that it deletes.
+    pub deletions: usize,
+    /// Objects that the spoke made or took over.
+    pub inventory: usize,
 }
 
 /// The target that a cluster has.
@@ -75,6 +91,8 @@ pub struct SeenReport {
     pub completed: u64,
     /// Only the objects whose outcome is a failure.
     pub failed: Vec<ObjectState>,
+    /// Only the objects that are to be deleted and still in use.
+    pub in_use: Vec<ObjectState>,
 }
 
 impl SeenCluster {
@@ -120,6 +138,17 @@ impl SeenReport {
     /// Applied to its end and healthy now.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.phase == Phase::Healthy && self.completed == self.generation && self.failed.is_empty()
+        self.phase == Phase::Healthy
+            && self.completed == self.generation
+            && self.failed.is_empty()
+            && self.in_use.is_empty()
+    }
+
+    /// What the spoke says of a target that is under way; may be empty.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let in_use = self.in_use.iter().map(|object| format!("{} is in use: {}", object.id, object.message));
+        let message = Some(self.message.clone()).filter(|message| !message.is_empty());
+        message.into_iter().chain(in_use).collect::<Vec<_>>().join("; ")
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Blocker, Delivery, IllegalTransition, RolloutTarget, TargetState};
+use super::{Blocker, Delivery, IllegalTransition, RolloutTarget, Skip, TargetState};
 use crate::fleet::{ClusterId, Name};
 
 /// A rollout.
@@ -14,10 +14,26 @@ pub struct Rollout {
     pub number: u64,
     /// How long one target may take, in seconds.
     pub deadline_s: u32,
+    /// How many targets may be started and not yet succeeded; none means all of a wave.
+    pub max_unavailable: Option<u32>,
     /// How far it is.
     pub state: RolloutState,
     /// One after the other; never changed once started.
     pub waves: Vec<RolloutWave>,
+}
+
+/// What a rollout is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// Clusters get what a mesh config says.
+    Assign {
+        /// The config.
+        config: Name,
+        /// Its version.
+        version: u64,
+    },
+    /// The mesh is removed from clusters that no config selects.
+    Unassign,
 }
 
 /// How far a rollout is.
@@ -25,6 +41,8 @@ pub struct Rollout {
 pub enum RolloutState {
     /// It goes through its waves, or waits for targets in flight after one failed.
     Running,
+    /// A person holds it: no target is started, those in flight go on. It ends by itself if none is left to start.
+    Paused,
     /// Every target succeeded.
     Succeeded {
         /// When.
@@ -37,6 +55,52 @@ pub enum RolloutState {
         /// The first wave, from 1, with a target that did not succeed.
         wave: u32,
     },
+    /// A person ended it.
+    Aborted {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A rollout that cannot be held, let go on or ended any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("rollout {number} is {state}: it cannot be {verb} any more")]
+pub struct WrongState {
+    /// Which.
+    pub number: u64,
+    /// The word for its state.
+    pub state: &'static str,
+    /// What was to be done with it.
+    pub verb: &'static str,
+}
+
+impl RolloutState {
+    /// The word for the state.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Paused => "Paused",
+            Self::Succeeded { .. } => "Succeeded",
+            Self::Failed { .. } => "Failed",
+            Self::Aborted { .. } => "Aborted",
+        }
+    }
+
+    /// Whether it is not at its end: then it holds its clusters.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.ended_at().is_none()
+    }
+
+    /// When it came to its end.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Running | Self::Paused => None,
+            Self::Succeeded { at } | Self::Failed { at, .. } | Self::Aborted { at } => Some(*at),
+        }
+    }
 }
 
 /// Targets that are started together.
@@ -86,7 +150,8 @@ impl Rollout {
 
     /// Targets that the next step may start: their plans are computed anew before it.
     pub fn about_to_start(&self) -> impl Iterator<Item = &RolloutTarget> {
-        let open = self.open_wave().filter(|_| self.state == RolloutState::Running && !self.is_failing());
+        let may_start = self.state == RolloutState::Running && !self.is_failing() && self.budget() > 0;
+        let open = self.open_wave().filter(|_| may_start);
         let targets = open.into_iter().flat_map(|index| &self.waves[index].targets);
         targets.filter(|target| target.state.is_waiting_to_start())
     }
@@ -97,10 +162,70 @@ impl Rollout {
         self.targets().any(|target| target.state.is_failure())
     }
 
+    /// How many more targets may be started now.
+    #[must_use]
+    pub fn budget(&self) -> usize {
+        let Some(most) = self.max_unavailable else { return usize::MAX };
+        let unavailable = self.targets().filter(|target| target.state.is_unavailable()).count();
+        (most as usize).saturating_sub(unavailable)
+    }
+
+    /// Starts no further target. Holding one that is held changes nothing.
+    pub fn pause(self) -> Result<Self, WrongState> {
+        match self.state {
+            RolloutState::Running => {
+                Ok(Self { state: RolloutState::Paused, ..self.each(TargetState::paused) })
+            }
+            RolloutState::Paused => Ok(self),
+            RolloutState::Succeeded { .. } | RolloutState::Failed { .. } | RolloutState::Aborted { .. } => {
+                Err(self.wrong("paused"))
+            }
+        }
+    }
+
+    /// Goes on. One that is not held goes on as it is.
+    pub fn resume(self) -> Result<Self, WrongState> {
+        match self.state {
+            RolloutState::Paused => Ok(Self { state: RolloutState::Running, ..self }),
+            RolloutState::Running => Ok(self),
+            RolloutState::Succeeded { .. } | RolloutState::Failed { .. } | RolloutState::Aborted { .. } => {
+                Err(self.wrong("resumed"))
+            }
+        }
+    }
+
+    /// Ends it: what was not started is skipped, what is in flight is left to its spoke. One that was aborted stays as it
+    /// is.
+    pub fn abort(self, at: Timestamp) -> Result<Self, WrongState> {
+        match self.state {
+            RolloutState::Running | RolloutState::Paused => {
+                Ok(Self { state: RolloutState::Aborted { at }, ..self.each(|state| state.aborted(at)) })
+            }
+            RolloutState::Aborted { .. } => Ok(self),
+            RolloutState::Succeeded { .. } | RolloutState::Failed { .. } => Err(self.wrong("aborted")),
+        }
+    }
+
+    fn wrong(&self, verb: &'static str) -> WrongState {
+        WrongState { number: self.number, state: self.state.name(), verb }
+    }
+
+    /// Skips everything that was not started.
+    pub(super) fn skip(self, at: Timestamp, why: Skip) -> Self {
+        self.each(|state| state.skipped(at, why))
+    }
+
+    fn each(mut self, change: impl Fn(TargetState) -> TargetState) -> Self {
+        for target in self.waves.iter_mut().flat_map(|wave| &mut wave.targets) {
+            target.state = change(target.state.clone());
+        }
+        self
+    }
+
     /// What it waits for, by cluster; nothing once it has come to its end.
     #[must_use]
     pub fn waiting_on(&self) -> Vec<WaitingOn> {
-        if self.state != RolloutState::Running {
+        if !self.state.is_live() {
             return Vec::new();
         }
         self.targets().filter_map(|target| target.waiting_on(self.deadline_s)).collect()
@@ -116,7 +241,7 @@ impl Rollout {
         Ok(self)
     }
 
-    /// In one sentence: what it waits for, or why it failed. Empty if it succeeded.
+    /// In one sentence: what it waits for, or why it failed. Empty if it succeeded or was aborted.
     #[must_use]
     pub fn reason(&self) -> String {
         let failures = self.targets().filter(|target| target.state.is_failure());
@@ -145,7 +270,9 @@ impl RolloutTarget {
             | TargetState::Succeeded { .. }
             | TargetState::Failed { .. }
             | TargetState::TimedOut { .. }
-            | TargetState::Refused { .. } => None,
+            | TargetState::Refused { .. }
+            | TargetState::Skipped { .. }
+            | TargetState::Left { .. } => None,
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Strategy {
     /// How long one cluster may take from being sent its target to being healthy, in seconds.
     #[serde(default = "default_deadline_s")]
     pub deadline_seconds: u32,
-    /// How many clusters may be in change at once; all of a wave if not given.
+    /// How many clusters may be started and not yet healthy, at least 1; all of a wave if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<u32>,
 }

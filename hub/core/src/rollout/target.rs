@@ -24,6 +24,9 @@ pub struct RolloutTarget {
     pub plan: Digest,
     /// What is done about drift that was seen when the rollout started.
     pub repair: Repair,
+    /// How many objects it was to delete when the rollout started: what a person saw, and confirmed where the brake
+    /// asked for it.
+    pub deletions: usize,
     /// How far it is.
     pub state: TargetState,
 }
@@ -124,6 +127,31 @@ pub enum TargetState {
         /// Why, for people.
         message: String,
     },
+    /// The rollout ended before it was started.
+    Skipped {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        why: Skip,
+    },
+    /// The rollout was aborted while it was in flight: its spoke goes on with it, and nobody judges it any more.
+    Left {
+        /// When.
+        at: Timestamp,
+        /// What was delivered.
+        delivery: Delivery,
+        /// How far it had come.
+        during: Stage,
+    },
+}
+
+/// Why a target was not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Skip {
+    /// A person aborted the rollout.
+    Operator,
+    /// Another target did not succeed.
+    Failure,
 }
 
 /// A target as it was given to a cluster.
@@ -150,6 +178,10 @@ pub enum Blocker {
     Held,
     /// The spoke accepted something newer than this hub knows of.
     SpokeAhead,
+    /// It would delete more than what was confirmed.
+    Deletions,
+    /// Its mesh was to be removed, and a mesh config selects the cluster again.
+    Selected,
 }
 
 /// Why a target did not work.
@@ -211,7 +243,65 @@ impl TargetState {
             | Self::Succeeded { .. }
             | Self::Failed { .. }
             | Self::TimedOut { .. }
-            | Self::Refused { .. }) => Err(IllegalTransition { from: illegal.name(), to: "Sent" }),
+            | Self::Refused { .. }
+            | Self::Skipped { .. }
+            | Self::Left { .. }) => Err(IllegalTransition { from: illegal.name(), to: "Sent" }),
+        }
+    }
+
+    /// What becomes of it when its rollout is held: nobody looks any more what keeps it, so its deadline begins anew.
+    #[must_use]
+    pub(super) fn paused(self) -> Self {
+        match self {
+            Self::Pending | Self::Blocked { .. } => Self::Pending,
+            other @ (Self::Sent(_)
+            | Self::Accepted(_)
+            | Self::Applying(_)
+            | Self::Converging(_)
+            | Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::TimedOut { .. }
+            | Self::Refused { .. }
+            | Self::Skipped { .. }
+            | Self::Left { .. }) => other,
+        }
+    }
+
+    /// What becomes of it when nothing is started any more.
+    #[must_use]
+    pub(super) fn skipped(self, at: Timestamp, why: Skip) -> Self {
+        match self {
+            Self::Pending | Self::Blocked { .. } => Self::Skipped { at, why },
+            other @ (Self::Sent(_)
+            | Self::Accepted(_)
+            | Self::Applying(_)
+            | Self::Converging(_)
+            | Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::TimedOut { .. }
+            | Self::Refused { .. }
+            | Self::Skipped { .. }
+            | Self::Left { .. }) => other,
+        }
+    }
+
+    /// What becomes of it when its rollout is aborted.
+    #[must_use]
+    pub(super) fn aborted(self, at: Timestamp) -> Self {
+        let left = |delivery, during| Self::Left { at, delivery, during };
+        match self {
+            Self::Sent(delivery) => left(delivery, Stage::Sent),
+            Self::Accepted(delivery) => left(delivery, Stage::Accepted),
+            Self::Applying(delivery) => left(delivery, Stage::Applying),
+            Self::Converging(delivery) => left(delivery, Stage::Converging),
+            other @ (Self::Pending
+            | Self::Blocked { .. }
+            | Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::TimedOut { .. }
+            | Self::Refused { .. }
+            | Self::Skipped { .. }
+            | Self::Left { .. }) => other.skipped(at, Skip::Operator),
         }
     }
 
@@ -229,6 +319,8 @@ impl TargetState {
             Self::Failed { .. } => "Failed",
             Self::TimedOut { .. } => "TimedOut",
             Self::Refused { .. } => "Refused",
+            Self::Skipped { .. } => "Skipped",
+            Self::Left { .. } => "Left",
         }
     }
 
@@ -244,6 +336,8 @@ impl TargetState {
             Self::TimedOut { during, message, .. } => format!("deadline passed: {during}: {message}"),
             Self::Refused { code, message, .. } => format!("the spoke refused it ({code:?}): {message}"),
             Self::Succeeded { delivery: None, .. } => "the cluster ran this plan already".to_owned(),
+            Self::Skipped { why, .. } => why.to_string(),
+            Self::Left { during, .. } => format!("left to its spoke when the rollout was aborted: {during}"),
             Self::Pending
             | Self::Sent(_)
             | Self::Accepted(_)
@@ -257,13 +351,14 @@ impl TargetState {
     #[must_use]
     pub fn delivery(&self) -> Option<Delivery> {
         match self {
-            Self::Pending | Self::Blocked { .. } => None,
+            Self::Pending | Self::Blocked { .. } | Self::Skipped { .. } => None,
             Self::Sent(delivery)
             | Self::Accepted(delivery)
             | Self::Applying(delivery)
             | Self::Converging(delivery)
             | Self::Failed { delivery, .. }
-            | Self::Refused { delivery, .. } => Some(*delivery),
+            | Self::Refused { delivery, .. }
+            | Self::Left { delivery, .. } => Some(*delivery),
             Self::Succeeded { delivery, .. } | Self::TimedOut { delivery, .. } => *delivery,
         }
     }
@@ -275,7 +370,9 @@ impl TargetState {
             Self::Succeeded { at, .. }
             | Self::Failed { at, .. }
             | Self::TimedOut { at, .. }
-            | Self::Refused { at, .. } => Some(*at),
+            | Self::Refused { at, .. }
+            | Self::Skipped { at, .. }
+            | Self::Left { at, .. } => Some(*at),
             Self::Pending
             | Self::Blocked { .. }
             | Self::Sent(_)
@@ -295,6 +392,12 @@ impl TargetState {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed { .. } | Self::TimedOut { .. } | Self::Refused { .. })
+    }
+
+    /// Whether its cluster was given it and is not known to be well since.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.delivery().is_some() && !self.is_success()
     }
 
     /// Whether it was not given to its cluster yet.
@@ -318,6 +421,17 @@ impl fmt::Display for Blocker {
             Self::Offline => "its spoke is not attached",
             Self::Held => "another rollout holds the cluster",
             Self::SpokeAhead => "its spoke accepted something newer than this hub knows of",
+            Self::Deletions => "it would delete more than was confirmed when the rollout started",
+            Self::Selected => "a mesh config selects the cluster again",
+        })
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Operator => "the rollout was aborted before it began",
+            Self::Failure => "another cluster did not succeed, so it was not begun",
         })
     }
 }

@@ -1,13 +1,11 @@
-//! Properties of whole rollouts over made-up fleets, and the cases that a person would ask about.
+//! Rollouts, step by step: the cases that a person would ask about.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod properties;
+mod verbs;
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use proptest::{
-    option,
-    prelude::{Just, prop_assert, prop_assert_eq, prop_oneof, proptest},
-    strategy::Strategy as Generator,
-};
 use uuid::Uuid;
 
 use super::*;
@@ -45,6 +43,7 @@ fn rollout(waves: &[usize]) -> Rollout {
         name: name(index),
         plan: pinned(),
         repair: Repair::Nothing,
+        deletions: 0,
         state: TargetState::Pending,
     };
     let wave = |size: &usize| RolloutWave {
@@ -54,16 +53,26 @@ fn rollout(waves: &[usize]) -> Rollout {
     Rollout {
         number: 7,
         deadline_s: DEADLINE_S,
+        max_unavailable: None,
         state: RolloutState::Running,
         waves: waves.iter().map(wave).collect(),
     }
+}
+
+/// The pinned plan, computed anew, without deletions.
+fn unchanged() -> Computed {
+    Computed::Plan { digest: pinned(), deletions: DeletionCount::default() }
+}
+
+fn another() -> Computed {
+    Computed::Plan { digest: Digest::of(b"another"), deletions: DeletionCount::default() }
 }
 
 fn ready() -> SeenCluster {
     SeenCluster {
         connected: true,
         held_by: Some(7),
-        computed: Some(Computed::Plan(pinned())),
+        computed: Some(unchanged()),
         current: None,
         fence: None,
         refusal: None,
@@ -85,6 +94,7 @@ fn report(phase: Phase) -> SeenReport {
         message: "why".to_owned(),
         completed,
         failed: Vec::new(),
+        in_use: Vec::new(),
     }
 }
 
@@ -117,10 +127,8 @@ fn a_target_starts_only_when_nothing_keeps_it() {
         (Some(Blocker::Held), SeenCluster { held_by: None, ..ready() }),
         (Some(Blocker::SpokeAhead), SeenCluster { fence: Some(other), ..ready() }),
         (Some(Blocker::PlanBlocked), SeenCluster { computed: Some(Computed::Blocked), ..ready() }),
-        (
-            Some(Blocker::PlanChanged),
-            SeenCluster { computed: Some(Computed::Plan(Digest::of(b"another"))), ..ready() },
-        ),
+        (Some(Blocker::PlanChanged), SeenCluster { computed: Some(another()), ..ready() }),
+        (Some(Blocker::Selected), SeenCluster { computed: Some(Computed::Selected), ..ready() }),
     ] {
         let (state, retarget) = step_of(TargetState::Pending, cluster, at(1));
         let expected_state =
@@ -178,9 +186,8 @@ fn only_a_report_of_exactly_this_target_is_success() {
     }
 }
 
-#[test]
-fn failures_say_why() {
-    let object = |generation| ObjectState {
+fn object(outcome: Outcome, generation: u64) -> ObjectState {
+    ObjectState {
         id: ObjectId {
             group: String::new(),
             version: "v1".to_owned(),
@@ -191,11 +198,16 @@ fn failures_say_why() {
         role: Role::Created,
         uid: String::new(),
         body: None,
-        outcome: Outcome::Conflict,
+        outcome,
         healthy: false,
         message: "held by kubectl".to_owned(),
         generation,
-    };
+    }
+}
+
+#[test]
+fn failures_say_why() {
+    let object = |generation| object(Outcome::Conflict, generation);
     let with =
         |phase, failed| SeenCluster { report: Some(SeenReport { failed, ..report(phase) }), ..ready() };
     for (cluster, words) in [
@@ -267,7 +279,11 @@ fn a_failure_lets_targets_in_flight_finish_and_starts_none() {
     let step = advance(&step.rollout, &seen([unhealthy, healthy, ready(), ready()]), at(2));
     assert_eq!(step.rollout.state, RolloutState::Failed { at: at(2), wave: 1 });
     assert_eq!(step.rollout.reason(), "c0: it is not healthy: why");
-    assert_eq!(step.rollout.waves[0].targets[2].state, TargetState::Pending);
+    let skipped = TargetState::Skipped { at: at(1), why: Skip::Failure };
+    assert_eq!(step.rollout.waves[0].targets[2].state, skipped);
+    assert_eq!(step.rollout.waves[1].targets[0].state, skipped);
+    let progress = step.rollout.progress();
+    assert_eq!((progress.total, progress.failed, progress.succeeded, progress.skipped), (4, 1, 1, 2));
 }
 
 #[test]
@@ -294,129 +310,4 @@ fn a_cluster_goes_with_the_first_wave_that_selects_it() {
     assert_eq!(strategy.wave_of(&of(1)), Ok(1));
     assert_eq!(strategy.wave_of(&of(2)), Err(InNoWave(name(2))));
     assert_eq!(Strategy::all_at_once().wave_of(&of(2)), Ok(0));
-}
-
-/// What may be seen of a cluster of a rollout, sensible or not.
-fn any_seen() -> impl Generator<Value = SeenCluster> {
-    let phase = prop_oneof![
-        1 => Just(Phase::Applying),
-        1 => Just(Phase::Converging),
-        6 => Just(Phase::Healthy),
-        1 => Just(Phase::Unhealthy),
-        1 => Just(Phase::Failed),
-    ];
-    let computed = prop_oneof![
-        4 => Just(Some(Computed::Plan(pinned()))),
-        1 => Just(Some(Computed::Plan(Digest::of(b"another")))),
-        1 => Just(Some(Computed::Blocked)),
-        1 => Just(None),
-    ];
-    let fence = option::of(0..3_u64);
-    let reported = option::of((0..3_u64, phase));
-    let mostly = || proptest::bool::weighted(0.9);
-    (mostly(), mostly(), computed, fence, reported).prop_map(
-        |(connected, held, computed, fence, reported)| {
-            let fence = fence.map(|generation| {
-                let target = delivery(generation).target;
-                Fence { epoch: 1, generation, target, completed: generation }
-            });
-            let report = reported.map(|(generation, phase)| SeenReport {
-                generation,
-                target: delivery(generation).target,
-                completed: generation,
-                ..report(phase)
-            });
-            SeenCluster { connected, held_by: held.then_some(7), computed, fence, report, ..ready() }
-        },
-    )
-}
-
-/// A rollout that is driven through looks at its fleet, as the task drives it: what a step names is sent at once.
-struct Drive {
-    rollout: Rollout,
-    sent: BTreeMap<ClusterId, u32>,
-}
-
-impl Drive {
-    fn look(&mut self, clusters: &[SeenCluster], now: Timestamp) {
-        let mut seen = seen(clusters.iter().cloned());
-        for (id, cluster) in &mut seen.clusters {
-            let delivery =
-                self.rollout.targets().find(|target| target.cluster == *id).unwrap().state.delivery();
-            cluster.current = delivery.map(|delivery| CurrentTarget {
-                generation: delivery.generation,
-                target: delivery.target,
-                plan: pinned(),
-            });
-        }
-        let before = self.rollout.clone();
-        let step = advance(&before, &seen, now);
-        assert_eq!(step, advance(&before, &seen, now), "the same inputs give the same step");
-        for (old, new) in before.targets().zip(step.rollout.targets()) {
-            if old.state.ended_at().is_some() {
-                assert_eq!(old.state, new.state, "an end stays");
-            }
-        }
-        if before.state != RolloutState::Running {
-            assert_eq!((&before, step.retarget.len()), (&step.rollout, 0), "an end stays");
-        }
-        self.rollout = step.rollout;
-        for cluster in step.retarget {
-            let delivery = Delivery { sent_at: now, ..delivery(1) };
-            self.rollout = self.rollout.clone().sent(cluster, delivery).expect("only what waits is started");
-            *self.sent.entry(cluster).or_default() += 1;
-        }
-        self.check();
-    }
-
-    fn check(&self) {
-        assert!(self.sent.values().all(|times| *times == 1), "never retargeted twice");
-        let waves = &self.rollout.waves;
-        for (earlier, later) in waves.iter().zip(waves.iter().skip(1)) {
-            let begun = later.targets.iter().any(|target| target.state != TargetState::Pending);
-            let done = earlier.targets.iter().all(|target| target.state.is_success());
-            assert!(done || !begun, "no wave begins before the one before it succeeded");
-        }
-        let succeeded = self.rollout.targets().all(|target| target.state.is_success());
-        assert_eq!(succeeded, matches!(self.rollout.state, RolloutState::Succeeded { .. }));
-        if let RolloutState::Failed { .. } = self.rollout.state {
-            assert!(self.rollout.is_failing());
-            assert!(!self.rollout.targets().any(|target| target.state.is_in_flight()));
-            assert!(!self.rollout.reason().is_empty());
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn rollouts_keep_their_promises(
-        waves in proptest::collection::vec(1..4_usize, 1..4),
-        looks in proptest::collection::vec((proptest::collection::vec(any_seen(), 9), 0..60_i64), 1..30),
-    ) {
-        let mut drive = Drive { rollout: rollout(&waves), sent: BTreeMap::new() };
-        let mut second = 0;
-        for (mut clusters, later) in looks {
-            clusters.truncate(waves.iter().sum());
-            second += later;
-            drive.look(&clusters, at(second));
-        }
-    }
-
-    #[test]
-    fn a_fleet_in_order_is_rolled_out_wave_by_wave(waves in proptest::collection::vec(1..4_usize, 1..5)) {
-        let size = waves.iter().sum();
-        let mut drive = Drive { rollout: rollout(&waves), sent: BTreeMap::new() };
-        for second in 0..=waves.len() as i64 * 2 {
-            let healthy = |index| SeenCluster {
-                report: drive.sent.contains_key(&cluster(index)).then(|| report(Phase::Healthy)),
-                ..ready()
-            };
-            let clusters: Vec<SeenCluster> = (0..size).map(healthy).collect();
-            drive.look(&clusters, at(second));
-        }
-        let sent: BTreeSet<ClusterId> = drive.sent.keys().copied().collect();
-        prop_assert_eq!(sent.len(), size);
-        let is_over = matches!(drive.rollout.state, RolloutState::Succeeded { .. });
-        prop_assert!(is_over);
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::{Condition, ConditionKind, DriftSeen, Known, Planned, Reason, Session, Truth};
 use crate::{
+    plan,
     report::{Phase, Refusal, RefusalCode},
     rollout::SeenReport,
 };
@@ -49,12 +50,10 @@ fn planned(known: &Known) -> Condition {
     };
     match &known.planned {
         Planned::NotYet => say(Truth::Unknown, Reason::NotPlannedYet, "no plan was made yet".to_owned(), ""),
-        Planned::Unassigned => say(
-            Truth::False,
-            Reason::Unassigned,
-            "no mesh config selects it".to_owned(),
-            "apply a MeshConfig whose `spec.clusters` selects it",
-        ),
+        Planned::Unassigned => {
+            let (message, hint) = unassigned(known);
+            say(Truth::False, Reason::Unassigned, message.to_owned(), &hint)
+        }
         Planned::TwoConfigs(one, other) => say(
             Truth::False,
             Reason::TwoConfigs,
@@ -75,6 +74,21 @@ fn planned(known: &Known) -> Condition {
             let message = format!("plan {} from {config} version {version}", digest.short());
             say(Truth::True, Reason::PlanMade, message, "")
         }
+    }
+}
+
+/// A cluster that no config selects keeps its mesh until a person has it removed.
+fn unassigned(known: &Known) -> (&'static str, String) {
+    let select = "apply a MeshConfig whose `spec.clusters` selects it";
+    match known.target {
+        None => ("no mesh config selects it", select.to_owned()),
+        Some(target) if target.plan == plan::empty().digest => {
+            ("no mesh config selects it, and its mesh was removed", select.to_owned())
+        }
+        Some(_) => (
+            "no mesh config selects it any more; it keeps its mesh",
+            format!("{select}, or remove the mesh: `meshfleet config unassign {}`", known.cluster),
+        ),
     }
 }
 

@@ -27,6 +27,7 @@ fn report(phase: Phase) -> SeenReport {
         message: String::new(),
         completed: 3,
         failed: Vec::new(),
+        in_use: Vec::new(),
     }
 }
 
@@ -115,4 +116,30 @@ fn open_drift_is_counted() {
     check(&drifted, ConditionKind::InSync, Truth::False, Reason::Drifted);
     let all = conditions(&drifted);
     assert_eq!(all[5].message, "2 differences from what was applied");
+}
+
+#[test]
+fn a_cluster_that_no_config_selects_keeps_its_mesh_and_says_what_to_do() {
+    let unassigned = |target| Known { planned: Planned::Unassigned, target, ..known() };
+    let target = known().target.unwrap();
+    let removed = CurrentTarget { plan: crate::plan::empty().digest, ..target };
+    for (target, message, hint) in [
+        (Some(target), "keeps its mesh", "`meshfleet config unassign eu-1`"),
+        (Some(removed), "was removed", "apply a MeshConfig"),
+        (None, "no mesh config selects it", "apply a MeshConfig"),
+    ] {
+        let known = unassigned(target);
+        check(&known, ConditionKind::Planned, Truth::False, Reason::Unassigned);
+        let condition = &conditions(&known)[1];
+        assert!(condition.message.contains(message) && condition.hint.contains(hint), "{condition:?}");
+    }
+}
+
+#[test]
+fn two_configs_are_both_named() {
+    let name = |text| Name::parse(text).unwrap();
+    let known = Known { planned: Planned::TwoConfigs(name("payments"), name("rival")), ..known() };
+    check(&known, ConditionKind::Planned, Truth::False, Reason::TwoConfigs);
+    let message = &conditions(&known)[1].message;
+    assert!(message.contains("payments") && message.contains("rival"), "{message}");
 }

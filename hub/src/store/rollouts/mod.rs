@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use hub_core::{
     fleet::{Cluster, ClusterId, Name},
-    rollout::{Rollout, RolloutState, RolloutTarget, RolloutWave, Strategy},
+    rollout::{Aim, Rollout, RolloutState, RolloutTarget, RolloutWave, Strategy},
 };
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx};
@@ -23,10 +23,8 @@ pub use target::Inputs;
 /// A rollout to be stored.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRollout<'a> {
-    /// The config.
-    pub config: &'a Name,
-    /// Its version.
-    pub version: u64,
+    /// What it is for.
+    pub aim: &'a Aim,
     /// Name of the strategy; none for one wave of all clusters.
     pub strategy: Option<&'a Name>,
     /// What the strategy says now.
@@ -43,12 +41,14 @@ pub struct NewRollout<'a> {
 
 /// Stores a rollout and returns its number.
 pub async fn insert(conn: &mut PgConnection, rollout: &NewRollout<'_>) -> Result<u64, Error> {
+    let (kind, config, version) = columns(rollout.aim);
     let number = sqlx::query_scalar!(
-        "insert into rollout (config, version, strategy, strategy_spec, overwrite_drift, state, started_by, started_at,
+        "insert into rollout (kind, config, version, strategy, strategy_spec, overwrite_drift, state, started_by, started_at,
             traceparent)
-         values ($1, $2, $3, $4, $5, 'Running', $6, $7, $8) returning number",
-        rollout.config.as_str(),
-        column::signed(rollout.version),
+         values ($1, $2, $3, $4, $5, $6, 'Running', $7, $8, $9) returning number",
+        kind,
+        config,
+        version,
         rollout.strategy.map(Name::as_str),
         column::json(rollout.spec),
         rollout.overwrite_drift,
@@ -62,6 +62,13 @@ pub async fn insert(conn: &mut PgConnection, rollout: &NewRollout<'_>) -> Result
     Row::of("rollout", number).number("number", number)
 }
 
+fn columns(aim: &Aim) -> (&'static str, Option<&str>, Option<i64>) {
+    match aim {
+        Aim::Assign { config, version } => ("Assign", Some(config.as_str()), Some(column::signed(*version))),
+        Aim::Unassign => ("Unassign", None, None),
+    }
+}
+
 /// Stores a target that is to be rolled out.
 pub async fn insert_target(
     conn: &mut PgConnection,
@@ -70,8 +77,8 @@ pub async fn insert_target(
     (cluster, target): (&Cluster, &RolloutTarget),
 ) -> Result<(), Error> {
     sqlx::query!(
-        "insert into rollout_target (rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, state)
-         values ($1, $2, $3, $4, $5, $6, $7, 'Pending')",
+        "insert into rollout_target (rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, state)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 'Pending')",
         column::signed(rollout),
         cluster.id.0,
         column::json(&Inputs::of(cluster)),
@@ -79,6 +86,7 @@ pub async fn insert_target(
         wave_name.as_str(),
         column::bytes(&target.plan),
         target::overwrite(&target.repair),
+        column::signed(target.deletions as u64),
     )
     .execute(conn)
     .await
@@ -91,10 +99,8 @@ pub async fn insert_target(
 pub struct StoredRollout {
     /// Its state and its targets.
     pub rollout: Rollout,
-    /// The config.
-    pub config: Name,
-    /// Its version.
-    pub version: u64,
+    /// What it is for.
+    pub aim: Aim,
     /// Name of the strategy; none for one wave of all clusters.
     pub strategy: Option<Name>,
     /// Name of who started it.
@@ -111,8 +117,9 @@ pub struct StoredRollout {
 
 struct RolloutRow {
     number: i64,
-    config: String,
-    version: i64,
+    kind: String,
+    config: Option<String>,
+    version: Option<i64>,
     strategy: Option<String>,
     strategy_spec: Value,
     state: String,
@@ -128,6 +135,8 @@ impl RolloutRow {
         let at = || place.given("ended_at", self.ended_at).map(SqlTimestamp::to_jiff);
         match self.state.as_str() {
             "Running" => Ok(RolloutState::Running),
+            "Paused" => Ok(RolloutState::Paused),
+            "Aborted" => Ok(RolloutState::Aborted { at: at()? }),
             "Succeeded" => Ok(RolloutState::Succeeded { at: at()? }),
             "Failed" => {
                 let wave = place.number("failed_wave", place.given("failed_wave", self.failed_wave)?)?;
@@ -135,6 +144,17 @@ impl RolloutRow {
                 Ok(RolloutState::Failed { at: at()?, wave })
             }
             _ => Err(place.corrupt("state")),
+        }
+    }
+
+    fn aim(&self, place: &Row) -> Result<Aim, Error> {
+        match (self.kind.as_str(), self.config.as_deref(), self.version) {
+            ("Assign", Some(config), Some(version)) => Ok(Aim::Assign {
+                config: place.name("config", config)?,
+                version: place.number("version", version)?,
+            }),
+            ("Unassign", None, None) => Ok(Aim::Unassign),
+            _ => Err(place.corrupt("kind")),
         }
     }
 
@@ -154,11 +174,11 @@ impl RolloutRow {
             rollout: Rollout {
                 number: place.number("number", self.number)?,
                 deadline_s: strategy.deadline_seconds,
+                max_unavailable: strategy.max_unavailable,
                 state: self.state(&place)?,
                 waves: waves.into_values().collect(),
             },
-            config: place.name("config", &self.config)?,
-            version: place.number("version", self.version)?,
+            aim: self.aim(&place)?,
             strategy: self.strategy.as_deref().map(|name| place.name("strategy", name)).transpose()?,
             started_by: self.started_by,
             started_at: self.started_at.to_jiff(),
@@ -171,10 +191,12 @@ impl RolloutRow {
 
 /// Numbers of the rollouts that are not at their end.
 pub async fn live(conn: &mut PgConnection) -> Result<Vec<u64>, Error> {
-    let numbers = sqlx::query_scalar!("select number from rollout where state = 'Running' order by number")
-        .fetch_all(conn)
-        .await
-        .map_err(Error::doing("look for live rollouts"))?;
+    let numbers = sqlx::query_scalar!(
+        "select number from rollout where state in ('Running', 'Paused') order by number"
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("look for live rollouts"))?;
     numbers.into_iter().map(|number| Row::of("rollout", number).number("number", number)).collect()
 }
 
@@ -182,11 +204,11 @@ pub async fn live(conn: &mut PgConnection) -> Result<Vec<u64>, Error> {
 pub async fn lock_live(conn: &mut PgConnection, number: u64) -> Result<Option<StoredRollout>, Error> {
     let row = sqlx::query_as!(
         RolloutRow,
-        r#"select r.number, r.config, r.version, r.strategy, r.strategy_spec, r.state, r.failed_wave,
+        r#"select r.number, r.kind, r.config, r.version, r.strategy, r.strategy_spec, r.state, r.failed_wave,
             o.name as started_by, r.started_at as "started_at: SqlTimestamp", r.ended_at as "ended_at: SqlTimestamp",
             r.traceparent
          from rollout r join operator o on o.id = r.started_by
-         where r.state = 'Running' and r.number = $1 for update of r skip locked"#,
+         where r.state in ('Running', 'Paused') and r.number = $1 for update of r skip locked"#,
         column::signed(number),
     )
     .fetch_optional(&mut *conn)
@@ -198,11 +220,32 @@ pub async fn lock_live(conn: &mut PgConnection, number: u64) -> Result<Option<St
     }
 }
 
+/// One rollout, live or not; its row is locked until the transaction ends, so that no hub moves it on meanwhile.
+pub async fn lock(conn: &mut PgConnection, number: u64) -> Result<Option<StoredRollout>, Error> {
+    sqlx::query!("select number from rollout where number = $1 for update", column::signed(number))
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(Error::doing("lock a rollout"))?;
+    find(conn, number).await
+}
+
+/// Numbers of live rollouts that are for any version of a config.
+pub async fn live_of(conn: &mut PgConnection, config: &Name) -> Result<Vec<u64>, Error> {
+    let numbers = sqlx::query_scalar!(
+        "select number from rollout where state in ('Running', 'Paused') and config = $1 order by number",
+        config.as_str()
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("look for live rollouts of a config"))?;
+    numbers.into_iter().map(|number| Row::of("rollout", number).number("number", number)).collect()
+}
+
 /// One rollout.
 pub async fn find(conn: &mut PgConnection, number: u64) -> Result<Option<StoredRollout>, Error> {
     let row = sqlx::query_as!(
         RolloutRow,
-        r#"select r.number, r.config, r.version, r.strategy, r.strategy_spec, r.state, r.failed_wave,
+        r#"select r.number, r.kind, r.config, r.version, r.strategy, r.strategy_spec, r.state, r.failed_wave,
             o.name as started_by, r.started_at as "started_at: SqlTimestamp", r.ended_at as "ended_at: SqlTimestamp",
             r.traceparent
          from rollout r join operator o on o.id = r.started_by where r.number = $1"#,
@@ -221,7 +264,7 @@ pub async fn find(conn: &mut PgConnection, number: u64) -> Result<Option<StoredR
 pub async fn list(conn: &mut PgConnection, limit: u32) -> Result<Vec<StoredRollout>, Error> {
     let rows = sqlx::query_as!(
         RolloutRow,
-        r#"select r.number, r.config, r.version, r.strategy, r.strategy_spec, r.state, r.failed_wave,
+        r#"select r.number, r.kind, r.config, r.version, r.strategy, r.strategy_spec, r.state, r.failed_wave,
             o.name as started_by, r.started_at as "started_at: SqlTimestamp", r.ended_at as "ended_at: SqlTimestamp",
             r.traceparent
          from rollout r join operator o on o.id = r.started_by order by r.number desc limit $1"#,
@@ -263,17 +306,20 @@ pub async fn save(conn: &mut PgConnection, before: &Rollout, after: &Rollout) ->
 }
 
 async fn save_state(conn: &mut PgConnection, rollout: &Rollout) -> Result<(), Error> {
-    let (state, wave, at) = match rollout.state {
-        RolloutState::Running => ("Running", None, None),
-        RolloutState::Succeeded { at } => ("Succeeded", None, Some(at)),
-        RolloutState::Failed { at, wave } => ("Failed", Some(i64::from(wave)), Some(at)),
+    let wave = match rollout.state {
+        RolloutState::Failed { wave, .. } => Some(i64::from(wave)),
+        RolloutState::Running
+        | RolloutState::Paused
+        | RolloutState::Succeeded { .. }
+        | RolloutState::Aborted { .. } => None,
     };
     sqlx::query!(
-        "update rollout set state = $2, failed_wave = $3, ended_at = $4 where number = $1 and state = 'Running'",
+        "update rollout set state = $2, failed_wave = $3, ended_at = $4
+         where number = $1 and state in ('Running', 'Paused')",
         column::signed(rollout.number),
-        state,
+        rollout.state.name(),
         wave,
-        at.map(ToSqlx::to_sqlx) as _,
+        rollout.state.ended_at().map(ToSqlx::to_sqlx) as _,
     )
     .execute(conn)
     .await

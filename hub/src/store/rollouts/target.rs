@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hub_core::{
     fleet::{Cluster, ClusterId, Facts, Labels, Name},
     platform::PlatformName,
-    rollout::{Blocker, Delivery, FailureReason, Repair, RolloutTarget, Stage, TargetState},
+    rollout::{Blocker, Delivery, FailureReason, Repair, RolloutTarget, Skip, Stage, TargetState},
 };
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct Inputs {
     labels: Labels,
     declared_platform: Option<PlatformName>,
     network: Option<Name>,
+    /// Absent in rollouts of before there were any.
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
 }
 
 impl Inputs {
@@ -36,6 +39,7 @@ impl Inputs {
             labels: cluster.labels.clone(),
             declared_platform: cluster.declared,
             network: cluster.network.clone(),
+            variables: cluster.variables.clone(),
         }
     }
 
@@ -48,7 +52,7 @@ impl Inputs {
             labels: self.labels.clone(),
             declared: self.declared_platform,
             network: self.network.clone(),
-            variables: BTreeMap::new(),
+            variables: self.variables.clone(),
             facts,
         }
     }
@@ -78,6 +82,7 @@ struct TargetRow {
     wave_name: String,
     plan: Vec<u8>,
     overwrite: Option<Value>,
+    deletions: i64,
     state: String,
     blocked_by: Option<String>,
     blocked_since: Option<SqlTimestamp>,
@@ -89,6 +94,7 @@ struct TargetRow {
     failed_outcome: Option<String>,
     stage: Option<String>,
     refusal_code: Option<String>,
+    skipped_because: Option<String>,
     message: String,
     ended_at: Option<SqlTimestamp>,
 }
@@ -100,9 +106,10 @@ pub(super) async fn load(
 ) -> Result<BTreeMap<i64, Vec<StoredTarget>>, Error> {
     let rows = sqlx::query_as!(
         TargetRow,
-        r#"select rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, state, blocked_by,
+        r#"select rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, state, blocked_by,
             blocked_since as "blocked_since: SqlTimestamp", generation, target, sent_at as "sent_at: SqlTimestamp",
-            failure, failed_object, failed_outcome, stage, refusal_code, message, ended_at as "ended_at: SqlTimestamp"
+            failure, failed_object, failed_outcome, stage, refusal_code, skipped_because, message,
+            ended_at as "ended_at: SqlTimestamp"
          from rollout_target where rollout = any($1) order by rollout, wave, inputs ->> 'name'"#,
         rollouts
     )
@@ -134,6 +141,7 @@ impl TryFrom<TargetRow> for StoredTarget {
                 name: inputs.name.clone(),
                 plan: place.digest("plan", &row.plan)?,
                 repair,
+                deletions: usize::try_from(row.deletions).map_err(|_| place.corrupt("deletions"))?,
                 state: row.state(&place)?,
             },
             inputs,
@@ -175,7 +183,17 @@ impl TargetRow {
                     message: self.message.clone(),
                 })
             }
+            "Skipped" => Ok(TargetState::Skipped { at: at()?, why: self.skip(place)? }),
+            "Left" => Ok(TargetState::Left { at: at()?, delivery: delivery()?, during: self.during(place)? }),
             _ => Err(place.corrupt("state")),
+        }
+    }
+
+    fn skip(&self, place: &Row) -> Result<Skip, Error> {
+        match self.skipped_because.as_deref() {
+            Some("Operator") => Ok(Skip::Operator),
+            Some("Failure") => Ok(Skip::Failure),
+            Some(_) | None => Err(place.corrupt("skipped_because")),
         }
     }
 
@@ -198,6 +216,8 @@ impl TargetRow {
             Some("Offline") => Ok(Blocker::Offline),
             Some("Held") => Ok(Blocker::Held),
             Some("SpokeAhead") => Ok(Blocker::SpokeAhead),
+            Some("Deletions") => Ok(Blocker::Deletions),
+            Some("Selected") => Ok(Blocker::Selected),
             Some(_) | None => Err(place.corrupt("blocked_by")),
         }
     }
@@ -242,6 +262,7 @@ struct Columns<'a> {
     failed_outcome: Option<String>,
     stage: Option<&'static str>,
     refusal_code: Option<String>,
+    skipped_because: Option<&'static str>,
     message: &'a str,
 }
 
@@ -254,15 +275,14 @@ impl<'a> From<&'a TargetState> for Columns<'a> {
                 ..Self::default()
             },
             TargetState::Failed { reason, .. } => Self::from(reason),
-            TargetState::TimedOut { during, message, .. } => {
-                let (stage, blocked_by) = match during {
-                    Stage::Blocked(by) => ("Blocked", Some(blocker_word(*by))),
-                    Stage::Sent => ("Sent", None),
-                    Stage::Accepted => ("Accepted", None),
-                    Stage::Applying => ("Applying", None),
-                    Stage::Converging => ("Converging", None),
+            TargetState::TimedOut { during, message, .. } => Self { message, ..Self::during(*during) },
+            TargetState::Left { during, .. } => Self::during(*during),
+            TargetState::Skipped { why, .. } => {
+                let because = match why {
+                    Skip::Operator => "Operator",
+                    Skip::Failure => "Failure",
                 };
-                Self { stage: Some(stage), blocked_by, message, ..Self::default() }
+                Self { skipped_because: Some(because), ..Self::default() }
             }
             TargetState::Refused { code, message, .. } => {
                 Self { refusal_code: Some(column::word(code)), message, ..Self::default() }
@@ -274,6 +294,19 @@ impl<'a> From<&'a TargetState> for Columns<'a> {
             | TargetState::Converging(_)
             | TargetState::Succeeded { .. } => Self::default(),
         }
+    }
+}
+
+impl Columns<'_> {
+    fn during(stage: Stage) -> Self {
+        let (stage, blocked_by) = match stage {
+            Stage::Blocked(by) => ("Blocked", Some(blocker_word(by))),
+            Stage::Sent => ("Sent", None),
+            Stage::Accepted => ("Accepted", None),
+            Stage::Applying => ("Applying", None),
+            Stage::Converging => ("Converging", None),
+        };
+        Self { stage: Some(stage), blocked_by, ..Self::default() }
     }
 }
 
@@ -302,6 +335,8 @@ fn blocker_word(by: Blocker) -> &'static str {
         Blocker::Offline => "Offline",
         Blocker::Held => "Held",
         Blocker::SpokeAhead => "SpokeAhead",
+        Blocker::Deletions => "Deletions",
+        Blocker::Selected => "Selected",
     }
 }
 
@@ -312,7 +347,7 @@ pub(super) async fn save(conn: &mut PgConnection, rollout: u64, target: &Rollout
     sqlx::query!(
         "update rollout_target set state = $3, blocked_by = $4, blocked_since = $5, generation = $6, target = $7,
             sent_at = $8, failure = $9, failed_object = $10, failed_outcome = $11, stage = $12, refusal_code = $13,
-            message = $14, ended_at = $15
+            message = $14, ended_at = $15, skipped_because = $16
          where rollout = $1 and cluster_id = $2",
         column::signed(rollout),
         target.cluster.0,
@@ -329,6 +364,7 @@ pub(super) async fn save(conn: &mut PgConnection, rollout: u64, target: &Rollout
         columns.refusal_code,
         columns.message,
         target.state.ended_at().map(ToSqlx::to_sqlx) as _,
+        columns.skipped_because,
     )
     .execute(conn)
     .await

@@ -1,0 +1,177 @@
+//! The probe: what the hub asks a spoke about objects that a plan would write and that are not known to be ours. The spoke
+//! only reads; what it says is shown beforehand and decides nothing by itself.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    digest::{self, Digest},
+    plan::{ObjectId, Plan},
+    report::{ObjectState, Outcome, Role},
+};
+
+/// Objects in one question: what the wire takes.
+pub const MOST_OBJECTS: usize = 500;
+
+/// Bytes of all manifests of one question together: what the wire takes.
+pub const MOST_BYTES: usize = 1024 * 1024;
+
+/// A question about a plan's objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// The plan that would be rolled out.
+    pub plan: Digest,
+    /// What is asked; at most [`MOST_OBJECTS`].
+    pub objects: Vec<Asked>,
+}
+
+/// One object of a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Which.
+    pub id: ObjectId,
+    /// The manifest that would be applied: canonical JSON.
+    pub manifest: String,
+}
+
+/// A question as it is sent. Safe to send twice: it is only read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Names the question in one session; the answer carries it.
+    pub id: Uuid,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// What a spoke says to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// What it found. May lack objects, or have some that nobody asked for: only what was asked counts.
+    pub objects: Vec<Found>,
+}
+
+/// What was found of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// Which.
+    pub id: ObjectId,
+    /// What of it.
+    pub sight: Sight,
+}
+
+/// What an object looks like to a spoke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sight {
+    /// It is not there.
+    Absent,
+    /// It is in the spoke's inventory.
+    Ours,
+    /// It is there, and somebody else made it.
+    Foreign {
+        /// Managers that hold fields of it, sorted.
+        managers: Vec<String>,
+        /// Paths that an apply would change.
+        differs: Vec<String>,
+    },
+    /// It could not be told, and why.
+    Untold(String),
+}
+
+/// What there is to ask about a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asking {
+    /// None where every object is known to be ours.
+    pub question: Option<Question>,
+    /// Objects that one question does not take.
+    pub left_out: usize,
+}
+
+impl Question {
+    /// The canonical bytes and their digest: the same question again has the same.
+    ///
+    /// # Panics
+    /// Never: a question is plain data, which always becomes JSON.
+    #[must_use]
+    pub fn seal(&self) -> (Vec<u8>, Digest) {
+        let bytes = digest::canonical(&json!(self));
+        let digest = Digest::of(&bytes);
+        (bytes, digest)
+    }
+}
+
+impl Answer {
+    /// What was found of an object that was asked for; none if the answer lacks it.
+    #[must_use]
+    pub fn sight(&self, id: &ObjectId) -> Option<&Sight> {
+        self.objects.iter().find(|found| found.id.same_object(id)).map(|found| &found.sight)
+    }
+}
+
+/// What there is to ask about a plan: the objects that the spoke's inventory does not show as ours already.
+#[must_use]
+pub fn ask(plan: &Plan, inventory: &[ObjectState]) -> Asking {
+    let planned = plan.document.phases.iter().flat_map(|phase| &phase.objects);
+    let manifests = planned.map(|object| {
+        let body = plan.bodies.get(&object.body).map(Vec::as_slice).unwrap_or_default();
+        (object.id.clone(), String::from_utf8_lossy(body).into_owned())
+    });
+    bounded(plan.digest, manifests, inventory)
+}
+
+fn bounded(
+    plan: Digest,
+    manifests: impl Iterator<Item = (ObjectId, String)>,
+    inventory: &[ObjectState],
+) -> Asking {
+    let ours: BTreeSet<Key<'_>> =
+        inventory.iter().filter(|state| is_ours(state)).map(|state| key(&state.id)).collect();
+    let mut objects: Vec<Asked> = Vec::new();
+    let (mut bytes, mut left_out) = (0, 0);
+    for (id, manifest) in manifests.filter(|(id, _)| !ours.contains(&key(id))) {
+        if objects.len() == MOST_OBJECTS || bytes + manifest.len() > MOST_BYTES {
+            left_out += 1;
+            continue;
+        }
+        bytes += manifest.len();
+        objects.push(Asked { id, manifest });
+    }
+    let question = (!objects.is_empty()).then_some(Question { plan, objects });
+    Asking { question, left_out }
+}
+
+type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+fn key(id: &ObjectId) -> Key<'_> {
+    (&id.group, &id.kind, &id.namespace, &id.name)
+}
+
+/// Whether the inventory shows an object as one of ours that is there.
+fn is_ours(state: &ObjectState) -> bool {
+    let held = match state.role {
+        Role::Created | Role::Adopted | Role::Instance => true,
+        Role::Expected | Role::Addition => false,
+    };
+    let there = match state.outcome {
+        Outcome::AdoptionRequired | Outcome::Deleted | Outcome::Left | Outcome::Pending => false,
+        Outcome::Created
+        | Outcome::Changed
+        | Outcome::Unchanged
+        | Outcome::Conflict
+        | Outcome::Rejected
+        | Outcome::Unreachable
+        | Outcome::Unfulfilled
+        | Outcome::Fulfilled
+        | Outcome::InUse => true,
+    };
+    held && there && !state.uid.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! What a target with a plan would delete in a cluster, from what is known of it now.
+
+use hub_core::{
+    fleet::ClusterId,
+    plan::{self, ObjectId, PlanDocument},
+    report::{ObjectState, Outcome, Role},
+    rollout::DeletionCount,
+    target::{Deletion, TemplateDeletion},
+};
+use sqlx::PgConnection;
+
+use crate::store;
+
+/// What would be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Deleting {
+    /// Objects, in the order of deleting.
+    pub deletions: Vec<Deletion>,
+    /// Templates whose instances are deleted.
+    pub templates: Vec<TemplateDeletion>,
+    /// The instances of these templates, as the spoke last said.
+    instances: Vec<ObjectId>,
+    /// Objects that the spoke made or took over, as it last said.
+    inventory: usize,
+}
+
+/// What a target with the plan `new` would delete.
+pub async fn load(
+    tx: &mut PgConnection,
+    cluster: ClusterId,
+    new: &PlanDocument,
+) -> Result<Deleting, store::Error> {
+    let completed = store::acceptance::find(tx, cluster).await?.map_or(0, |fence| fence.completed);
+    let mut former = Vec::new();
+    for plan in store::targets::plans_since(tx, cluster, completed).await? {
+        former.push(store::plans::document(tx, plan).await?);
+    }
+    let inventory = store::reports::objects(tx, cluster).await?;
+    let (deletions, templates) = plan::deletions(&inventory, &former, new);
+    let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
+    let instances = ours.iter().filter(|state| state.role == Role::Instance).map(|state| &state.id);
+    let instances = instances.filter(|id| templates.iter().any(|template| is_instance(id, &template.id)));
+    let instances = instances.cloned().collect();
+    Ok(Deleting { deletions, templates, instances, inventory: ours.len() })
+}
+
+fn is_ours(state: &ObjectState) -> bool {
+    let gone = matches!(state.outcome, Outcome::Deleted | Outcome::AdoptionRequired);
+    match state.role {
+        Role::Created | Role::Adopted | Role::Instance => !gone,
+        Role::Expected | Role::Addition => false,
+    }
+}
+
+/// An instance is its template's object in some namespace.
+fn is_instance(id: &ObjectId, template: &ObjectId) -> bool {
+    id.group == template.group && id.kind == template.kind && id.name == template.name
+}
+
+impl Deleting {
+    /// How much that is. Each object counts once.
+    #[must_use]
+    pub fn count(&self) -> DeletionCount {
+        DeletionCount { deletions: self.deletions.len() + self.instances.len(), inventory: self.inventory }
+    }
+
+    /// Whether nothing would be deleted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.deletions.is_empty() && self.instances.is_empty()
+    }
+
+    /// For people: `Kind namespace/name`, in the order of deleting.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let objects = self.deletions.iter().map(|deletion| &deletion.id);
+        objects.chain(&self.instances).map(ToString::to_string).collect()
+    }
+}

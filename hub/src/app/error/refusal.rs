@@ -1,0 +1,188 @@
+//! What stands against a use case, one reason each.
+
+use hub_core::{document::Kind, fleet::Name};
+
+/// One reason why a rollout cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartRefusal {
+    /// Its spoke never reported what the cluster is.
+    #[error("cluster {cluster} was never connected, so nothing is known of it")]
+    NoFacts {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// Two configs select it.
+    #[error("cluster {cluster} is selected by the mesh configs {one} and {other}")]
+    TwoConfigs {
+        /// The cluster.
+        cluster: Name,
+        /// The config that was to be rolled out.
+        one: Name,
+        /// The other.
+        other: Name,
+    },
+    /// No wave of the strategy selects it.
+    #[error("cluster {cluster} is in no wave of the strategy")]
+    InNoWave {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// Another rollout is changing it.
+    #[error("cluster {cluster} is held by rollout {rollout}")]
+    Held {
+        /// The cluster.
+        cluster: Name,
+        /// The rollout that holds it.
+        rollout: u64,
+    },
+    /// A check found something that must not be rolled out.
+    #[error("cluster {cluster}: {message} ({rule})")]
+    Finding {
+        /// The cluster.
+        cluster: Name,
+        /// Id of the rule or check.
+        rule: String,
+        /// What was seen.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// No plan could be made.
+    #[error("cluster {cluster}: {message}")]
+    NoPlan {
+        /// The cluster.
+        cluster: Name,
+        /// Why.
+        message: String,
+    },
+    /// The mesh is to be removed and a config selects the cluster.
+    #[error("cluster {cluster} is selected by mesh config {config}")]
+    Selected {
+        /// The cluster.
+        cluster: Name,
+        /// The config.
+        config: Name,
+    },
+    /// The mesh is to be removed and there is none of ours.
+    #[error("no mesh of this fleet runs in cluster {cluster}")]
+    NothingToRemove {
+        /// The cluster.
+        cluster: Name,
+    },
+}
+
+/// One reason why a document cannot be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteRefusal {
+    /// There is none.
+    #[error("there is no {kind} {name}")]
+    NotFound {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: Name,
+    },
+    /// Its spoke is a member of the fleet.
+    #[error("cluster {cluster} is active")]
+    ClusterActive {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// A rollout is changing it.
+    #[error("cluster {cluster} is held by rollout {rollout}")]
+    ClusterHeld {
+        /// The cluster.
+        cluster: Name,
+        /// The rollout that holds it.
+        rollout: u64,
+    },
+    /// Clusters have a mesh of it.
+    #[error("mesh config {config} runs in {}", list(.clusters))]
+    ConfigRuns {
+        /// The config.
+        config: Name,
+        /// The clusters.
+        clusters: Vec<Name>,
+    },
+    /// It is being rolled out.
+    #[error("mesh config {config} is being rolled out by rollout {rollout}")]
+    ConfigRolling {
+        /// The config.
+        config: Name,
+        /// The rollout.
+        rollout: u64,
+    },
+}
+
+/// Clusters that a refusal names; what is left out is counted.
+const MOST_NAMED: usize = 10;
+
+fn list(clusters: &[Name]) -> String {
+    let named: Vec<&str> = clusters.iter().take(MOST_NAMED).map(Name::as_str).collect();
+    match clusters.len().saturating_sub(MOST_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+impl DeleteRefusal {
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "document.not_found",
+            Self::ClusterActive { .. } => "cluster.active",
+            Self::ClusterHeld { .. } => "rollout.held",
+            Self::ConfigRuns { .. } => "config.runs",
+            Self::ConfigRolling { .. } => "config.rolling",
+        }
+    }
+
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::NotFound { .. } => "`meshfleet get` prints what is stored".to_owned(),
+            Self::ClusterActive { cluster } => {
+                format!("detach it first: `meshfleet cluster detach {cluster}`")
+            }
+            Self::ClusterHeld { rollout, .. } | Self::ConfigRolling { rollout, .. } => format!(
+                "wait for it, `meshfleet rollout show {rollout}`, or end it, `meshfleet rollout abort {rollout}`"
+            ),
+            Self::ConfigRuns { .. } => {
+                "let it select them no longer, then `meshfleet config unassign CLUSTER` removes the mesh"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl StartRefusal {
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::NoFacts { .. } => "rollout.no_facts",
+            Self::TwoConfigs { .. } => "rollout.two_configs",
+            Self::InNoWave { .. } => "rollout.in_no_wave",
+            Self::Held { .. } => "rollout.held",
+            Self::Finding { .. } => "rollout.finding",
+            Self::NoPlan { .. } => "rollout.no_plan",
+            Self::Selected { .. } => "unassign.selected",
+            Self::NothingToRemove { .. } => "unassign.nothing_to_remove",
+        }
+    }
+
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::NoFacts { cluster } => {
+                format!("enrol it with `meshfleet cluster enrol {cluster}` and start its spoke")
+            }
+            Self::TwoConfigs { .. } => "let only one config select it".to_owned(),
+            Self::InNoWave { .. } => "add a wave to the strategy that selects it".to_owned(),
+            Self::Held { rollout, .. } => format!("wait for it: `meshfleet rollout show {rollout}`"),
+            Self::Finding { hint, .. } => hint.clone(),
+            Self::NoPlan { .. } => "`meshfleet plan` shows what was seen".to_owned(),
+            Self::Selected { config, .. } => {
+                format!(
+                    "let {config} select it no longer: change `spec.clusters` of {config} or the cluster's labels"
+                )
+            }
+            Self::NothingToRemove { .. } => "`meshfleet status` shows what runs where".to_owned(),
+        }
+    }
+}

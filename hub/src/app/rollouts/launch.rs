@@ -1,0 +1,146 @@
+//! Setting a rollout off: what is common to giving clusters a mesh and to removing it.
+
+use hub_core::{
+    fleet::{Cluster, ClusterId, Name},
+    plan::{self, Plan},
+    rollout::{Aim, Repair, RolloutTarget, TargetState},
+};
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+
+use crate::{
+    app::{Error, deletions::Deleting, error::StartRefusal},
+    store::{
+        self,
+        audit::{self, Actor, Event},
+        rollouts::NewRollout,
+    },
+};
+
+/// A cluster with the plan that is pinned to it.
+#[derive(Debug)]
+pub struct Pinned {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The plan.
+    pub plan: Plan,
+    /// Its wave, by index.
+    pub wave: usize,
+    /// What the plan would delete there now.
+    pub deleting: Deleting,
+}
+
+impl Pinned {
+    /// Without deletions so far.
+    pub fn of(cluster: Cluster, plan: Plan, wave: usize) -> Self {
+        Self { cluster, plan, wave, deleting: Deleting::default() }
+    }
+}
+
+/// Stops what would delete more than the brake lets through, unless exactly that was confirmed. Pure.
+pub fn confirm(pinned: &[Pinned], confirmed: u32) -> Result<(), Error> {
+    let counts: Vec<(Name, usize, usize)> = pinned
+        .iter()
+        .map(|one| {
+            let count = one.deleting.count();
+            (one.cluster.name.clone(), count.deletions, count.inventory)
+        })
+        .collect();
+    let total: usize = counts.iter().map(|(_, deletions, _)| deletions).sum();
+    if plan::brake(&counts).is_none() || usize::try_from(confirmed) == Ok(total) {
+        return Ok(());
+    }
+    let lose = pinned.iter().filter(|one| one.deleting.count().deletions > 0);
+    let clusters = lose.map(|one| (one.cluster.name.clone(), one.deleting.words())).collect();
+    Err(Error::Unconfirmed { clusters, total, confirmed })
+}
+
+/// Stores a rollout and takes its clusters.
+pub async fn launch(tx: &mut PgConnection, new: &NewRollout<'_>, pinned: &[Pinned]) -> Result<u64, Error> {
+    let number = store::rollouts::insert(tx, new).await?;
+    let ids: Vec<ClusterId> = pinned.iter().map(|one| one.cluster.id).collect();
+    store::holds::take(tx, number, &ids, new.at).await?;
+    // Another rollout may have taken one since they were looked at; if it let go of it meanwhile, it is free now.
+    while refuse_held(tx, new.aim, pinned, Some(number)).await? < ids.len() {
+        store::holds::take(tx, number, &ids, new.at).await?;
+    }
+    store::plans::pin(tx, pinned.iter().map(|one| &one.plan), new.at).await?;
+    for one in pinned {
+        save(tx, number, new, one).await?;
+    }
+    audit::record(tx, started(new, number, pinned)).await?;
+    Ok(number)
+}
+
+/// Refuses clusters that another rollout than `own` holds; says how many are held at all.
+pub async fn refuse_held(
+    tx: &mut PgConnection,
+    aim: &Aim,
+    pinned: &[Pinned],
+    own: Option<u64>,
+) -> Result<usize, Error> {
+    let ids: Vec<ClusterId> = pinned.iter().map(|one| one.cluster.id).collect();
+    let holders = store::holds::holders(tx, &ids).await?;
+    let refusals: Vec<StartRefusal> = pinned
+        .iter()
+        .filter_map(|one| {
+            let rollout = *holders.get(&one.cluster.id).filter(|holder| Some(**holder) != own)?;
+            Some(StartRefusal::Held { cluster: one.cluster.name.clone(), rollout })
+        })
+        .collect();
+    if refusals.is_empty() {
+        return Ok(holders.len());
+    }
+    Err(Error::RolloutRefused { aim: aim.clone(), refusals })
+}
+
+async fn save(
+    tx: &mut PgConnection,
+    rollout: u64,
+    new: &NewRollout<'_>,
+    pinned: &Pinned,
+) -> Result<(), store::Error> {
+    let Pinned { cluster, plan, wave, deleting } = pinned;
+    let repair = if new.overwrite_drift {
+        let open = store::drift::open(tx, Some(cluster.id)).await?;
+        Repair::of(open.iter().map(|numbered| &numbered.open.item))
+    } else {
+        Repair::Nothing
+    };
+    let target = RolloutTarget {
+        cluster: cluster.id,
+        name: cluster.name.clone(),
+        plan: plan.digest,
+        repair,
+        deletions: deleting.count().deletions,
+        state: TargetState::Pending,
+    };
+    let wave_name = &new.spec.wave_names()[*wave];
+    store::rollouts::insert_target(tx, rollout, (*wave, wave_name), (cluster, &target)).await
+}
+
+fn started(new: &NewRollout<'_>, number: u64, pinned: &[Pinned]) -> Event {
+    let of_each = |value: fn(&Pinned) -> Value| -> Map<String, Value> {
+        pinned.iter().map(|one| (one.cluster.name.to_string(), value(one))).collect()
+    };
+    let mut detail = json!({
+        "strategy": new.strategy,
+        "overwriteDrift": new.overwrite_drift,
+        "plans": of_each(|one| json!(one.plan.digest)),
+        "deletions": of_each(|one| json!(one.deleting.count().deletions)),
+    });
+    if let Aim::Assign { config, version } = new.aim {
+        detail["config"] = json!(config);
+        detail["version"] = json!(version);
+    }
+    Event {
+        at: new.at,
+        actor: Actor::Operator(new.by),
+        action: match new.aim {
+            Aim::Assign { .. } => "rollout.started",
+            Aim::Unassign => "rollout.unassign_started",
+        },
+        subject: format!("rollout/{number}"),
+        detail,
+    }
+}

@@ -1,0 +1,120 @@
+//! What a step of a rollout decides from.
+
+use std::collections::BTreeMap;
+
+use hub_core::{
+    config::ConfigVersion,
+    fleet::{Cluster, ClusterId},
+    plan,
+    rollout::{Aim, Computed, SeenCluster},
+};
+use jiff::Timestamp;
+use sqlx::PgConnection;
+
+use crate::{
+    app::{
+        Error,
+        deletions::{self, Deleting},
+    },
+    store::{self, rollouts::StoredRollout},
+};
+
+/// What was seen. Plans are computed anew only for targets that may start now.
+pub(super) struct Looked {
+    pub(super) clusters: BTreeMap<ClusterId, SeenCluster>,
+    /// What the targets that may start would delete.
+    pub(super) deleting: BTreeMap<ClusterId, Deleting>,
+    /// The rows that could not be read: their clusters count as away.
+    pub(super) corrupt: Vec<store::Error>,
+}
+
+/// What the clusters of a rollout are to get.
+enum Wanted {
+    /// What a version of a config makes of each.
+    Version(ConfigVersion),
+    /// Nothing, as long as none of these selects it.
+    Nothing { unless: Vec<ConfigVersion> },
+}
+
+impl Looked {
+    pub(super) async fn at(
+        tx: &mut PgConnection,
+        stored: &StoredRollout,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let ids: Vec<ClusterId> = stored.rollout.targets().map(|target| target.cluster).collect();
+        let known = store::seen::load(tx, &ids, now).await?;
+        let clusters = known.rows.into_iter().map(|known| (known.cluster, known.seen)).collect();
+        let mut looked = Self { clusters, deleting: BTreeMap::new(), corrupt: known.corrupt };
+        let starting = looked.starting(stored);
+        if starting.is_empty() {
+            return Ok(looked);
+        }
+        let wanted = wanted(tx, &stored.aim).await?;
+        let present = store::clusters::load(tx, &starting).await?;
+        looked.corrupt.extend(present.corrupt);
+        for present in present.rows {
+            looked.compute(tx, (stored, &wanted), present.cluster).await?;
+        }
+        Ok(looked)
+    }
+
+    /// Targets that may start now, if their plans are what they were.
+    fn starting(&self, stored: &StoredRollout) -> Vec<ClusterId> {
+        let number = stored.rollout.number;
+        let free = |cluster: &ClusterId| {
+            self.clusters.get(cluster).is_some_and(|seen| seen.obstacle(number).is_none())
+        };
+        stored.rollout.about_to_start().map(|target| target.cluster).filter(free).collect()
+    }
+
+    async fn compute(
+        &mut self,
+        tx: &mut PgConnection,
+        (stored, wanted): (&StoredRollout, &Wanted),
+        present: Cluster,
+    ) -> Result<(), Error> {
+        let id = present.id;
+        let Some(seen) = self.clusters.get_mut(&id) else { return Ok(()) };
+        let Some(inputs) = stored.inputs.get(&id) else { return Ok(()) };
+        let plan = match wanted {
+            Wanted::Version(config) => propose(config, &inputs.with_facts(id, present.facts)),
+            Wanted::Nothing { unless } => nothing(unless, &present),
+        };
+        seen.computed = Some(match plan {
+            Err(none) => none,
+            Ok(plan) => {
+                let deleting = deletions::load(tx, id, &plan.document).await?;
+                let computed = Computed::Plan { digest: plan.digest, deletions: deleting.count() };
+                self.deleting.insert(id, deleting);
+                computed
+            }
+        });
+        Ok(())
+    }
+}
+
+async fn wanted(tx: &mut PgConnection, aim: &Aim) -> Result<Wanted, Error> {
+    match aim {
+        Aim::Assign { config, version } => {
+            let found = store::configs::find(tx, config, *version).await?;
+            let missing = || Error::VersionNotFound(config.clone(), *version);
+            Ok(Wanted::Version(found.ok_or_else(missing)?))
+        }
+        Aim::Unassign => Ok(Wanted::Nothing { unless: store::configs::newest(tx).await? }),
+    }
+}
+
+/// Pure.
+fn propose(config: &ConfigVersion, cluster: &Cluster) -> Result<plan::Plan, Computed> {
+    match plan::propose(config, cluster) {
+        Ok(proposal) if !proposal.is_blocked() => proposal.plan.ok_or(Computed::Blocked),
+        Ok(_) | Err(_) => Err(Computed::Blocked),
+    }
+}
+
+/// Pure. Labels of now count: a cluster that was taken back must keep its mesh.
+fn nothing(unless: &[ConfigVersion], cluster: &Cluster) -> Result<plan::Plan, Computed> {
+    let selects = |config: &ConfigVersion| config.config.clusters.matches(&cluster.name, &cluster.labels);
+    if unless.iter().any(selects) { Err(Computed::Selected) } else { Ok(plan::empty()) }
+}
