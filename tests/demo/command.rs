@@ -28,6 +28,11 @@ impl Meshfleet {
 
     /// Shows a command and what it prints, line by line as it prints it. It must succeed.
     pub async fn show(&self, arguments: &[&str]) -> Result<()> {
+        self.show_ending_with(0, arguments).await
+    }
+
+    /// The same for a command that must end with this code, for example 3 where it found differences.
+    pub async fn show_ending_with(&self, code: i32, arguments: &[&str]) -> Result<()> {
         say::command(arguments);
         let mut child = self.spawn(arguments)?;
         let stdout = child.stdout.take().context("the output of meshfleet is piped")?;
@@ -36,7 +41,7 @@ impl Meshfleet {
             say::output(&line);
         }
         let ended = child.wait_with_output().await?;
-        if !ended.status.success() {
+        if ended.status.code() != Some(code) {
             let complaint = String::from_utf8_lossy(&ended.stderr);
             bail!("meshfleet {}: {}\n{complaint}", arguments.join(" "), ended.status);
         }

@@ -1,14 +1,15 @@
 //! `cargo demo`: the main job on real parts, on one machine, with nothing to set up.
 //!
-//! A hub with its private Postgres, two control planes dressed as EKS and as ROSA, a real spoke in each, and a mesh of
-//! ten lines that comes to be differently on the two. Everything that is claimed is read back from the API servers; a
-//! claim that does not hold ends the demo with exit code 1.
+//! A hub with its private Postgres, five control planes dressed as four providers, a real spoke in each, and one mesh that
+//! comes to be differently on each platform; beside it the article's mesh on an OpenShift of its time. Everything that is
+//! claimed is read back from the API servers; a claim that does not hold ends the demo with exit code 1.
 
 mod command;
 mod documents;
 mod left;
 mod proof;
 mod say;
+mod stage;
 mod story;
 
 use std::{
@@ -18,9 +19,10 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
+use stage::Stage;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Shows the main job of meshfleet on real parts: hub, Postgres, two API servers, two spokes.
+/// Shows the main job of meshfleet on real parts: hub, Postgres, five API servers, five spokes.
 #[derive(Debug, Parser)]
 #[command(name = "cargo demo --", bin_name = "cargo demo --")]
 struct Arguments {
@@ -81,14 +83,14 @@ impl Interrupts {
 
 async fn tell(arguments: &Arguments, folder: &Path, shown: &Path, interrupts: &mut Interrupts) -> Result<()> {
     say::title(
-        "meshfleet: one mesh of ten lines, rolled out to EKS and to OpenShift, each as its platform needs it",
+        "meshfleet: one mesh for GKE, EKS, AKS and ROSA, rolled out in waves, each as its platform needs it",
     );
-    let stage = tokio::select! {
-        stage = story::set_up(folder, shown) => stage?,
+    let mut stage = tokio::select! {
+        stage = Stage::set_up(folder, shown) => stage?,
         () = interrupts.next() => bail!("interrupted before everything was up"),
     };
     let told = tokio::select! {
-        told = story::tell(&stage) => told,
+        told = story::tell(&mut stage) => told,
         () = interrupts.next() => Err(anyhow!("interrupted before everything was shown and checked")),
     };
     if told.is_ok() {

@@ -83,7 +83,7 @@ pub fn what_to_try(shown: &Path) {
     println!("    meshfleet plan payments --cluster rosa-eu-1 --show-manifests");
     note("change something by hand, see it, and put it right:");
     println!("    export KUBECONFIG={folder}/rosa-eu-1.kubeconfig");
-    println!("    kubectl -n istio-system edit istiocontrolplane payments");
+    println!("    kubectl edit istiocni default");
     println!("    meshfleet drift report");
     println!("    meshfleet rollout start payments --overwrite-drift --wait");
     println!("{}", "Ctrl-C ends it and cleans up.".bold());
