@@ -179,7 +179,7 @@ proptest! {
             let platform = found.get(".spec.values.global.platform").copied();
             prop_assert!(platform.is_none() || platform.is_some_and(|name| name == "gke"), "{platform:?}");
         }
-        let findings = super::referee::blocking(&made, &facts);
+        let findings = referee::blocking(&made, &facts);
         prop_assert!(findings.is_empty(), "{findings:?}");
     }
 }
