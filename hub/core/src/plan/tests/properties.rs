@@ -155,6 +155,67 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Whatever the config says under `values`, there is a plan, what rules require stands in it, and each value that
+    /// stands against them is told.
+    #[test]
+    fn no_value_keeps_a_plan_from_being_made(platform in platforms(), values in colliding()) {
+        let mut config = sail_wanted("1.30.3");
+        config.base.values.istiod = values.as_object().cloned().unwrap_or_default();
+        config.base.values.cni = config.base.values.istiod.clone();
+        let facts = sail_facts(platform);
+        let made = plan(&input_of(&config, &facts, platform), rule::registry()).unwrap();
+        let sound = sailed(platform, "1.30.3", |_| ());
+        for kind in ["Istio", "IstioCNI"] {
+            let planned = sound.document.phases[0].objects.iter().any(|object| object.id.kind == kind);
+            if !planned {
+                continue;
+            }
+            let (found, wanted) = (manifest(&made, kind), manifest(&sound, kind));
+            let found = path::leaves("", &found);
+            for (path, value) in path::leaves("", &wanted) {
+                prop_assert_eq!(found.get(&path).copied(), Some(value), "{} {}", kind, path);
+            }
+            let platform = found.get(".spec.values.global.platform").copied();
+            prop_assert!(platform.is_none() || platform.is_some_and(|name| name == "gke"), "{platform:?}");
+        }
+        let findings = referee::blocking(&made, &facts);
+        prop_assert!(findings.is_empty(), "{findings:?}");
+    }
+}
+
+/// Values at, above and below what rules speak of.
+fn colliding() -> impl Strategy<Value = serde_json::Value> {
+    let key = || {
+        prop::sample::select(vec![
+            "global",
+            "meshID",
+            "multiCluster",
+            "clusterName",
+            "platform",
+            "pilot",
+            "cni",
+            "cniConfDir",
+            "enabled",
+            "revision",
+        ])
+    };
+    let leaf = prop_oneof![
+        Just(serde_json::json!("x")),
+        Just(serde_json::json!({})),
+        Just(serde_json::json!([1])),
+        Just(true.into())
+    ];
+    let map = move |inner| {
+        prop::collection::btree_map(key(), inner, 0..4).prop_map(|map| {
+            map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Value>()
+        })
+    };
+    let value = leaf.prop_recursive(4, 16, 4, map);
+    prop::collection::btree_map(key(), value, 0..4)
+        .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
 /// Maps with lists and scalars at some depth, under keys that no rule speaks of, one of which holds a dot.
 fn values() -> impl Strategy<Value = serde_json::Value> {
     let key = || prop::sample::select(vec!["alpha", "beta", "a.b/c", "gamma"]);

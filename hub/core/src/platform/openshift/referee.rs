@@ -26,7 +26,7 @@ pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
         return foreign(plan).into_iter().collect();
     }
     let mut findings = Vec::new();
-    findings.extend(attachments_served(facts));
+    findings.extend(attachments_served(plan, facts));
     match plan.intent.installer {
         InstallerKind::Calisti => findings.extend(referee_calisti::judge(plan, facts)),
         InstallerKind::Sail => findings.extend(referee_sail::judge(plan, facts)),
@@ -71,15 +71,19 @@ fn foreign(plan: &Seen<'_>) -> Option<Finding> {
     })
 }
 
-fn attachments_served(facts: &Facts) -> Option<Finding> {
+fn attachments_served(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
+    let then = match plan.intent.installer {
+        InstallerKind::Calisti => "",
+        // It looks for the kind once only.
+        InstallerKind::Sail => ", then restart the Sail operator",
+    };
     (!facts.serves("k8s.cni.cncf.io/NetworkAttachmentDefinition")).then(|| {
         blocks(
             "openshift.nad.not-served",
             format!(
                 "the cluster does not serve {NAD_GROUP}/{NAD}: Multus is off or its kinds are hidden from the spoke"
             ),
-            "switch Multus on (Network.operator.openshift.io cluster, spec.disableMultiNetwork: false)"
-                .to_owned(),
+            format!("switch Multus on (Network.operator.openshift.io cluster, spec.disableMultiNetwork: false){then}"),
         )
     })
 }
