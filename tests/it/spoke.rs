@@ -125,6 +125,7 @@ impl Starting {
             generation,
             report: watch::Sender::new(None),
             drift: watch::Sender::new(None),
+            inventory: watch::Sender::default(),
         };
         let (offers, offered) = mpsc::channel(1);
         let (report, drift) = (outlets.report.subscribe(), outlets.drift.subscribe());

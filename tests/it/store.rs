@@ -13,7 +13,7 @@ use hub::{
     app::{
         self,
         clusters::{self, NewToken, RedeemError},
-        documents::{self, Applied, Effect},
+        documents::{Applied, Effect, apply},
         hub::{self as hub_state, StartError},
         reports::{self, Saved},
         sessions, status,
@@ -146,7 +146,7 @@ async fn a_mistake_in_one_document_stores_none() -> Result<()> {
         mesh("payments", "[shop]").replace("kind: calisti", "kind: x")
     );
     let source = Source { name: "mesh.yaml".to_owned(), text: text.into_bytes() };
-    let Applied::Mistakes(mistakes) = documents::apply(&bench.app, &bench.admin, &[source]).await? else {
+    let Applied::Mistakes(mistakes) = apply(&bench.app, &bench.admin, &[source]).await? else {
         bail!("no mistake was found");
     };
     assert_eq!(mistakes.len(), 1);

@@ -30,7 +30,7 @@ pub async fn load(
     cluster: ClusterId,
     new: &PlanDocument,
 ) -> Result<Deleting, store::Error> {
-    let completed = store::acceptance::find(tx, cluster).await?.map_or(0, |fence| fence.completed);
+    let completed = store::acceptance::completed(tx, cluster).await?;
     let mut former = Vec::new();
     for plan in store::targets::plans_since(tx, cluster, completed).await? {
         former.push(store::plans::document(tx, plan).await?);

@@ -13,6 +13,21 @@ use super::{
     column::{self, Row},
 };
 
+/// The last generation that a cluster's spoke applied to its end, by its fence at the start of its session and by its
+/// reports since; 0 if none.
+pub async fn completed(conn: &mut PgConnection, cluster: ClusterId) -> Result<u64, Error> {
+    let completed = sqlx::query_scalar!(
+        r#"select coalesce(greatest(
+            (select completed from acceptance where cluster_id = $1),
+            (select completed from report where cluster_id = $1)), 0) as "completed!""#,
+        cluster.0
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(Error::doing("look what a spoke completed"))?;
+    Row::of("acceptance", cluster).number("completed", completed)
+}
+
 /// The fence of a cluster's spoke as it last said.
 pub async fn find(conn: &mut PgConnection, cluster: ClusterId) -> Result<Option<Fence>, Error> {
     let row = sqlx::query!(

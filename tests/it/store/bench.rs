@@ -27,6 +27,7 @@ use hub_core::{
     digest::Digest,
     document::Source,
     fleet::{ClusterId, Facts, Name, NodeGroup},
+    plan::ObjectId,
     report::{Fence, ObjectState, Outcome, Phase, Report, Role},
     target::Target,
 };
@@ -146,6 +147,11 @@ impl Bench {
     /// A mesh config over clusters with the label `mesh: payments`.
     pub async fn apply_mesh(&self, namespaces: &str) -> Result<()> {
         self.apply(&mesh("payments", namespaces)).await.map(|_| ())
+    }
+
+    /// The mesh config once more, with another plan.
+    pub async fn apply_changed_mesh(&self) -> Result<()> {
+        self.apply(&mesh("payments", "[shop]").replace("{id: payments}", "{id: other}")).await.map(|_| ())
     }
 
     /// An enrolled cluster of the mesh with an attached spoke.
@@ -269,11 +275,17 @@ impl Spoke {
         let mut tx = store::begin(&self.app.pool).await?;
         let document = store::plans::document(&mut tx, target.plan).await?;
         let objects = document.phases.into_iter().flat_map(|phase| phase.objects);
-        let states = objects.map(|object| ObjectState {
-            uid: format!("uid of {}", object.id),
-            id: object.id,
-            role: Role::Created,
-            body: Some(object.body),
+        let objects = objects.map(|object| (object.id, Role::Created, object.body));
+        // Only one namespace is there, and everything selects it.
+        let instances = document.templates.into_iter().map(|template| {
+            let id = ObjectId { namespace: "shop".to_owned(), ..template.id };
+            (id, Role::Instance, template.body)
+        });
+        let states = objects.chain(instances).map(|(id, role, body)| ObjectState {
+            uid: format!("uid of {id}"),
+            id,
+            role,
+            body: Some(body),
             outcome: Outcome::Created,
             healthy: true,
             message: String::new(),
@@ -282,12 +294,51 @@ impl Spoke {
         Ok(states.collect())
     }
 
+    /// Reports its target as healthy, with objects in its inventory besides that no plan has.
+    pub async fn report_more(&mut self, names: impl Iterator<Item = String>) -> Result<()> {
+        let (target, digest) = self.target().await?.context("a target")?;
+        let mut objects = self.objects(&target).await?;
+        objects.extend(names.map(|name| config_map(&name, target.generation)));
+        self.completed = target.generation;
+        let report = Report {
+            generation: target.generation,
+            target: digest,
+            phase: Phase::Healthy,
+            message: "as the test says".to_owned(),
+            objects,
+            completed: target.generation,
+        };
+        reports::save(&self.app, self.id, &report).await?;
+        Ok(())
+    }
+
     /// Takes the target of a generation and does everything that it asks.
     pub async fn obey(&mut self, generation: u64) -> Result<Target> {
         let target = self.awaits(generation).await?;
         self.accept(&target).await?;
         self.report(&target, Phase::Healthy).await?;
         Ok(target.0)
+    }
+}
+
+/// A ConfigMap that a spoke made.
+fn config_map(name: &str, generation: u64) -> ObjectState {
+    let id = ObjectId {
+        group: String::new(),
+        version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+    };
+    ObjectState {
+        uid: format!("uid of {id}"),
+        id,
+        role: Role::Created,
+        body: None,
+        outcome: Outcome::Created,
+        healthy: true,
+        message: String::new(),
+        generation,
     }
 }
 

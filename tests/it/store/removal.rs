@@ -15,6 +15,7 @@ use hub::{
 };
 use hub_core::{
     plan,
+    report::{ObjectState, Outcome, Phase, Report, Role},
     rollout::{Aim, Blocker, RolloutState, TargetState},
     status::{Condition, Reason},
 };
@@ -87,7 +88,9 @@ async fn a_mesh_is_removed_by_a_confirmed_rollout_of_nothing() -> Result<()> {
     let (number, started) = remove(&bench, u32::try_from(inventory.len())?).await?;
     assert_eq!(started, preview);
     let target = spoke.obey(2).await?;
-    assert_eq!((target.plan, target.deletions.len()), (plan::empty().digest, inventory.len()));
+    let instances = inventory.iter().filter(|object| object.role == Role::Instance).count();
+    assert!(instances > 0 && instances == target.delete_templates.len());
+    assert_eq!((target.plan, target.deletions.len()), (plan::empty().digest, inventory.len() - instances));
     let ended = bench.until_ended(number).await?;
     assert_eq!(ended.aim, Aim::Unassign);
     assert!(matches!(ended.rollout.state, RolloutState::Succeeded { .. }));
@@ -96,6 +99,40 @@ async fn a_mesh_is_removed_by_a_confirmed_rollout_of_nothing() -> Result<()> {
     assert_eq!(words(&status.conditions[1]).0, "no mesh config selects it, and its mesh was removed");
     let nothing = StartRefusal::NothingToRemove { cluster: parse("eu-1")? };
     assert_eq!(refusals(remove(&bench, 0).await)?, [nothing]);
+    bench.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_in_use_is_waited_for_and_named() -> Result<()> {
+    let bench = Bench::start().await?;
+    let spoke = with_mesh(&bench).await?;
+    bench.apply(&unselected()).await?;
+    let inventory = store::reports::objects(&mut *bench.pool().acquire().await?, spoke.id).await?;
+    let (number, _) = remove(&bench, u32::try_from(inventory.len())?).await?;
+    let target = spoke.awaits(2).await?;
+    spoke.accept(&target).await?;
+    let kept = inventory.iter().find(|object| object.role == Role::Instance).context("an instance")?;
+    let in_use = ObjectState {
+        outcome: Outcome::InUse,
+        message: "pod shop/web still runs with a sidecar".to_owned(),
+        generation: 2,
+        ..kept.clone()
+    };
+    let report = Report {
+        generation: 2,
+        target: target.1,
+        phase: Phase::Converging,
+        message: String::new(),
+        objects: vec![in_use],
+        completed: 1,
+    };
+    hub::app::reports::save(&bench.app, spoke.id, &report).await?;
+    let converging = |stored: &rollouts::StoredRollout| super::rollout::states(stored) == ["Converging"];
+    bench.until(number, "the target to be under way", converging).await?;
+    let shown = rollouts::show(&bench.app, number).await?;
+    let words = shown.words.get(&spoke.id).context("words of the spoke")?;
+    assert_eq!(*words, format!("{} is in use: pod shop/web still runs with a sidecar", kept.id));
     bench.stop().await;
     Ok(())
 }

@@ -122,17 +122,18 @@ async fn a_plan_that_runs_already_is_not_sent_again_unless_drift_is_to_be_overwr
 async fn what_left_the_plan_is_deleted_by_uid() -> Result<()> {
     let bench = Bench::start().await?;
     let mut spoke = bench.cluster("eu-1").await?;
-    bench.apply_mesh("[shop, bank]").await?;
+    bench.apply_mesh("[shop]").await?;
     bench.rollout(None, RESPECT).await?;
     spoke.obey(1).await?;
     bench.until_ended(1).await?;
 
-    bench.apply_mesh("[shop]").await?;
+    spoke.report_more(["one", "other"].map(str::to_owned).into_iter()).await?;
+    bench.apply_changed_mesh().await?;
     bench.rollout(None, RESPECT).await?;
     let target = spoke.obey(2).await?;
-    assert!(!target.deletions.is_empty());
+    assert_eq!(target.deletions.len(), 2);
     for deletion in &target.deletions {
-        assert_eq!(deletion.id.namespace, "bank");
+        assert_eq!(deletion.id.kind, "ConfigMap");
         assert_eq!(deletion.uid, format!("uid of {}", deletion.id));
     }
     bench.stop().await;
@@ -349,8 +350,10 @@ async fn offers_are_the_plan_and_its_manifests_and_nothing_else() -> Result<()> 
     let mut tx = store::begin(bench.pool()).await?;
     let offers = store::bodies::offers(&mut tx, target.plan).await?;
     let document = store::plans::document(&mut tx, target.plan).await?;
-    let named: BTreeSet<Digest> =
-        document.phases.iter().flat_map(|phase| &phase.objects).map(|object| object.body).collect();
+    let objects = document.phases.iter().flat_map(|phase| &phase.objects).map(|object| object.body);
+    let templates = document.templates.iter().map(|template| template.body);
+    let additions = document.additions.iter().map(|addition| addition.body);
+    let named: BTreeSet<Digest> = objects.chain(templates).chain(additions).collect();
     assert_eq!(offers[0].0, target.plan);
     assert_eq!(offers[1..].iter().map(|(digest, _)| *digest).collect::<BTreeSet<_>>(), named);
     for (digest, size) in offers {

@@ -5,6 +5,7 @@ pub mod istio;
 mod leftovers;
 pub mod openshift;
 pub mod sail;
+pub mod sail_values;
 mod version;
 
 pub use leftovers::{LEFTOVERS, Leftover};

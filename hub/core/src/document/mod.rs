@@ -30,6 +30,7 @@ mod tests;
 pub use changes::{Change, changes};
 pub use json_schema::schema_json;
 pub use mistake::Mistake;
+pub(crate) use nearest::nearest;
 pub use typed::{Unreadable, read_stored};
 
 use std::collections::BTreeMap;

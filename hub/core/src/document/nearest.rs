@@ -3,7 +3,7 @@
 /// The candidate that is nearest to `word`, if it is near enough to be a slip: a third of its letters, at least one.
 /// Upper and lower case count as the same, so that `Version` finds `version`; so does a candidate that is one of the
 /// parts of `word`, as `blue` is of `blue-green`.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Longer words are no slip of a field's name, and the cost grows with the square of the length.
     const LONGEST: usize = 40;
     if word.chars().count() > LONGEST {

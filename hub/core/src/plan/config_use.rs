@@ -10,8 +10,9 @@ use super::{
     rule,
 };
 use crate::{
-    catalog::sail,
+    catalog::{sail, sail_values},
     config::{self, ConfigOrigin, DEFAULT, InstallerKind, Override, SourceMap},
+    document::nearest,
     fleet::Name,
 };
 
@@ -67,7 +68,10 @@ pub(super) fn judge(plan: &Plan, source: &SourceMap) -> Vec<Finding> {
     match plan.intent.as_ref().map(|intent| intent.installer) {
         None => {}
         Some(InstallerKind::Calisti) => findings.extend(unserved(config, source)),
-        Some(InstallerKind::Sail) => findings.extend(lost(config, source)),
+        Some(InstallerKind::Sail) => {
+            findings.extend(lost(config, source));
+            findings.extend(unknown(config, source));
+        }
     }
     findings
 }
@@ -170,4 +174,38 @@ fn lost(config: &ConfigUse, source: &SourceMap) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Keys that the operator's kinds do not have, so that the API server would refuse the object: one finding each.
+fn unknown(config: &ConfigUse, source: &SourceMap) -> Vec<Finding> {
+    let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
+    for (map, known) in &sail_values::KNOWN {
+        for (path, (_, origin)) in &config.values {
+            let keys = config::path::keys(map).unwrap_or_default();
+            let Some(key) = key_below(path, &keys).filter(|key| !known.contains(&key.as_str())) else {
+                continue;
+            };
+            let path = config::path::join(map, &key);
+            let told =
+                sail::LOST.iter().any(|lost| lost.refused && config::path::is_within(&path, lost.path));
+            if told {
+                continue;
+            }
+            let meant = match nearest(&key, known.iter().copied()) {
+                Some(nearest) => format!("did you mean {nearest}? known there: {}", known.join(", ")),
+                None => format!("known there: {}", known.join(", ")),
+            };
+            let place = place(origin, source);
+            let message = format!("{path} ({place}) is no value that the operator's kinds have");
+            findings.insert(path, blocks("sail.value.unknown", message, meant));
+        }
+    }
+    findings.into_values().collect()
+}
+
+/// The key of a leaf that follows some keys.
+fn key_below(path: &str, above: &[String]) -> Option<String> {
+    let plain = config::path::keys(path.split_once("[0]").map_or(path, |(start, _)| start))?;
+    let below = plain.strip_prefix(above)?;
+    below.first().cloned()
 }

@@ -49,7 +49,7 @@ pub struct MeshInput {
     pub cluster: Name,
     /// The network it stands in.
     pub network: Name,
-    /// What of the `Cluster` document gives the network: `network`, `labels.KEY`, or `name`.
+    /// What of the `Cluster` document gives the network: `network`, `network by label KEY`, or `network by name`.
     pub network_from: String,
 }
 
@@ -116,8 +116,8 @@ fn network_from(config: &Effective, cluster: &Cluster) -> String {
     let label = config.base.network.as_ref().map(|network| &network.from_label);
     match (&cluster.network, label) {
         (Some(_), _) => "network".to_owned(),
-        (None, Some(label)) if cluster.labels.contains_key(label) => format!("labels.{label}"),
-        (None, _) => "name".to_owned(),
+        (None, Some(label)) if cluster.labels.contains_key(label) => format!("network by label {label}"),
+        (None, _) => "network by name".to_owned(),
     }
 }
 

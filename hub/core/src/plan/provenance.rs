@@ -25,7 +25,7 @@ pub enum Origin {
     },
     /// The `Cluster` document says it.
     Cluster {
-        /// What of it: `name`, `network`, `labels.KEY`.
+        /// What of it: `name`, `network`, or what gives the network in its place, as `network by label KEY`.
         field: String,
         /// The rule that puts it there.
         rule: RuleId,

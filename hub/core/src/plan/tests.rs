@@ -7,30 +7,32 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     config::{
-        Adopt, Base, DataPlane, DataPlaneMode, Effective, Installer, InstallerKind, Interception, Istio,
-        IstioVersion, Mesh, MeshConfig, NamespaceSelector, UpdateStrategy, Values, effective,
+        Adopt, Base, ConfigVersion, DataPlane, DataPlaneMode, Effective, Installer, InstallerKind,
+        Interception, Istio, IstioVersion, Mesh, MeshConfig, NamespaceSelector, SourceMap, UpdateStrategy,
+        Values, effective,
     },
     fleet::{Cluster, ClusterId, ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup, Selector},
     platform::PlatformName,
 };
 
+mod config_use;
 mod golden;
+mod groups;
+mod labels;
 mod properties;
 mod referee;
+mod referee_sail;
 
 pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
 fn base() -> Base {
+    let version = IstioVersion::parse("1.17.8").unwrap();
     Base {
         mesh: Mesh { id: name("payments-mesh"), trust_domain: None },
         network: None,
-        istio: Istio {
-            version: IstioVersion::parse("1.17.8").unwrap(),
-            namespace: name("istio-system"),
-            update_strategy: UpdateStrategy::InPlace,
-        },
+        istio: Istio { version, namespace: name("istio-system"), update_strategy: UpdateStrategy::InPlace },
         installer: Installer { kind: InstallerKind::Calisti },
         data_plane: DataPlane {
             mode: DataPlaneMode::Sidecar,
@@ -54,9 +56,26 @@ pub(super) fn config() -> MeshConfig {
     }
 }
 
+/// The same mesh by Sail.
+pub(super) fn sail_config(version: &str) -> MeshConfig {
+    let mut base = base();
+    base.installer = Installer { kind: InstallerKind::Sail };
+    base.istio.version = IstioVersion::parse(version).unwrap();
+    MeshConfig { base: base.json(), ..config() }
+}
+
+pub(super) fn version_of(config: MeshConfig) -> ConfigVersion {
+    ConfigVersion { name: name("payments"), number: 1, config, source: SourceMap::default() }
+}
+
 /// What [`config`] means for [`cluster`].
 pub(super) fn wanted() -> Effective {
     effective(&config(), &cluster(Facts::default())).unwrap()
+}
+
+/// What [`sail_config`] means for [`cluster`].
+pub(super) fn sail_wanted(version: &str) -> Effective {
+    effective(&sail_config(version), &cluster(Facts::default())).unwrap()
 }
 
 pub(super) fn cluster(facts: Facts) -> Cluster {
@@ -82,7 +101,10 @@ fn nodes(provider: &str, kubelet_version: &str, labels: &[&str]) -> NodeGroup {
 }
 
 fn labelled(namespace: &str) -> NamespaceFacts {
-    let labels = BTreeMap::from([("istio.io/rev".to_owned(), "payments.istio-system".to_owned())]);
+    let labels = BTreeMap::from([
+        ("istio.io/rev".to_owned(), "payments.istio-system".to_owned()),
+        ("kubernetes.io/metadata.name".to_owned(), namespace.to_owned()),
+    ]);
     NamespaceFacts { name: namespace.to_owned(), labels }
 }
 
@@ -138,6 +160,29 @@ fn openshift_facts(sound: Facts, rosa: bool) -> Facts {
     }
 }
 
+/// Facts of a sound cluster of a platform as it is today, with the Sail operator.
+pub(super) fn sail_facts(platform: PlatformName) -> Facts {
+    let mut facts = facts(platform);
+    let kinds = ["Istio", "IstioCNI", "IstioRevision", "IstioRevisionTag", "ZTunnel"];
+    facts.kinds.extend(kinds.map(|kind| format!("sailoperator.io/{kind}")));
+    facts.kubernetes_version = match platform {
+        PlatformName::Gke => "v1.34.3-gke.1",
+        _ => "v1.34.3",
+    }
+    .to_owned();
+    for namespace in &mut facts.namespaces {
+        namespace.labels.remove("istio.io/rev");
+        namespace.labels.insert("istio-injection".to_owned(), "enabled".to_owned());
+    }
+    if let Some(version) = &mut facts.cluster_version {
+        *version = ClusterVersion { current: "4.21.4".to_owned(), desired: "4.21.4".to_owned() };
+    }
+    if let Some(infrastructure) = &mut facts.infrastructure {
+        infrastructure.control_plane_topology = "External".to_owned();
+    }
+    facts
+}
+
 pub(super) fn input_of(config: &Effective, facts: &Facts, platform: PlatformName) -> PlanInput {
     let cluster = cluster(facts.clone());
     PlanInput::new((&name("payments"), config), &cluster, (facts, platform), rule::registry())
@@ -152,4 +197,21 @@ pub(super) fn planned(platform: PlatformName, change: impl FnOnce(&mut Effective
     let mut config = wanted();
     change(&mut config);
     plan(&input_of(&config, &facts(platform), platform), rule::registry()).unwrap()
+}
+
+/// The plan by Sail for a sound cluster of a platform, of a config that `change` changed.
+pub(super) fn sailed(platform: PlatformName, version: &str, change: impl FnOnce(&mut Effective)) -> Plan {
+    let mut config = sail_wanted(version);
+    change(&mut config);
+    plan(&input_of(&config, &sail_facts(platform), platform), rule::registry()).unwrap()
+}
+
+/// The manifest of a kind.
+pub(super) fn manifest(plan: &Plan, kind: &str) -> serde_json::Value {
+    let document = &plan.document;
+    let objects =
+        document.phases.iter().flat_map(|phase| &phase.objects).map(|object| (&object.id, object.body));
+    let templates = document.templates.iter().map(|template| (&template.id, template.body));
+    let (_, body) = objects.chain(templates).find(|(id, _)| id.kind == kind).unwrap();
+    serde_json::from_slice(&plan.bodies[&body]).unwrap()
 }

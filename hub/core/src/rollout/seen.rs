@@ -109,6 +109,14 @@ impl SeenCluster {
         }
     }
 
+    /// The last generation that the spoke applied to its end, by its fence at the start of its session and by its reports
+    /// since; 0 if none.
+    #[must_use]
+    pub fn completed(&self) -> u64 {
+        let reported = self.report.as_ref().map_or(0, |report| report.completed);
+        self.fence.map_or(0, |fence| fence.completed).max(reported)
+    }
+
     /// What keeps a rollout from giving the cluster a target, whatever its plan is.
     #[must_use]
     pub fn obstacle(&self, rollout: u64) -> Option<Blocker> {

@@ -48,7 +48,7 @@ impl Known {
         let mut inventories = store::reports::objects_of(tx, ids).await?;
         let mut known = BTreeMap::new();
         for cluster in seen {
-            let completed = cluster.seen.fence.map_or(0, |fence| fence.completed);
+            let completed = cluster.seen.completed();
             let present = match &cluster.seen.current {
                 Some(current) => Some(Present::load(tx, current.plan).await?),
                 None => None,

@@ -31,7 +31,7 @@ pub(super) struct Looked {
 /// What the clusters of a rollout are to get.
 enum Wanted {
     /// What a version of a config makes of each.
-    Version(ConfigVersion),
+    Version(Box<ConfigVersion>),
     /// Nothing, as long as none of these selects it.
     Nothing { unless: Vec<ConfigVersion> },
 }
@@ -99,7 +99,7 @@ async fn wanted(tx: &mut PgConnection, aim: &Aim) -> Result<Wanted, Error> {
         Aim::Assign { config, version } => {
             let found = store::configs::find(tx, config, *version).await?;
             let missing = || Error::VersionNotFound(config.clone(), *version);
-            Ok(Wanted::Version(found.ok_or_else(missing)?))
+            Ok(Wanted::Version(Box::new(found.ok_or_else(missing)?)))
         }
         Aim::Unassign => Ok(Wanted::Nothing { unless: store::configs::newest(tx).await? }),
     }

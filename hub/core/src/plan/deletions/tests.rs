@@ -5,7 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     digest::Digest,
-    plan::{Expectation, PhaseDocument, PlannedObject, Until},
+    plan::{
+        Expectation, PhaseDocument, PlannedObject, Until, empty,
+        tests::{planned, sailed},
+    },
+    platform::PlatformName,
 };
 
 fn id(number: u8) -> ObjectId {
@@ -22,7 +26,8 @@ fn id(number: u8) -> ObjectId {
 }
 
 fn document(objects: &[u8], expected: &[u8]) -> PlanDocument {
-    let object = |number: &u8| PlannedObject { id: id(*number), body: Digest::of(&[*number]) };
+    let object =
+        |number: &u8| PlannedObject { id: id(*number), body: Digest::of(&[*number]), keep_while: None };
     let phase = PhaseDocument {
         name: "prerequisites".to_owned(),
         objects: objects.iter().map(object).collect(),
@@ -34,6 +39,8 @@ fn document(objects: &[u8], expected: &[u8]) -> PlanDocument {
         format: 1,
         namespaces: Vec::new(),
         phases: vec![phase],
+        additions: Vec::new(),
+        templates: Vec::new(),
         expectations: expectations.collect(),
         healthy_when: Vec::new(),
     }
@@ -57,7 +64,13 @@ fn numbers() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn states() -> impl Strategy<Value = Vec<ObjectState>> {
-    let role = prop::sample::select(vec![Role::Created, Role::Adopted, Role::Expected]);
+    let role = prop::sample::select(vec![
+        Role::Created,
+        Role::Adopted,
+        Role::Expected,
+        Role::Addition,
+        Role::Instance,
+    ]);
     let outcome = prop::sample::select(vec![
         Outcome::Created,
         Outcome::AdoptionRequired,
@@ -80,10 +93,10 @@ proptest! {
         let plans: Vec<PlanDocument> =
             accepted.iter().map(|(objects, expected)| document(objects, expected)).collect();
         let new = document(&planned, &expected);
-        let deletions = deletions(&inventory, &plans, &new);
+        let (deletions, _) = deletions(&inventory, &plans, &new);
 
         let known: BTreeSet<ObjectId> = accepted.iter().flat_map(|(objects, _)| objects).map(|number| id(*number))
-            .chain(inventory.iter().filter(|state| state.role != Role::Expected).map(|state| state.id.clone()))
+            .chain(inventory.iter().filter(|state| matches!(state.role, Role::Created | Role::Adopted)).map(|state| state.id.clone()))
             .collect();
         let kept: BTreeSet<ObjectId> = planned.iter().chain(&expected).map(|number| id(*number)).collect();
         let named: BTreeSet<&ObjectId> = deletions.iter().map(|deletion| &deletion.id).collect();
@@ -110,7 +123,7 @@ proptest! {
             .filter(|number| objects.contains(number))
             .map(|number| state(number, Role::Created, Outcome::Created))
             .collect();
-        prop_assert_eq!(deletions(&inventory, std::slice::from_ref(&plan), &plan), vec![]);
+        prop_assert_eq!(deletions(&inventory, std::slice::from_ref(&plan), &plan).0, vec![]);
     }
 }
 
@@ -118,7 +131,7 @@ proptest! {
 fn what_was_applied_last_goes_first() {
     let accepted = [document(&[4, 5], &[]), document(&[4, 6], &[])];
     let inventory = [state(9, Role::Created, Outcome::Created), state(5, Role::Created, Outcome::Created)];
-    let deletions = deletions(&inventory, &accepted, &document(&[6], &[]));
+    let (deletions, _) = deletions(&inventory, &accepted, &document(&[6], &[]));
     let told: Vec<(&str, &str)> =
         deletions.iter().map(|deletion| (deletion.id.name.as_str(), deletion.uid.as_str())).collect();
     assert_eq!(told, [("n9", "uid-9"), ("n5", "uid-5"), ("n4", "")]);
@@ -129,8 +142,8 @@ fn a_stranger_in_our_objects_place_is_not_named_by_uid() {
     let inventory =
         [state(5, Role::Created, Outcome::AdoptionRequired), state(6, Role::Expected, Outcome::Fulfilled)];
     let none = document(&[], &[]);
-    assert_eq!(deletions(&inventory, &[], &none), vec![]);
-    let named = deletions(&inventory, &[document(&[5], &[6])], &none);
+    assert_eq!(deletions(&inventory, &[], &none).0, vec![]);
+    let (named, _) = deletions(&inventory, &[document(&[5], &[6])], &none);
     assert_eq!(named.iter().map(|deletion| deletion.uid.as_str()).collect::<Vec<_>>(), [""]);
 }
 
@@ -138,5 +151,35 @@ fn a_stranger_in_our_objects_place_is_not_named_by_uid() {
 fn another_api_version_is_the_same_object() {
     let mut new = document(&[5], &[]);
     new.phases[0].objects[0].id.version = "v2".to_owned();
-    assert_eq!(deletions(&[state(5, Role::Created, Outcome::Created)], &[], &new), vec![]);
+    assert_eq!(deletions(&[state(5, Role::Created, Outcome::Created)], &[], &new).0, vec![]);
+}
+
+#[test]
+fn everything_of_the_former_plan_goes_but_what_others_made() {
+    let former = sailed(PlatformName::Rosa, "1.30.3", |_| ()).document;
+    let (deletions, templates) = deletions(&[], &[former], &empty().document);
+    let told: Vec<(String, bool)> =
+        deletions.iter().map(|deletion| (deletion.id.to_string(), deletion.keep_while.is_some())).collect();
+    assert_eq!(told, [("IstioCNI default".to_owned(), true), ("Istio default".to_owned(), false)]);
+    assert_eq!(templates, []);
+    let (additions, _) =
+        super::deletions(&[], &[sailed(PlatformName::Aks, "1.30.3", |_| ()).document], &empty().document);
+    assert_eq!(additions.len(), 1);
+}
+
+#[test]
+fn templates_go_as_a_whole_and_their_instances_never_by_one() {
+    let rosa = planned(PlatformName::Rosa, |_| ()).document;
+    let mut instance = state(5, Role::Instance, Outcome::Created);
+    instance.id = ObjectId { namespace: "shop".to_owned(), ..rosa.templates[0].id.clone() };
+    let mut of_old = instance.clone();
+    of_old.role = Role::Created;
+    let (objects, templates) =
+        deletions(std::slice::from_ref(&instance), std::slice::from_ref(&rosa), &empty().document);
+    assert!(objects.iter().all(|deletion| deletion.id != instance.id));
+    let told: Vec<&str> = templates.iter().map(|deletion| deletion.template.as_str()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(templates.iter().all(|deletion| deletion.keep_while == Some(KeepWhile::injected())));
+    let (objects, templates) = deletions(&[of_old], std::slice::from_ref(&rosa), &rosa);
+    assert_eq!((objects, templates), (vec![], vec![]), "what a template wants stays, whoever made it");
 }

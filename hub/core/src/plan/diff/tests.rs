@@ -1,12 +1,18 @@
 use crate::{
     fleet::Name,
-    plan::{Before, Change, Plan, diff, tests::planned},
+    plan::{
+        Before, Change, Disruption, ObjectDiff, Plan, diff, disruption, empty,
+        tests::{planned, sailed},
+    },
     platform::PlatformName,
 };
 
 fn told(before: Option<&Plan>, after: &Plan) -> Vec<(Change, String, Vec<String>)> {
     let before = before.map(|plan| Before { document: &plan.document, bodies: &plan.bodies });
-    diff(before, after).into_iter().map(|diff| (diff.change, diff.id.to_string(), diff.changes)).collect()
+    let told = |diff: ObjectDiff| {
+        (diff.change, diff.id.to_string(), diff.changes.iter().map(ToString::to_string).collect())
+    };
+    diff(before, after).into_iter().map(told).collect()
 }
 
 #[test]
@@ -50,19 +56,58 @@ fn an_update_names_each_leaf() {
 }
 
 #[test]
-fn a_namespace_less_deletes_what_stood_in_it() {
-    let before = planned(PlatformName::Rosa, |config| {
-        config.base.data_plane.namespaces.names.push(Name::parse("ledger").unwrap());
-    });
-    let after = planned(PlatformName::Rosa, |_| ());
-    let changes = told(Some(&before), &after);
-    let deleted: Vec<&str> = changes
-        .iter()
-        .filter(|(change, ..)| *change == Change::Delete)
-        .map(|(_, id, _)| id.as_str())
-        .collect();
+fn additions_and_templates_are_told_as_such_and_given_up() {
+    let aks = sailed(PlatformName::Aks, "1.30.3", |_| ());
+    let eks = sailed(PlatformName::Eks, "1.30.3", |_| ());
+    let adds = |changes: Vec<(Change, String, Vec<String>)>| {
+        changes.into_iter().filter(|(change, ..)| *change == Change::Add).collect::<Vec<_>>()
+    };
+    assert_eq!(adds(told(Some(&eks), &aks)).len(), 3);
+    assert!(adds(told(Some(&aks), &aks)).is_empty());
     assert_eq!(
-        deleted,
-        ["NetworkAttachmentDefinition ledger/istio-cni", "RoleBinding ledger/meshfleet-sidecars-nonroot-v2"]
+        adds(told(Some(&aks), &eks))[0],
+        (
+            Change::Add,
+            "MutatingWebhookConfiguration istio-sidecar-injector".to_owned(),
+            vec![r#".metadata.annotations["admissions.enforcer/disabled"]: "true" -> absent"#.to_owned()]
+        )
     );
+    let rosa = planned(PlatformName::Rosa, |_| ());
+    let plain = planned(PlatformName::Generic, |_| ());
+    let of_templates = |before: Option<&Plan>, after: &Plan| {
+        let changes = told(before, after).into_iter();
+        let templates =
+            ["NetworkAttachmentDefinition istio-cni", "RoleBinding meshfleet-sidecars-nonroot-v2"];
+        changes
+            .filter(|(_, id, _)| templates.contains(&id.as_str()))
+            .map(|(change, ..)| change)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_templates(Some(&plain), &rosa), [Change::Template; 2]);
+    assert_eq!(of_templates(Some(&rosa), &rosa), [Change::None; 2]);
+    assert_eq!(of_templates(Some(&rosa), &plain), [Change::Delete; 2]);
+    let moved =
+        planned(PlatformName::Rosa, |config| config.base.istio.namespace = Name::parse("mesh").unwrap());
+    assert_eq!(of_templates(Some(&rosa), &moved), [Change::Template; 2], "another selection");
+}
+
+#[test]
+fn the_class_of_a_change_is_its_worst() {
+    let of = |before: Option<&Plan>, after: &Plan| {
+        let before = before.map(|plan| Before { document: &plan.document, bodies: &plan.bodies });
+        disruption(&diff(before, after))
+    };
+    let now = sailed(PlatformName::Eks, "1.29.6", |_| ());
+    assert_eq!(of(None, &now), Disruption::Config);
+    assert_eq!(of(Some(&now), &now), Disruption::None);
+    assert_eq!(of(Some(&now), &sailed(PlatformName::Eks, "1.30.3", |_| ())), Disruption::Restart);
+    assert_eq!(of(Some(&now), &empty()), Disruption::OutageRisk);
+    let other =
+        sailed(PlatformName::Eks, "1.29.6", |config| config.base.mesh.id = Name::parse("other").unwrap());
+    assert_eq!(of(Some(&now), &other), Disruption::OutageRisk);
+    let logging = sailed(PlatformName::Eks, "1.29.6", |config| {
+        config.base.values.istiod =
+            serde_json::from_str(r#"{"meshConfig": {"accessLogFile": "/dev/stdout"}}"#).unwrap();
+    });
+    assert_eq!(of(Some(&now), &logging), Disruption::Config);
 }

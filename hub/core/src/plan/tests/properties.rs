@@ -8,6 +8,17 @@ fn platforms() -> impl Strategy<Value = PlatformName> {
     prop::sample::select(PlatformName::ALL.to_vec())
 }
 
+/// Each installer with its config and the facts of a sound cluster.
+fn installers() -> impl Strategy<Value = (Effective, fn(PlatformName) -> Facts)> {
+    let calisti: fn(PlatformName) -> Facts = facts;
+    let sail: fn(PlatformName) -> Facts = sail_facts;
+    prop_oneof![
+        Just((wanted(), calisti)),
+        Just((sail_wanted("1.29.6"), sail)),
+        Just((sail_wanted("1.30.3"), sail)),
+    ]
+}
+
 fn digest(config: &Effective, facts: &Facts, platform: PlatformName) -> String {
     plan(&input_of(config, facts, platform), rule::registry()).unwrap().digest.to_string()
 }
@@ -24,6 +35,7 @@ proptest! {
     #[test]
     fn nodes_namespaces_and_other_kinds_change_nothing(
         platform in platforms(),
+        (config, facts) in installers(),
         count in 0_u32..5000,
         namespaces in prop::collection::vec("[a-z]{1,10}", 0..6),
         kinds in other_kinds(),
@@ -34,7 +46,7 @@ proptest! {
         after.nodes.push(nodes("", "v1.24.9", &["kubernetes.io/os"]));
         after.namespaces.extend(namespaces.into_iter().map(|name| NamespaceFacts { name, labels: BTreeMap::new() }));
         after.kinds.extend(kinds);
-        prop_assert_eq!(digest(&wanted(), &before, platform), digest(&wanted(), &after, platform));
+        prop_assert_eq!(digest(&config, &before, platform), digest(&config, &after, platform));
     }
 
     #[test]
@@ -59,28 +71,115 @@ proptest! {
     /// What an apply leaves behind: its namespaces, the installer's definitions, and labels that somebody set. Also an
     /// upgrade of the platform's patch.
     #[test]
-    fn applying_a_plan_does_not_change_it(platform in platforms(), kinds in other_kinds(), patch in 0_u32..99) {
+    fn applying_a_plan_does_not_change_it(
+        platform in platforms(),
+        (config, facts) in installers(),
+        kinds in other_kinds(),
+        patch in 0_u32..99,
+    ) {
         let mut before = facts(platform);
         before.namespaces.clear();
-        let plan = plan(&input_of(&wanted(), &before, platform), rule::registry()).unwrap();
+        let plan = plan(&input_of(&config, &before, platform), rule::registry()).unwrap();
         let mut after = before;
         after.namespaces = plan.document.namespaces.iter().map(|name| labelled(name.as_str())).collect();
         after.kinds.extend(kinds);
         after.kinds.extend(["networking.istio.io/Gateway", "telemetry.istio.io/Telemetry"].map(str::to_owned));
         if let Some(version) = &mut after.cluster_version {
-            version.current = format!("4.11.{patch}");
+            let minor = version.current.rsplit_once('.').unwrap().0;
+            version.current = format!("{minor}.{patch}");
         }
-        prop_assert_eq!(plan.digest.to_string(), digest(&wanted(), &after, platform));
+        prop_assert_eq!(plan.digest.to_string(), digest(&config, &after, platform));
     }
 
     #[test]
-    fn every_body_has_the_digest_it_is_planned_under(platform in platforms()) {
-        let plan = planned(platform, |_| ());
+    fn every_body_has_the_digest_it_is_planned_under(platform in platforms(), (config, facts) in installers()) {
+        let plan = plan(&input_of(&config, &facts(platform), platform), rule::registry()).unwrap();
         prop_assert_eq!(Digest::of(&plan.bytes), plan.digest);
-        for object in plan.document.phases.iter().flat_map(|phase| &phase.objects) {
-            prop_assert_eq!(Digest::of(&plan.bodies[&object.body]), object.body);
+        let document = &plan.document;
+        let objects = document.phases.iter().flat_map(|phase| &phase.objects).map(|object| object.body);
+        let additions = document.additions.iter().map(|addition| addition.body);
+        let templates = document.templates.iter().map(|template| template.body);
+        for body in objects.chain(additions).chain(templates) {
+            prop_assert_eq!(Digest::of(&plan.bodies[&body]), body);
         }
         let read: PlanDocument = serde_json::from_slice(&plan.bytes).unwrap();
         prop_assert_eq!(read, plan.document);
     }
+
+    /// Layer and line, or rule id and the facts that it read, or structural: of each leaf of each body, and of all that
+    /// is waited for.
+    #[test]
+    fn every_leaf_says_why_it_is_there(
+        platform in platforms(),
+        sail in any::<bool>(),
+        values in values(),
+        tproxy in any::<bool>(),
+        trust in any::<bool>(),
+    ) {
+        let mut config = if sail { sail_config("1.30.3") } else { config() };
+        if sail {
+            config.base["values"] = serde_json::json!({"istiod": values, "cni": {"env": values}});
+        }
+        if tproxy {
+            config.base["dataPlane"]["interception"] = "TProxy".into();
+        }
+        if trust {
+            config.base["mesh"]["trustDomain"] = "example.com".into();
+        }
+        let (version, lines) = numbered(config);
+        let facts = if sail { sail_facts(platform) } else { facts(platform) };
+        let plan = propose(&version, &cluster(facts)).unwrap().plan.unwrap();
+        for object in explain(&plan, &version.source) {
+            for leaf in &object.leaves {
+                let known = plan.provenance.get(&object.id).and_then(|origins| origins.get(&leaf.path));
+                prop_assert!(known.is_some(), "{} {} has no reason", object.id, leaf.path);
+                match &leaf.origin {
+                    Origin::Structural => prop_assert!(
+                        [".apiVersion", ".kind", ".metadata.name", ".metadata.namespace"].contains(&leaf.path.as_str())
+                    ),
+                    Origin::Config { origin, .. } => {
+                        prop_assert_eq!(leaf.line, lines.get(&origin.path).copied(), "{}", &leaf.path);
+                        prop_assert!(leaf.line.is_some() && leaf.file.is_some(), "{} {:?}", leaf.path, origin);
+                    }
+                    Origin::Rule { rule, fact } => {
+                        let rule = rule::find(*rule).unwrap();
+                        prop_assert_eq!(fact.is_some(), !rule.platforms.is_empty() || !rule.reads.is_empty());
+                    }
+                    Origin::Cluster { field, .. } => {
+                        prop_assert!(["name", "network"].contains(&field.as_str()));
+                    }
+                    Origin::Override(_) => prop_assert!(false, "nothing is overridden"),
+                }
+            }
+        }
+    }
+}
+
+/// Maps with lists and scalars at some depth, under keys that no rule speaks of, one of which holds a dot.
+fn values() -> impl Strategy<Value = serde_json::Value> {
+    let key = || prop::sample::select(vec!["alpha", "beta", "a.b/c", "gamma"]);
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(serde_json::Value::from),
+        any::<u16>().prop_map(serde_json::Value::from),
+        "[a-z]{0,6}".prop_map(serde_json::Value::from),
+        prop::collection::vec("[a-z]{1,3}", 0..3).prop_map(serde_json::Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 12, 3, move |inner| {
+        prop_oneof![
+            prop::collection::btree_map(key(), inner.clone(), 0..3)
+                .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            prop::collection::vec(inner, 0..3).prop_map(serde_json::Value::from),
+        ]
+    });
+    prop::collection::btree_map(key(), value, 0..3)
+        .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+/// The config with a line for each of its leaves.
+fn numbered(config: MeshConfig) -> (ConfigVersion, BTreeMap<String, u32>) {
+    let mut leaves = BTreeMap::new();
+    crate::config::path::leaves(&config.base, "base", &mut leaves);
+    let lines: BTreeMap<String, u32> = leaves.into_keys().zip(1_u32..).collect();
+    let source = SourceMap { file: "fleet.yaml".to_owned(), lines: lines.clone() };
+    (ConfigVersion { source, ..version_of(config) }, lines)
 }

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{digest::Digest, plan::rule::Rule};
+use crate::plan::{requirement, rule::Rule};
 
-fn blocking(plan: &Plan, facts: &Facts) -> Vec<String> {
+pub(super) fn blocking(plan: &Plan, facts: &Facts) -> Vec<String> {
     let findings = check(plan, facts).into_iter();
     findings.filter(|finding| finding.severity == Severity::Blocks).map(|finding| finding.rule).collect()
 }
 
-fn warnings(plan: &Plan, facts: &Facts) -> Vec<String> {
+pub(super) fn warnings(plan: &Plan, facts: &Facts) -> Vec<String> {
     let findings = check(plan, facts).into_iter();
     findings.filter(|finding| finding.severity == Severity::Warns).map(|finding| finding.rule).collect()
 }
@@ -39,7 +39,7 @@ fn each_missing_rule_has_its_own_finding() {
     ]);
     for platform in [PlatformName::Rosa, PlatformName::Openshift] {
         let input = input(platform);
-        for missing in rule::registry().iter().filter(|rule| !asks_only(rule, &input)) {
+        for missing in needed(&input) {
             let rest: Vec<Rule> =
                 rule::registry().iter().filter(|rule| rule.id != missing.id).copied().collect();
             let findings = blocking(&plan(&input, &rest).unwrap(), &facts(platform));
@@ -49,22 +49,42 @@ fn each_missing_rule_has_its_own_finding() {
     }
 }
 
-/// Whether a rule only asks people for something, so that no plan is worse without it.
-fn asks_only(rule: &Rule, input: &PlanInput) -> bool {
-    let yields = (rule.yields)(&input.mesh, &input.facts);
-    yields.iter().all(|requirement| matches!(requirement.fulfilled_by, rule::FulfilledBy::User { .. }))
+/// The rules that hold and write or wait for something, so that a plan is worse without them.
+pub(super) fn needed(input: &PlanInput) -> Vec<&'static Rule> {
+    let writes = |rule: &&Rule| {
+        let yields = (rule.yields)(&input.mesh, &input.facts).into_iter();
+        let mut by = yields.map(|requirement| requirement.fulfilled_by);
+        by.any(|by| {
+            !matches!(by, requirement::FulfilledBy::User { .. } | requirement::FulfilledBy::Reserved { .. })
+        })
+    };
+    let holding =
+        rule::registry().iter().filter(|rule| rule.holds(input.platform, input.mesh.intent.installer));
+    holding.filter(writes).collect()
 }
 
 /// The sound ROSA plan with one manifest changed and sealed anew.
 fn spoilt(kind: &str, spoil: impl Fn(&mut Value)) -> Plan {
-    let mut plan = planned(PlatformName::Rosa, |_| ());
-    for object in plan.document.phases.iter_mut().flat_map(|phase| &mut phase.objects) {
-        if object.id.kind == kind {
-            let mut manifest: Value = serde_json::from_slice(&plan.bodies[&object.body]).unwrap();
+    respoilt(planned(PlatformName::Rosa, |_| ()), kind, spoil)
+}
+
+/// A plan with the manifests and templates of a kind changed and sealed anew.
+pub(super) fn respoilt(mut plan: Plan, kind: &str, spoil: impl Fn(&mut Value)) -> Plan {
+    let document = &mut plan.document;
+    let objects = document
+        .phases
+        .iter_mut()
+        .flat_map(|phase| &mut phase.objects)
+        .map(|object| (&object.id, &mut object.body));
+    let templates = document.templates.iter_mut().map(|template| (&template.id, &mut template.body));
+    let additions = document.additions.iter_mut().map(|addition| (&addition.id, &mut addition.body));
+    for (id, body) in objects.chain(templates).chain(additions) {
+        if id.kind == kind {
+            let mut manifest: Value = serde_json::from_slice(&plan.bodies[body]).unwrap();
             spoil(&mut manifest);
             let bytes = crate::digest::canonical(&manifest);
-            object.body = Digest::of(&bytes);
-            plan.bodies.insert(object.body, bytes);
+            *body = Digest::of(&bytes);
+            plan.bodies.insert(*body, bytes);
         }
     }
     plan
@@ -115,7 +135,7 @@ fn the_overlay_is_missed_from_the_first_istio_that_needs_it() {
         let mut plan = spoilt("IstioControlPlane", |icp| {
             icp["spec"]["k8sResourceOverlays"] = json!([]);
         });
-        plan.intent.version = IstioVersion::parse(version).unwrap();
+        plan.intent.as_mut().unwrap().version = IstioVersion::parse(version).unwrap();
         let findings = blocking(&plan, &facts(PlatformName::Rosa));
         assert_eq!(findings.contains(&"openshift.cni.unprivileged".to_owned()), missed, "{version}");
     }
@@ -192,10 +212,10 @@ fn the_overlay_comes_only_where_the_operator_loses_the_field() {
 fn a_name_that_makes_no_label_is_seen() {
     let long = name(&"m".repeat(51));
     let cluster = cluster(facts(PlatformName::Eks));
-    let proposal = propose(&long, &config(), &cluster).unwrap();
+    let proposal = propose(&ConfigVersion { name: long, ..version_of(config()) }, &cluster).unwrap();
     assert_eq!(proposal.findings[0].rule, "calisti.name");
     assert!(
-        propose(&name(&"m".repeat(50)), &config(), &cluster)
+        propose(&ConfigVersion { name: name(&"m".repeat(50)), ..version_of(config()) }, &cluster)
             .unwrap()
             .findings
             .iter()
@@ -227,37 +247,10 @@ fn the_end_of_support_is_a_warning() {
 }
 
 #[test]
-fn labels_of_namespaces_are_asked_for_with_the_command() {
-    let plan = planned(PlatformName::Eks, |_| ());
-    let mut facts = facts(PlatformName::Eks);
-    facts.namespaces.retain(|namespace| namespace.name != "shop");
-    facts.namespaces[0].labels.insert("istio.io/rev".to_owned(), "old.mesh".to_owned());
-    facts.namespaces[0].labels.insert("istio-injection".to_owned(), "enabled".to_owned());
-    let told: Vec<(String, String)> = check(&plan, &facts)
-        .into_iter()
-        .filter(|finding| finding.rule == "calisti.namespace-label")
-        .map(|finding| (finding.message, finding.hint))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            (
-                "namespace bank has label istio-injection=enabled and has label istio.io/rev=old.mesh, not payments.istio-system: its pods get no sidecars of this mesh".to_owned(),
-                "kubectl label --overwrite namespace bank istio-injection- istio.io/rev=payments.istio-system".to_owned()
-            ),
-            (
-                "there is no namespace shop yet".to_owned(),
-                "kubectl create namespace shop && kubectl label --overwrite namespace shop istio.io/rev=payments.istio-system".to_owned()
-            ),
-        ]
-    );
-}
-
-#[test]
 fn a_cluster_that_was_never_attached_cannot_be_planned() {
     let mut cluster = cluster(Facts::default());
     cluster.facts = None;
-    let proposal = propose(&name("payments"), &config(), &cluster).unwrap();
+    let proposal = propose(&version_of(config()), &cluster).unwrap();
     assert!(proposal.is_blocked() && proposal.plan.is_none());
     assert_eq!(proposal.findings[0].rule, "facts.missing");
 }
@@ -266,7 +259,7 @@ fn a_cluster_that_was_never_attached_cannot_be_planned() {
 fn a_declared_platform_is_planned_for_and_a_wrong_one_blocks() {
     let mut cluster = cluster(facts(PlatformName::Rosa));
     cluster.declared = Some(PlatformName::Eks);
-    let proposal = propose(&name("payments"), &config(), &cluster).unwrap();
+    let proposal = propose(&version_of(config()), &cluster).unwrap();
     assert_eq!(proposal.platform, Some(PlatformName::Eks));
     assert_eq!(proposal.findings[0].rule, "platform.contradiction");
     assert!(proposal.is_blocked());
