@@ -14,7 +14,7 @@ use crate::{
     context::{self, Context},
     failure::Failure,
     hub::Hub,
-    screen::{Screen, bad, obeyed, plain, strong},
+    screen::{Screen, bad, harmless, obeyed, plain, strong},
 };
 
 /// What became of a call that was answered.
@@ -64,37 +64,79 @@ impl Call {
         Context::read(&path)
     }
 
-    /// Writes an answer to standard output.
+    /// Writes an answer to standard output. `names` are what other commands take, where there is such a thing.
     pub fn answer(
         &self,
         draw: impl FnOnce(&mut Screen),
         json: impl FnOnce() -> Value,
+        names: impl FnOnce() -> Vec<String>,
+    ) -> Result<(), Failure> {
+        write_out(&match self.format {
+            Format::Table | Format::Wide => self.drawn(draw),
+            Format::Json => pretty(&json()),
+            Format::Yaml => yaml(&json()),
+            Format::Name => lines(&names()),
+        })
+    }
+
+    /// Writes one event of several: a line, or a YAML document.
+    pub fn event(
+        &self,
+        draw: impl FnOnce(&mut Screen),
+        json: impl FnOnce() -> Value,
+        names: impl FnOnce() -> Vec<String>,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Table => {
-                let mut screen = Screen::new(self.width);
-                draw(&mut screen);
-                write_out(&screen.finish())
-            }
-            Format::Json => write_out(&pretty(&json())),
+            Format::Table | Format::Wide | Format::Name => self.answer(draw, json, names),
+            Format::Json => write_out(&format!("{}\n", quoted(&json().to_string()))),
+            Format::Yaml => write_out(&format!("---\n{}", yaml(&json()))),
         }
     }
 
-    /// Writes one event of several: a line.
-    pub fn event(&self, draw: impl FnOnce(&mut Screen), json: impl FnOnce() -> Value) -> Result<(), Failure> {
+    /// Writes stored documents: in YAML one after the other, so that they can be applied again.
+    pub fn documents(
+        &self,
+        draw: impl FnOnce(&mut Screen),
+        documents: &[Value],
+        json: impl FnOnce() -> Value,
+        names: impl FnOnce() -> Vec<String>,
+    ) -> Result<(), Failure> {
         match self.format {
-            Format::Table => self.answer(draw, json),
-            Format::Json => write_out(&format!("{}\n", quoted(&json().to_string()))),
+            Format::Yaml => {
+                let texts: Vec<String> = documents.iter().map(yaml).collect();
+                write_out(&texts.join("---\n"))
+            }
+            Format::Table | Format::Wide | Format::Json | Format::Name => self.answer(draw, json, names),
         }
     }
 
     /// Says something beside the answer, on standard error; programs are spared it.
     pub fn remark(&self, draw: impl FnOnce(&mut Screen)) {
-        if self.format == Format::Table {
-            let mut screen = Screen::new(self.width);
-            draw(&mut screen);
-            say(&screen.finish());
+        if self.is_for_people() {
+            say(&self.drawn(draw));
         }
+    }
+
+    /// Says what was wrong, on standard error; those who asked for data find it there.
+    pub fn complain(&self, draw: impl FnOnce(&mut Screen)) {
+        match self.format {
+            Format::Table | Format::Wide | Format::Name => say(&self.drawn(draw)),
+            Format::Json | Format::Yaml => {}
+        }
+    }
+
+    /// Whether text is written and not data.
+    pub fn is_for_people(&self) -> bool {
+        match self.format {
+            Format::Table | Format::Wide => true,
+            Format::Json | Format::Yaml | Format::Name => false,
+        }
+    }
+
+    fn drawn(&self, draw: impl FnOnce(&mut Screen)) -> String {
+        let mut screen = Screen::new(self.width, self.format == Format::Wide);
+        draw(&mut screen);
+        screen.finish()
     }
 
     /// Says why nothing came of it.
@@ -103,29 +145,37 @@ impl Call {
             return ExitCode::SUCCESS;
         }
         let hint = failure.hint();
-        match self.format {
-            Format::Table => {
-                let mut screen = Screen::new(self.width);
-                screen.line(2, &[bad("error: "), plain(failure.chain())]);
-                for detail in failure.details() {
-                    screen.line(4, &[plain("  "), plain(detail)]);
-                }
-                if !hint.is_empty() {
-                    screen.line(2, &[strong("hint: "), plain(hint)]);
-                }
-                say(&screen.finish());
-            }
-            Format::Json => {
-                let error = json!({"error": {
-                    "reason": failure.reason(),
-                    "message": failure.chain(),
-                    "details": failure.details(),
-                    "hint": hint,
-                }});
-                say(&pretty(&error));
-            }
-        }
-        ExitCode::FAILURE
+        let error = || {
+            json!({"error": {
+                "reason": failure.reason(),
+                "message": failure.chain(),
+                "details": failure.details(),
+                "hint": hint,
+            }})
+        };
+        say(&match self.format {
+            Format::Table | Format::Wide | Format::Name => self.drawn(|screen| draw_failure(screen, failure)),
+            Format::Json => pretty(&error()),
+            Format::Yaml => yaml(&error()),
+        });
+        ExitCode::from(failure.exit_code())
+    }
+}
+
+/// What went wrong.
+pub fn draw_refusal(screen: &mut Screen, failure: &Failure) {
+    screen.line(2, &[bad("error: "), plain(failure.chain())]);
+    for detail in failure.details() {
+        screen.line(4, &[plain("  "), plain(detail)]);
+    }
+}
+
+/// What went wrong, and what to do.
+fn draw_failure(screen: &mut Screen, failure: &Failure) {
+    let hint = failure.hint();
+    draw_refusal(screen, failure);
+    if !hint.is_empty() {
+        screen.line(2, &[strong("hint: "), plain(hint)]);
     }
 }
 
@@ -144,7 +194,8 @@ fn terminal_width() -> Option<usize> {
     width.map(|width| width.max(40))
 }
 
-fn write_out(text: &str) -> Result<(), Failure> {
+/// Writes text that is an answer as it is.
+pub fn write_out(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
 }
@@ -154,8 +205,26 @@ fn say(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
-fn pretty(value: &Value) -> String {
+/// JSON over several lines.
+pub fn pretty(value: &Value) -> String {
     format!("{}\n", quoted(&format!("{value:#}")))
+}
+
+/// YAML of a value. Text with something in it that a terminal would obey is written as JSON, which is YAML too and has
+/// an escape for everything.
+pub fn yaml(value: &Value) -> String {
+    // Long text stays in one line: it is searched for, and pasted.
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    match serde_saphyr::to_string_with_options(value, options) {
+        Ok(text) if !text.chars().any(|character| character != '\n' && obeyed(character)) => {
+            format!("{}\n", text.trim_end())
+        }
+        _ => pretty(value),
+    }
+}
+
+fn lines(names: &[String]) -> String {
+    names.iter().map(|name| format!("{}\n", harmless(name))).collect()
 }
 
 /// JSON with nothing in it that a terminal would obey: what JSON lets stand as it is becomes an escape, which means the
@@ -185,5 +254,18 @@ mod tests {
         let text = pretty(&value);
         assert!(text.chars().all(|character| character == '\n' || !obeyed(character)), "{text:?}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        assert_eq!(yaml(&value), text);
+        assert_eq!(lines(&["a\u{1b}\nb".to_owned()]), "a\\u{1b} b\n");
+    }
+
+    #[test]
+    fn yaml_says_the_same_as_json() {
+        let value = json!({
+            "texts": ["yes", "1.30", "no", "null", "", " a ", "a: b", "- a", "#", "v1.30.2", "2027-01-31", "${x}", "~"],
+            "numbers": [1, -2, 1.5, true, null], "empty": {}, "none": [], "lines": "a\nb\n  c\n", "long": "word ".repeat(40), "0x1": {"a": [{"b": 1}]},
+        });
+        let text = yaml(&value);
+        assert_eq!(serde_saphyr::from_str::<Value>(&text).unwrap(), value, "{text}");
+        assert!(text.starts_with("0x1:") || text.starts_with("\"0x1\":"), "{text}");
     }
 }

@@ -1,32 +1,55 @@
-//! `meshfleet cluster`: how clusters join, and which there are.
+//! `meshfleet cluster`: how clusters join and leave, which there are, and what they are.
+
+mod facts;
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
-use proto::v1::{Cluster, EnrolClusterRequest, EnrolClusterResponse, ListClustersRequest};
-use serde_json::{Value, json};
+use proto::v1::{
+    Cluster, DetachClusterRequest, EnrolClusterRequest, EnrolClusterResponse, ListClustersRequest,
+    ShowClusterRequest, ShowClusterResponse,
+};
+use serde_json::{Map, Value, json};
 
 use crate::{
     args,
     call::{Call, Outcome, now},
     failure::Failure,
-    screen::{Piece, Screen, bad, faint, good, plain, strong, warning},
+    plan::json::value,
+    screen::{Piece, Screen, bad, faint, good, or_dash, plain, strong, warning},
     time,
 };
 
 /// `cluster ...`.
 pub async fn run(call: &Call, command: args::Cluster) -> Result<Outcome, Failure> {
     match command {
-        args::Cluster::Enrol { name, ttl } => enrol(call, name, ttl).await,
         args::Cluster::List => list(call).await,
+        args::Cluster::Show { name } => show(call, name).await,
+        args::Cluster::Facts { name } => facts::show(call, name).await,
+        args::Cluster::Enrol(enrol) => self::enrol(call, enrol).await,
+        args::Cluster::Detach { name } => detach(call, name).await,
     }
 }
 
-async fn enrol(call: &Call, name: String, ttl: u32) -> Result<Outcome, Failure> {
+/// A cluster as it is named on the command line.
+pub fn reference(name: &str) -> String {
+    format!("cluster/{name}")
+}
+
+async fn enrol(call: &Call, arguments: args::Enrol) -> Result<Outcome, Failure> {
+    let args::Enrol { name, ttl } = arguments;
     let hub = call.hub().await?;
     let request = EnrolClusterRequest { name: name.clone(), token_ttl_s: ttl };
     let answer = hub.clusters().enrol(request).await.map_err(|status| hub.refused(&status))?.into_inner();
     call.remark(|screen| draw_invitation(screen, &name, &answer, now()));
-    // The token alone goes to standard output, so that a script can put it into a file.
-    call.answer(|screen| screen.line(0, &[plain(&answer.token)]), || enrolment_to_json(&name, &answer))?;
+    // The token alone goes to standard output, so that a script can put it into a file; also where names are asked
+    // for, because it is shown only once.
+    let token = || vec![answer.token.clone()];
+    call.answer(
+        |screen| screen.line(0, &[plain(&answer.token)]),
+        || enrolment_to_json(&name, &answer),
+        token,
+    )?;
     Ok(Outcome::Done)
 }
 
@@ -35,12 +58,47 @@ async fn list(call: &Call) -> Result<Outcome, Failure> {
     let answer = hub.clusters().list(ListClustersRequest {}).await.map_err(|status| hub.refused(&status))?;
     let clusters = answer.into_inner().clusters;
     let json = || json!({"clusters": clusters.iter().map(to_json).collect::<Vec<_>>()});
-    call.answer(|screen| draw(screen, &clusters, now()), json)?;
+    let names = || clusters.iter().map(|cluster| reference(&cluster.name)).collect();
+    call.answer(|screen| draw(screen, &clusters, now()), json, names)?;
     Ok(Outcome::Done)
 }
 
+async fn show(call: &Call, name: String) -> Result<Outcome, Failure> {
+    let hub = call.hub().await?;
+    let request = ShowClusterRequest { name: name.clone() };
+    let answer = hub.clusters().show(request).await.map_err(|status| hub.refused(&status))?.into_inner();
+    call.answer(
+        |screen| draw_one(screen, &answer, now()),
+        || one_to_json(&answer),
+        || vec![reference(&name)],
+    )?;
+    Ok(Outcome::Done)
+}
+
+async fn detach(call: &Call, name: String) -> Result<Outcome, Failure> {
+    let hub = call.hub().await?;
+    let request = DetachClusterRequest { name: name.clone() };
+    let answer = hub.clusters().detach(request).await.map_err(|status| hub.refused(&status))?;
+    let unchanged = answer.into_inner().unchanged;
+    let result = if unchanged { "unchanged" } else { "detached" };
+    let json = || json!({"name": name, "result": result});
+    call.answer(|screen| draw_detached(screen, &name, unchanged), json, || vec![reference(&name)])?;
+    Ok(Outcome::Done)
+}
+
+fn draw_detached(screen: &mut Screen, name: &str, unchanged: bool) {
+    if unchanged {
+        screen.line(2, &[strong(reference(name)), plain(" "), faint("unchanged: it was detached before")]);
+        return;
+    }
+    screen.line(2, &[strong(reference(name)), plain(" "), good("detached")]);
+    screen.line(2, &[plain("Its spoke is refused from now on. What runs in the cluster stays as it is.")]);
+    screen.line(2, &[plain("take it in again with:")]);
+    screen.command(format!("meshfleet cluster enrol {name}"));
+}
+
 fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterResponse, now: Timestamp) {
-    let EnrolClusterResponse { cluster_id, token: _, expires_at } = answer;
+    let EnrolClusterResponse { cluster_id, token: _, expires_at, connected } = answer;
     let until = match expires_at.parse::<Timestamp>() {
         // The second that the answer took is not lost.
         Ok(end) => format!("in {}", time::span(end.duration_since(now).as_secs() + 1)),
@@ -54,6 +112,10 @@ fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterRespons
              cluster, in MESHFLEET_TOKEN or with --token-file."
         ))],
     );
+    if *connected {
+        let now = "a spoke of this cluster is attached now: it is refused once the token is used";
+        screen.line(2, &[warning("note: "), plain(now)]);
+    }
 }
 
 fn draw(screen: &mut Screen, clusters: &[Cluster], now: Timestamp) {
@@ -61,24 +123,66 @@ fn draw(screen: &mut Screen, clusters: &[Cluster], now: Timestamp) {
         screen.line(2, &[plain("no clusters yet: invite one with `meshfleet cluster enrol NAME`")]);
         return;
     }
-    let rows: Vec<Vec<Piece>> = clusters.iter().map(|cluster| row(cluster, now)).collect();
-    screen.table(&["NAME", "PLATFORM", "KUBERNETES", "STATE", "CONNECTED", "LABELS"], &[1, 5], &rows);
+    let mut header = vec!["NAME", "PLATFORM", "KUBERNETES", "STATE", "CONNECTED", "LABELS"];
+    let mut rows: Vec<Vec<Piece>> = clusters.iter().map(|cluster| row(cluster, now)).collect();
+    if screen.is_wide() {
+        header.extend(["SEEN", "ID"]);
+        for (row, cluster) in rows.iter_mut().zip(clusters) {
+            let seen = time::since(now, &cluster.last_seen_at);
+            row.extend([plain(or_dash(&seen)), faint(or_dash(&cluster.id))]);
+        }
+    }
+    screen.table(&header, &[1, 5], &rows);
 }
 
 fn row(cluster: &Cluster, now: Timestamp) -> Vec<Piece> {
-    let labels: Vec<String> = sorted(&cluster.labels).map(|(key, value)| format!("{key}={value}")).collect();
-    let state = match cluster.state.as_str() {
-        "Active" => good(&cluster.state),
-        _ => warning(&cluster.state),
-    };
     vec![
         strong(&cluster.name),
         platform(cluster),
         plain(or_dash(release(&cluster.kubernetes_version))),
-        state,
+        state(&cluster.state),
         connected(cluster, now),
-        faint(or_dash(&labels.join(" "))),
+        faint(or_dash(&pairs(&cluster.labels))),
     ]
+}
+
+fn state(state: &str) -> Piece {
+    match state {
+        "Active" => good(state),
+        _ => warning(state),
+    }
+}
+
+fn draw_one(screen: &mut Screen, answer: &ShowClusterResponse, now: Timestamp) {
+    let ShowClusterResponse { cluster, document, spoke_version, enrolled_at, network, variables } = answer;
+    let Some(cluster) = cluster else { return };
+    screen.line(2, &[strong(&cluster.name), plain("  "), platform(cluster)]);
+    screen.field(0, "state", &[state(&cluster.state)]);
+    screen.field(0, "connected", &[connected(cluster, now)]);
+    let mut spoke = vec![plain(or_dash(spoke_version))];
+    if !enrolled_at.is_empty() {
+        spoke.push(faint(format!("  enrolled {}", time::since(now, enrolled_at))));
+    }
+    screen.field(0, "spoke", &spoke);
+    screen.field(0, "kubernetes", &[plain(or_dash(&cluster.kubernetes_version))]);
+    screen.field(0, "network", &[plain(or_dash(network))]);
+    screen.field(0, "labels", &[plain(or_dash(&pairs(&cluster.labels)))]);
+    screen.field(0, "variables", &[plain(or_dash(&pairs(variables)))]);
+    screen.field(0, "id", &[faint(or_dash(&cluster.id))]);
+    screen.blank();
+    if document.is_empty() {
+        let text =
+            "it has no document yet: labels, network and variables come with `meshfleet apply -f FILE`";
+        screen.line(2, &[plain(text)]);
+    }
+    if cluster.state == "Active" {
+        let (name, next) = (&cluster.name, faint("next: "));
+        let commands = format!("meshfleet status {name}, meshfleet cluster facts {name}");
+        screen.line(6, &[next, plain(commands)]);
+    } else {
+        let command = format!("meshfleet cluster enrol {}", cluster.name);
+        screen.line(6, &[faint("next: "), plain(command)]);
+    }
 }
 
 fn platform(cluster: &Cluster) -> Piece {
@@ -114,20 +218,21 @@ fn release(version: &str) -> &str {
     version.split(['-', '+']).next().unwrap_or_default()
 }
 
-/// A text, or a dash where there is none.
-pub fn or_dash(text: &str) -> &str {
-    if text.is_empty() { "-" } else { text }
+/// A map as people write it: `env=production mesh=payments`.
+fn pairs(map: &HashMap<String, String>) -> String {
+    let mut pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.sort_unstable();
+    pairs.join(" ")
 }
 
-fn sorted<V>(map: &std::collections::HashMap<String, V>) -> impl Iterator<Item = (&String, &V)> {
-    let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_by_key(|(key, _)| *key);
-    entries.into_iter()
+/// A map as JSON, with its keys in order.
+fn map_to_json(map: &HashMap<String, String>) -> Map<String, Value> {
+    map.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect()
 }
 
 fn enrolment_to_json(name: &str, answer: &EnrolClusterResponse) -> Value {
-    let EnrolClusterResponse { cluster_id, token, expires_at } = answer;
-    json!({"name": name, "id": cluster_id, "token": token, "expiresAt": expires_at})
+    let EnrolClusterResponse { cluster_id, token, expires_at, connected } = answer;
+    json!({"name": name, "id": cluster_id, "token": token, "expiresAt": expires_at, "connected": connected})
 }
 
 fn to_json(cluster: &Cluster) -> Value {
@@ -143,82 +248,20 @@ fn to_json(cluster: &Cluster) -> Value {
         connected,
         last_seen_at,
     } = cluster;
-    let labels: serde_json::Map<String, Value> =
-        sorted(labels).map(|(key, value)| (key.clone(), value.as_str().into())).collect();
     json!({
-        "id": id, "name": name, "labels": labels, "platform": platform, "platformDetail": platform_detail,
+        "id": id, "name": name, "labels": map_to_json(labels), "platform": platform, "platformDetail": platform_detail,
         "declaredPlatform": declared_platform, "kubernetesVersion": kubernetes_version, "state": state,
         "connected": connected, "lastSeenAt": last_seen_at,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::screen::golden;
-
-    fn now() -> Timestamp {
-        "2026-11-24T10:00:00Z".parse().unwrap()
-    }
-
-    fn clusters() -> Vec<Cluster> {
-        let eks = Cluster {
-            id: "0190b5a0-0000-7000-8000-000000000001".to_owned(),
-            name: "eks-eu-1".to_owned(),
-            labels: [("mesh", "payments"), ("env", "production")]
-                .map(|(key, value)| (key.into(), value.into()))
-                .into(),
-            platform: "eks".to_owned(),
-            platform_detail: "EKS, Kubernetes v1.29.4-eks-036c24b".to_owned(),
-            kubernetes_version: "v1.29.4-eks-036c24b".to_owned(),
-            state: "Active".to_owned(),
-            connected: true,
-            last_seen_at: "2026-11-24T09:59:58Z".to_owned(),
-            ..Cluster::default()
-        };
-        let rosa = Cluster {
-            name: "rosa-eu-1".to_owned(),
-            platform: "rosa".to_owned(),
-            platform_detail: "ROSA classic, OpenShift 4.11.59".to_owned(),
-            declared_platform: "eks".to_owned(),
-            kubernetes_version: "v1.24.6".to_owned(),
-            connected: false,
-            last_seen_at: "2026-11-24T09:40:00Z".to_owned(),
-            ..eks.clone()
-        };
-        let invited = Cluster {
-            name: "aks-us-1".to_owned(),
-            platform: "unknown".to_owned(),
-            declared_platform: "aks".to_owned(),
-            state: "Invited".to_owned(),
-            ..Cluster::default()
-        };
-        vec![eks, rosa, invited]
-    }
-
-    #[test]
-    fn clusters_fit_a_wide_and_a_narrow_terminal() {
-        insta::assert_snapshot!("clusters_wide", golden(140, |screen| draw(screen, &clusters(), now())));
-        insta::assert_snapshot!("clusters_narrow", golden(80, |screen| draw(screen, &clusters(), now())));
-    }
-
-    #[test]
-    fn no_clusters_say_how_to_get_one() {
-        insta::assert_snapshot!(golden(80, |screen| draw(screen, &[], now())));
-    }
-
-    #[test]
-    fn an_invitation_says_what_to_do_with_its_token() {
-        let answer = EnrolClusterResponse {
-            cluster_id: "0190b5a0-0000-7000-8000-000000000001".to_owned(),
-            token: "mf1.secret".to_owned(),
-            expires_at: "2026-11-24T10:10:00Z".to_owned(),
-        };
-        insta::assert_snapshot!(golden(80, |screen| draw_invitation(screen, "eks-eu-1", &answer, now())));
-    }
-
-    #[test]
-    fn json_has_stable_names() {
-        insta::assert_snapshot!(format!("{:#}", to_json(&clusters()[0])));
-    }
+fn one_to_json(answer: &ShowClusterResponse) -> Value {
+    let ShowClusterResponse { cluster, document, spoke_version, enrolled_at, network, variables } = answer;
+    json!({
+        "cluster": cluster.as_ref().map(to_json), "document": value(document), "spokeVersion": spoke_version,
+        "enrolledAt": enrolled_at, "network": network, "variables": map_to_json(variables),
+    })
 }
+
+#[cfg(test)]
+mod tests;

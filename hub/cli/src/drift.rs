@@ -11,15 +11,18 @@ use serde_json::{Value, json};
 use crate::{
     args::Report,
     call::{Call, Outcome, now},
-    document::counted,
+    cluster::reference,
     failure::Failure,
     plan::{
         json::{id, value},
         named,
     },
-    screen::{Piece, Screen, bad, cut, faint, good, plain, strong, warning},
+    screen::{Piece, Screen, bad, counted, cut, faint, good, plain, strong, warning},
     time,
 };
+
+/// How many differences are shown.
+const MOST_ITEMS: usize = 40;
 
 /// Longest value that is shown, in characters: `--output json` has all of it.
 const LONGEST_VALUE: usize = 300;
@@ -49,7 +52,8 @@ pub async fn report(call: &Call, arguments: Report) -> Result<Outcome, Failure> 
     let items = answer.into_inner().items;
     let answer = hub.status().show(ShowStatusRequest { cluster }).await;
     let around = Around::of(answer.map_err(|status| hub.refused(&status))?.into_inner().clusters);
-    call.answer(|screen| draw(screen, &items, &around, now()), || report_to_json(&items, &around.unseen))?;
+    let json = || report_to_json(&items, &around.unseen);
+    call.answer(|screen| draw(screen, &items, &around, now()), json, || names(&items))?;
     Ok(match (arguments.exit_code, items.is_empty(), around.unseen.is_empty()) {
         (false, _, _) | (true, true, true) => Outcome::Done,
         (true, false, _) => Outcome::Differs,
@@ -87,6 +91,12 @@ impl Around {
     }
 }
 
+/// The clusters that drifted.
+fn names(items: &[ClusterDriftItem]) -> Vec<String> {
+    let clusters: BTreeSet<&str> = items.iter().map(|item| item.cluster.as_str()).collect();
+    clusters.into_iter().map(reference).collect()
+}
+
 fn draw(screen: &mut Screen, items: &[ClusterDriftItem], around: &Around, now: Timestamp) {
     let unseen = &around.unseen;
     draw_items(screen, items, now);
@@ -105,7 +115,8 @@ fn draw(screen: &mut Screen, items: &[ClusterDriftItem], around: &Around, now: T
 
 fn draw_items(screen: &mut Screen, items: &[ClusterDriftItem], now: Timestamp) {
     let mut last = None;
-    for entry in items {
+    let (shown, more) = screen.fold(items, MOST_ITEMS);
+    for entry in shown {
         let ClusterDriftItem { cluster, item, first_seen_at } = entry;
         let Some(item) = item else { continue };
         let place = (cluster, named(item.id.as_ref()));
@@ -115,6 +126,9 @@ fn draw_items(screen: &mut Screen, items: &[ClusterDriftItem], now: Timestamp) {
         }
         last = Some(place);
         draw_item(screen, item, first_seen_at, now);
+    }
+    if more > 0 {
+        screen.line(2, &[faint(format!("… {more} more"))]);
     }
 }
 
@@ -184,8 +198,7 @@ fn draw_sum(screen: &mut Screen, items: &[ClusterDriftItem], configs: &BTreeSet<
     screen.line(2, &[strong(sum)]);
     screen.line(2, &[plain("put exactly these right with:")]);
     for config in configs {
-        let command = format!("meshfleet rollout start {config} --overwrite-drift --wait");
-        screen.line(4, &[plain("  "), strong(command)]);
+        screen.command(format!("meshfleet rollout start {config} --overwrite-drift --wait"));
     }
 }
 

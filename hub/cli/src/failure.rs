@@ -35,6 +35,10 @@ pub enum Failure {
     File { name: String, source: io::Error },
     #[error("{name} is larger than the {most} bytes that a hub reads")]
     TooLarge { name: String, most: u64 },
+    #[error("{message}")]
+    Usage { message: String, hint: String },
+    #[error("the hub answered with what is no JSON: {what}")]
+    NoJson { what: &'static str, source: serde_json::Error },
     #[error("cannot write the answer")]
     Output(#[source] io::Error),
     #[error("cannot get random bytes: {0}")]
@@ -83,9 +87,26 @@ impl Failure {
             | Self::NotTaken { .. }
             | Self::File { .. }
             | Self::TooLarge { .. }
+            | Self::Usage { .. }
+            | Self::NoJson { .. }
             | Self::Output(_)
             | Self::Random(_) => false,
         }
+    }
+
+    /// Where the hub keeps back a rollout because it would delete much: the number that lets it happen.
+    pub fn deletions_to_confirm(&self) -> Option<u32> {
+        let Self::Refused { reason, hint, .. } = self else { return None };
+        if reason != "rollout.deletions_unconfirmed" {
+            return None;
+        }
+        let mut words = hint.split_whitespace().skip_while(|word| *word != "--confirm-deletions");
+        words.nth(1)?.parse().ok()
+    }
+
+    /// Usage is told from what was refused or failed.
+    pub fn exit_code(&self) -> u8 {
+        if let Self::Usage { .. } = self { 2 } else { 1 }
     }
 
     /// Whoever read the output has read enough.
@@ -122,6 +143,8 @@ impl Failure {
             Self::NotTheHub { .. } | Self::NotTaken { .. } => "client.tls",
             Self::Broken { .. } => "client.connection",
             Self::File { .. } | Self::TooLarge { .. } => "client.file",
+            Self::Usage { .. } => "client.usage",
+            Self::NoJson { .. } => "client.answer",
             Self::Provider | Self::Runtime(_) | Self::Output(_) | Self::Random(_) => "client.system",
         }
     }
@@ -129,7 +152,8 @@ impl Failure {
     /// What to do; may be empty.
     pub fn hint(&self) -> String {
         let hint = match self {
-            Self::Refused { hint, .. } => hint,
+            Self::Refused { hint, .. } | Self::Usage { hint, .. } => hint,
+            Self::NoJson { .. } => "hub and command line are of different versions: use those of one release",
             Self::Context { .. } => {
                 "a hub writes it at its first start (`hub serve`); name another with --context FILE or MESHFLEET_CONTEXT"
             }

@@ -4,8 +4,9 @@ use std::{future::ready, io, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use proto::v1::{
-    clusters_client::ClustersClient, documents_client::DocumentsClient, drift_client::DriftClient,
-    plans_client::PlansClient, rollouts_client::RolloutsClient, status_client::StatusClient,
+    clusters_client::ClustersClient, configs_client::ConfigsClient, documents_client::DocumentsClient,
+    drift_client::DriftClient, plans_client::PlansClient, rollouts_client::RolloutsClient,
+    status_client::StatusClient,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -61,7 +62,11 @@ impl Hub {
     }
 
     pub fn documents(&self) -> DocumentsClient<Channel> {
-        DocumentsClient::new(self.channel.clone())
+        DocumentsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    pub fn configs(&self) -> ConfigsClient<Channel> {
+        ConfigsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
     }
 
     pub fn clusters(&self) -> ClustersClient<Channel> {

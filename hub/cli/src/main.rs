@@ -1,8 +1,8 @@
 //! `meshfleet`, the command line: what an operator types. It knows the hub only by its API, so it can do nothing that
 //! the API does not offer.
 //!
-//! Every command asks the hub, then renders the answer as text for people or as JSON for programs. Rendering is pure
-//! and tested with golden text; whatever came from a cluster is stripped of control characters before it is shown.
+//! Every command asks the hub, then renders the answer as text for people or as JSON or YAML for programs. Rendering is
+//! pure and tested with golden text; whatever came from a cluster is stripped of control characters before it is shown.
 
 mod args;
 mod call;
@@ -13,6 +13,8 @@ mod screen;
 mod time;
 
 mod cluster;
+mod completion;
+mod config;
 mod document;
 mod drift;
 mod plan;
@@ -49,10 +51,16 @@ fn main() -> ExitCode {
 async fn run(call: &Call, command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Apply(files) => document::apply(call, &files).await,
+        Command::Diff(files) => document::diff::diff(call, &files).await,
+        Command::Delete(delete) => document::delete(call, delete).await,
+        Command::Get(get) => document::get::get(call, get).await,
+        Command::Status(status) => status::show(call, status).await,
         Command::Cluster(command) => cluster::run(call, command).await,
-        Command::Plan(preview) => plan::preview(call, preview).await,
+        Command::Config(command) => config::run(call, command).await,
+        Command::Plan(plan) => plan::run(call, plan).await,
         Command::Rollout(command) => rollout::run(call, command).await,
-        Command::Status { cluster } => status::show(call, cluster).await,
         Command::Drift(args::Drift::Report(report)) => drift::report(call, report).await,
+        Command::Schema { kind } => document::get::schema(call, kind).await,
+        Command::Completion { shell } => completion::print(shell),
     }
 }

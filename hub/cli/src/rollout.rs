@@ -1,20 +1,24 @@
 //! `meshfleet rollout`: from a config to its clusters, wave by wave.
 
+pub mod brake;
+pub mod follow;
+mod json;
+mod show;
+
 use jiff::Timestamp;
 use proto::v1::{
-    ListRolloutsRequest, Rollout, RolloutTarget, ShowRolloutRequest, StartRolloutRequest, TraceContext,
+    ListRolloutsRequest, Rollout, RolloutVerbRequest, ShowRolloutRequest, StartRolloutRequest, TraceContext,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tonic::{Request, metadata::AsciiMetadataValue};
 
 use crate::{
     args,
     call::{Call, Outcome, now},
-    cluster::or_dash,
+    config,
     failure::Failure,
     hub::Hub,
-    plan::short,
-    screen::{Piece, Screen, bad, faint, good, plain, strong, warning},
+    screen::{Piece, Screen, bad, faint, good, or_dash, plain, strong, warning},
     time, watch,
 };
 
@@ -22,39 +26,65 @@ use crate::{
 pub async fn run(call: &Call, command: args::Rollout) -> Result<Outcome, Failure> {
     match command {
         args::Rollout::Start(start) => self::start(call, start).await,
-        args::Rollout::Show { number } => {
+        args::Rollout::Watch { number } => follow::to_the_end(call, number).await,
+        args::Rollout::Show { number, watch: false } => {
             let rollout = find(&call.hub().await?, number).await?;
-            call.answer(|screen| draw(screen, &rollout, now()), || to_json(&rollout))?;
+            answer(call, &rollout)?;
             Ok(Outcome::Done)
         }
-        args::Rollout::List => list(call).await,
-        args::Rollout::Watch { number } => watch::follow(call, number).await,
+        args::Rollout::Show { number, watch: true } => follow::shown(call, number).await,
+        args::Rollout::List { watch: false } => {
+            tell_list(call, &list(&call.hub().await?).await?)?;
+            Ok(Outcome::Done)
+        }
+        args::Rollout::List { watch: true } => watch_list(call).await,
+        args::Rollout::Pause(verb) => turn(call, Turn::Pause, verb).await,
+        args::Rollout::Resume(verb) => turn(call, Turn::Resume, verb).await,
+        args::Rollout::Abort(verb) => turn(call, Turn::Abort, verb).await,
     }
+}
+
+/// A rollout as it is named on the command line.
+pub fn reference(number: u64) -> String {
+    format!("rollout/{number}")
+}
+
+fn answer(call: &Call, rollout: &Rollout) -> Result<(), Failure> {
+    let names = || vec![reference(rollout.number)];
+    call.answer(|screen| show::draw(screen, rollout, now()), || json::rollout(rollout), names)
 }
 
 /// Begins a rollout, and with it a trace that ends at the applied objects.
 async fn start(call: &Call, arguments: args::Start) -> Result<Outcome, Failure> {
     let hub = call.hub().await?;
-    let trace = begin_trace()?;
-    let mut request = Request::new(StartRolloutRequest {
+    let (request, trace_id) = traced(StartRolloutRequest {
         config: arguments.config.clone(),
         version: arguments.version.unwrap_or(0),
-        strategy: arguments.strategy.unwrap_or_default(),
+        strategy: arguments.strategy.clone().unwrap_or_default(),
         overwrite_drift: arguments.overwrite_drift,
-    });
-    if let Ok(value) = AsciiMetadataValue::try_from(trace.traceparent.as_str()) {
-        request.metadata_mut().insert("traceparent", value);
-    }
-    let answer = hub.rollouts().start(request).await.map_err(|status| hub.refused(&status))?;
-    let number = answer.into_inner().number;
-    let trace_id = trace.traceparent.split('-').nth(1).unwrap_or_default();
-    let started = |screen: &mut Screen| {
-        let of = format!(" of meshconfig/{} ", arguments.config);
-        screen.line(2, &[strong(format!("rollout/{number}")), plain(of), good("started")]);
+        confirm_deletions: arguments.confirm_deletions.unwrap_or(0),
+    })?;
+    let number = match hub.rollouts().start(request).await {
+        Ok(answer) => answer.into_inner().number,
+        Err(status) => {
+            let confirmed = |count| brake::start_command(&arguments, count);
+            let look = format!("meshfleet plan {}", arguments.config);
+            return brake::refused(call, hub.refused(&status), confirmed, &look);
+        }
     };
-    call.event(started, || json!({"number": number, "config": arguments.config, "traceId": trace_id}))?;
-    if arguments.wait {
-        return watch::follow(call, number).await;
+    let started = |screen: &mut Screen| {
+        let of = format!(" of {} ", config::reference(&arguments.config));
+        screen.line(2, &[strong(reference(number)), plain(of), good("started")]);
+    };
+    let json = || json!({"number": number, "config": arguments.config, "traceId": trace_id});
+    call.event(started, json, || vec![reference(number)])?;
+    begun(call, number, &trace_id, arguments.wait).await
+}
+
+/// A rollout that was begun is followed, or it is said how.
+pub async fn begun(call: &Call, number: u64, trace_id: &str, wait: bool) -> Result<Outcome, Failure> {
+    if wait {
+        return follow::to_the_end(call, number).await;
     }
     call.remark(|screen| {
         screen.line(2, &[faint(format!("follow it with: meshfleet rollout watch {number}"))]);
@@ -63,10 +93,44 @@ async fn start(call: &Call, arguments: args::Start) -> Result<Outcome, Failure> 
     Ok(Outcome::Done)
 }
 
+/// A request that begins a trace, and the id of that.
+pub fn traced<T>(message: T) -> Result<(Request<T>, String), Failure> {
+    let trace = begin_trace()?;
+    let mut request = Request::new(message);
+    if let Ok(value) = AsciiMetadataValue::try_from(trace.traceparent.as_str()) {
+        request.metadata_mut().insert("traceparent", value);
+    }
+    let id = trace.traceparent.split('-').nth(1).unwrap_or_default();
+    Ok((request, id.to_owned()))
+}
+
 fn begin_trace() -> Result<TraceContext, Failure> {
     let mut random = [0; 24];
     getrandom::fill(&mut random).map_err(Failure::Random)?;
     Ok(TraceContext::begin(random))
+}
+
+/// What an operator does to a rollout under way.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Pause,
+    Resume,
+    Abort,
+}
+
+async fn turn(call: &Call, turn: Turn, verb: args::Verb) -> Result<Outcome, Failure> {
+    let hub = call.hub().await?;
+    let request = RolloutVerbRequest { number: verb.number, reason: verb.reason.unwrap_or_default() };
+    let mut rollouts = hub.rollouts();
+    let answer = match turn {
+        Turn::Pause => rollouts.pause(request).await,
+        Turn::Resume => rollouts.resume(request).await,
+        Turn::Abort => rollouts.abort(request).await,
+    };
+    let rollout = answer.map_err(|status| hub.refused(&status))?.into_inner();
+    let names = || vec![reference(rollout.number)];
+    call.answer(|screen| show::draw_turned(screen, &rollout, now()), || json::rollout(&rollout), names)?;
+    Ok(Outcome::Done)
 }
 
 /// One rollout as it is now.
@@ -75,13 +139,27 @@ pub async fn find(hub: &Hub, number: u64) -> Result<Rollout, Failure> {
     answer.map(tonic::Response::into_inner).map_err(|status| hub.refused(&status))
 }
 
-async fn list(call: &Call) -> Result<Outcome, Failure> {
-    let hub = call.hub().await?;
+async fn list(hub: &Hub) -> Result<Vec<Rollout>, Failure> {
     let answer = hub.rollouts().list(ListRolloutsRequest {}).await.map_err(|status| hub.refused(&status))?;
-    let rollouts = answer.into_inner().rollouts;
-    let json = || json!({"rollouts": rollouts.iter().map(to_json).collect::<Vec<_>>()});
-    call.answer(|screen| draw_list(screen, &rollouts, now()), json)?;
-    Ok(Outcome::Done)
+    Ok(answer.into_inner().rollouts)
+}
+
+fn tell_list(call: &Call, rollouts: &[Rollout]) -> Result<(), Failure> {
+    let json = || json!({"rollouts": rollouts.iter().map(json::rollout).collect::<Vec<_>>()});
+    let names = || rollouts.iter().map(|rollout| reference(rollout.number)).collect();
+    call.answer(|screen| draw_list(screen, rollouts, now()), json, names)
+}
+
+/// All rollouts, and then each that changes.
+async fn watch_list(call: &Call) -> Result<Outcome, Failure> {
+    let tell = |before: Option<&Vec<Rollout>>, after: &Vec<Rollout>| {
+        match before {
+            None => tell_list(call, after)?,
+            Some(before) => follow::tell_list(call, before, after)?,
+        }
+        Ok(None)
+    };
+    watch::poll(call, list, tell).await
 }
 
 fn draw_list(screen: &mut Screen, rollouts: &[Rollout], now: Timestamp) {
@@ -89,85 +167,31 @@ fn draw_list(screen: &mut Screen, rollouts: &[Rollout], now: Timestamp) {
         screen.line(2, &[plain("no rollouts yet: begin one with `meshfleet rollout start CONFIG`")]);
         return;
     }
+    let (shown, more) = screen.fold(rollouts, 20);
     let row = |rollout: &Rollout| {
+        let done = rollout.progress.map(|progress| format!("{}/{}", progress.succeeded, progress.total));
         vec![
             strong(rollout.number.to_string()),
-            plain(format!("{} v{}", rollout.config, rollout.version)),
+            plain(of(rollout)),
             plain(or_dash(&rollout.strategy)),
             state(&rollout.state),
+            plain(or_dash(&done.unwrap_or_default())),
             plain(format!("{} by {}", time::since(now, &rollout.started_at), or_dash(&rollout.started_by))),
             plain(or_dash(&time::spoken(now, &rollout.reason))),
         ]
     };
-    let header = ["NUMBER", "CONFIG", "STRATEGY", "STATE", "STARTED", "REASON"];
-    screen.table(&header, &[5], &rollouts.iter().map(row).collect::<Vec<_>>());
-}
-
-/// A rollout with its clusters.
-pub fn draw(screen: &mut Screen, rollout: &Rollout, now: Timestamp) {
-    let Rollout {
-        number, config, version, strategy, reason, started_by, started_at, ended_at, targets, ..
-    } = rollout;
-    let strategy = if strategy.is_empty() { "all at once" } else { strategy };
-    let of = format!(" of meshconfig/{config} v{version}, {strategy}");
-    screen.line(2, &[strong(format!("rollout/{number}")), plain(of)]);
-    let mut pieces = vec![state(&rollout.state)];
-    if !reason.is_empty() {
-        pieces.push(plain(format!(": {}", time::spoken(now, reason))));
-    }
-    screen.line(2, &pieces);
-    let mut times = format!("started {} by {}", time::since(now, started_at), or_dash(started_by));
-    if !ended_at.is_empty() {
-        times = format!("{times}, ended {}{}", time::since(now, ended_at), took(started_at, ended_at));
-    }
-    screen.line(2, &[faint(times)]);
-    if !targets.is_empty() {
-        screen.blank();
-        let rows: Vec<Vec<Piece>> = targets.iter().map(row).collect();
-        screen.table(&["WAVE", "CLUSTER", "STATE", "GENERATION", "PLAN", "TOOK"], &[], &rows);
-    }
-    for (clusters, target) in by_reason(targets) {
-        screen.blank();
-        screen.line(4, &[strong(clusters.join(", ")), plain("  "), state(&target.state)]);
-        screen.line(4, &[plain("    "), plain(time::spoken(now, &target.reason))]);
+    let header = ["NUMBER", "CONFIG", "STRATEGY", "STATE", "DONE", "STARTED", "REASON"];
+    screen.table(&header, &[6], &shown.iter().map(row).collect::<Vec<_>>());
+    if more > 0 {
+        screen.line(2, &[faint(format!("… {more} more, back to rollout/1"))]);
     }
 }
 
-/// The clusters of which there is something to say; those of which the same is to be said together.
-fn by_reason(targets: &[RolloutTarget]) -> Vec<(Vec<&str>, &RolloutTarget)> {
-    let mut groups: Vec<(Vec<&str>, &RolloutTarget)> = Vec::new();
-    for target in targets.iter().filter(|target| !target.reason.is_empty()) {
-        let same = |other: &RolloutTarget| other.state == target.state && other.reason == target.reason;
-        match groups.iter_mut().find(|(_, other)| same(other)) {
-            Some((clusters, _)) => clusters.push(&target.cluster),
-            None => groups.push((vec![&target.cluster], target)),
-        }
-    }
-    groups
-}
-
-fn row(target: &RolloutTarget) -> Vec<Piece> {
-    let RolloutTarget { cluster, wave, wave_name, state, generation, plan_digest, .. } = target;
-    let wave = if wave_name.is_empty() { wave.to_string() } else { format!("{wave} {wave_name}") };
-    let took = took(&target.started_at, &target.ended_at);
-    let generation = if *generation == 0 { "-".to_owned() } else { generation.to_string() };
-    vec![
-        plain(wave),
-        strong(cluster),
-        self::state(state),
-        plain(generation),
-        faint(or_dash(&short(plan_digest))),
-        plain(or_dash(took.strip_prefix(" after ").unwrap_or_default())),
-    ]
-}
-
-fn took(started_at: &str, ended_at: &str) -> String {
-    match ended_at.parse::<Timestamp>() {
-        Ok(end) if !started_at.is_empty() => match time::ago(end, started_at).as_str() {
-            "now" => " after 0s".to_owned(),
-            span => format!(" after {span}"),
-        },
-        _ => String::new(),
+/// What a rollout brings to its clusters: a version of a config, or nothing.
+fn of(rollout: &Rollout) -> String {
+    match rollout.kind.as_str() {
+        "Unassign" => "removal".to_owned(),
+        _ => format!("{} v{}", rollout.config, rollout.version),
     }
 }
 
@@ -176,50 +200,10 @@ pub fn state(state: &str) -> Piece {
     match state {
         "Succeeded" => good(state),
         "Failed" | "TimedOut" | "Refused" => bad(state),
-        "Blocked" => warning(state),
-        "Pending" => faint(state),
+        "Blocked" | "Paused" | "Aborted" | "Left" => warning(state),
+        "Pending" | "Skipped" => faint(state),
         _ => plain(state),
     }
-}
-
-/// A rollout as JSON.
-pub fn to_json(rollout: &Rollout) -> Value {
-    let Rollout {
-        number,
-        config,
-        version,
-        strategy,
-        state,
-        reason,
-        started_by,
-        started_at,
-        ended_at,
-        targets,
-    } = rollout;
-    json!({
-        "number": number, "config": config, "version": version, "strategy": strategy, "state": state,
-        "reason": reason, "startedBy": started_by, "startedAt": started_at, "endedAt": ended_at,
-        "targets": targets.iter().map(target_to_json).collect::<Vec<_>>(),
-    })
-}
-
-/// One cluster of a rollout as JSON.
-pub fn target_to_json(target: &RolloutTarget) -> Value {
-    let RolloutTarget {
-        cluster,
-        wave,
-        wave_name,
-        state,
-        reason,
-        generation,
-        plan_digest,
-        started_at,
-        ended_at,
-    } = target;
-    json!({
-        "cluster": cluster, "wave": wave, "waveName": wave_name, "state": state, "reason": reason,
-        "generation": generation, "planDigest": plan_digest, "startedAt": started_at, "endedAt": ended_at,
-    })
 }
 
 #[cfg(test)]

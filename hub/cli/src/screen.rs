@@ -109,22 +109,94 @@ pub fn cut(text: &str, longest: usize) -> String {
     }
 }
 
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A text, or a dash where there is none.
+pub fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
 /// Text under construction.
 #[derive(Debug)]
 pub struct Screen {
     out: String,
     /// Of the terminal; none where the text goes into a file or a pipe.
     width: Option<usize>,
+    /// Whether everything was asked for: more columns, and nothing folded.
+    wide: bool,
+    /// Whether something was folded.
+    folded: bool,
 }
 
 impl Screen {
-    pub fn new(width: Option<usize>) -> Self {
-        Self { out: String::new(), width }
+    pub fn new(width: Option<usize>, wide: bool) -> Self {
+        Self { out: String::new(), width, wide, folded: false }
     }
 
-    /// Everything, with the codes of its colours.
-    pub fn finish(self) -> String {
+    /// Everything, with the codes of its colours. How to see what was folded is said once, at the end.
+    pub fn finish(mut self) -> String {
+        if self.folded {
+            self.blank();
+            self.line(2, &[faint("lists are folded: -o wide shows all")]);
+        }
         self.out
+    }
+
+    /// Whether everything was asked for.
+    pub fn is_wide(&self) -> bool {
+        self.wide
+    }
+
+    /// The first of a list, so that at most `most` lines come of it, and how many are left out. One more line is no
+    /// more than the line that would say so.
+    pub fn fold<'a, T>(&mut self, all: &'a [T], most: usize) -> (&'a [T], usize) {
+        self.fold_behind(all, most, most)
+    }
+
+    /// Names in a sentence, with the number of those that are left out.
+    pub fn names<T: AsRef<str>>(&mut self, all: &[T], most: usize) -> String {
+        let (shown, more) = self.fold(all, most);
+        let text = shown.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+        if more > 0 { format!("{text} and {more} more") } else { text }
+    }
+
+    /// Like [`Self::fold`], of which no more than the first are of interest at all.
+    pub fn fold_behind<'a, T>(&mut self, all: &'a [T], of_interest: usize, most: usize) -> (&'a [T], usize) {
+        if self.wide || all.len() <= most + 1 {
+            return (all, 0);
+        }
+        self.folded = true;
+        let shown = of_interest.min(most);
+        (&all[..shown], all.len() - shown)
+    }
+
+    /// Lines of a list, and the number of those that are left out.
+    pub fn list(&mut self, indent: usize, all: &[impl AsRef<str>], most: usize) {
+        let margin = " ".repeat(indent);
+        let (shown, more) = self.fold(all, most);
+        for text in shown {
+            self.line(indent + 2, &[plain(&margin), plain(text)]);
+        }
+        if more > 0 {
+            self.line(indent, &[plain(&margin), faint(format!("… {more} more"))]);
+        }
+    }
+
+    /// A fact with its name, which stands in a column of its own.
+    pub fn field(&mut self, indent: usize, title: &str, pieces: &[Piece]) {
+        const COLUMN: usize = 12;
+        let hang = indent + COLUMN;
+        let mut line = vec![plain(" ".repeat(indent)), faint(format!("{title:<COLUMN$}"))];
+        line.extend_from_slice(pieces);
+        self.line(hang, &line);
+    }
+
+    /// A command to type, in a line of its own and never broken, so that it can be copied.
+    pub fn command(&mut self, text: impl AsRef<str>) {
+        self.block(2, text.as_ref(), Tone::Strong);
     }
 
     /// How wide a line may be.
@@ -133,7 +205,7 @@ impl Screen {
     }
 
     pub fn blank(&mut self) {
-        if !self.out.is_empty() {
+        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');
         }
     }
@@ -244,7 +316,17 @@ fn words(piece: &Piece) -> impl Iterator<Item = Piece> {
 /// What is drawn, without colours.
 #[cfg(test)]
 pub fn golden(width: usize, draw: impl Fn(&mut Screen)) -> String {
-    let mut screen = Screen::new(Some(width));
+    golden_of(Screen::new(Some(width), false), draw)
+}
+
+/// What is drawn where everything is asked for, without colours.
+#[cfg(test)]
+pub fn golden_wide(width: usize, draw: impl Fn(&mut Screen)) -> String {
+    golden_of(Screen::new(Some(width), true), draw)
+}
+
+#[cfg(test)]
+fn golden_of(mut screen: Screen, draw: impl Fn(&mut Screen)) -> String {
     draw(&mut screen);
     anstream::adapter::strip_str(&screen.finish()).to_string()
 }
@@ -282,6 +364,16 @@ mod tests {
         let text =
             golden(20, |screen| screen.line(4, &[name.clone(), gap.clone(), plain("  "), faint("rule")]));
         assert_eq!(text, "a-name-longer-than-the-line\n    rule\n");
+    }
+
+    #[test]
+    fn long_lists_are_folded_and_say_how_to_see_all() {
+        let names = ["a", "b", "c", "d"];
+        assert_eq!(golden(80, |screen| screen.list(2, &names, 3)), "  a\n  b\n  c\n  d\n");
+        let folded = golden(80, |screen| screen.list(2, &names, 2));
+        assert_eq!(folded, "  a\n  b\n  … 2 more\n\nlists are folded: -o wide shows all\n");
+        assert_eq!(golden_wide(80, |screen| screen.list(2, &names, 2)), "  a\n  b\n  c\n  d\n");
+        assert_eq!(Screen::new(None, false).names(&names, 2), "a, b and 2 more");
     }
 
     #[test]

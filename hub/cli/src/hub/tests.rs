@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use prost::Message;
 use proto::v1::{
-    ApplyDocumentsRequest, ApplyDocumentsResponse, Problem,
+    ApplyDocumentsRequest, ApplyDocumentsResponse, DeleteDocumentsRequest, DeleteDocumentsResponse,
+    DiffDocumentsResponse, DocumentSchemaRequest, DocumentSchemaResponse, GetDocumentsRequest,
+    GetDocumentsResponse, Problem,
     documents_server::{Documents, DocumentsServer},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -43,19 +45,48 @@ impl Authority {
 
 struct Refuses;
 
+fn refusal() -> Status {
+    let problem = Problem {
+        reason: "test.refused".to_owned(),
+        message: "no documents today".to_owned(),
+        hint: "come back tomorrow".to_owned(),
+        details: Vec::new(),
+    };
+    Status::with_details(Code::FailedPrecondition, &problem.message, problem.encode_to_vec().into())
+}
+
 #[tonic::async_trait]
 impl Documents for Refuses {
     async fn apply(
         &self,
         _: Request<ApplyDocumentsRequest>,
     ) -> Result<Response<ApplyDocumentsResponse>, Status> {
-        let problem = Problem {
-            reason: "test.refused".to_owned(),
-            message: "no documents today".to_owned(),
-            hint: "come back tomorrow".to_owned(),
-            details: Vec::new(),
-        };
-        Err(Status::with_details(Code::FailedPrecondition, &problem.message, problem.encode_to_vec().into()))
+        Err(refusal())
+    }
+
+    async fn diff(
+        &self,
+        _: Request<ApplyDocumentsRequest>,
+    ) -> Result<Response<DiffDocumentsResponse>, Status> {
+        Err(refusal())
+    }
+
+    async fn get(&self, _: Request<GetDocumentsRequest>) -> Result<Response<GetDocumentsResponse>, Status> {
+        Err(refusal())
+    }
+
+    async fn delete(
+        &self,
+        _: Request<DeleteDocumentsRequest>,
+    ) -> Result<Response<DeleteDocumentsResponse>, Status> {
+        Err(refusal())
+    }
+
+    async fn schema(
+        &self,
+        _: Request<DocumentSchemaRequest>,
+    ) -> Result<Response<DocumentSchemaResponse>, Status> {
+        Err(refusal())
     }
 }
 

@@ -1,26 +1,54 @@
 //! A plan as JSON.
 
-use proto::v1::{Change, ClusterPlan, Finding, ObjectId, PlanObject, PlanReason, PreviewPlanResponse};
+use proto::v1::{
+    Change, ClusterPlan, Finding, ObjectId, PlanGroup, PlanObject, PlanReason, PreviewPlanResponse,
+};
 use serde_json::{Value, json};
 
 /// The whole answer.
 pub fn preview(plan: &PreviewPlanResponse) -> Value {
-    let PreviewPlanResponse { config, version, clusters } = plan;
-    json!({"config": config, "version": version, "clusters": clusters.iter().map(cluster).collect::<Vec<_>>()})
+    let PreviewPlanResponse { config, version, clusters, groups } = plan;
+    json!({
+        "config": config, "version": version, "clusters": clusters.iter().map(cluster).collect::<Vec<_>>(),
+        "groups": groups.iter().map(group).collect::<Vec<_>>(),
+    })
 }
 
 fn cluster(plan: &ClusterPlan) -> Value {
-    let ClusterPlan { cluster, platform, platform_detail, plan_digest, objects, findings, namespaces } = plan;
+    let ClusterPlan {
+        cluster,
+        platform,
+        platform_detail,
+        plan_digest,
+        objects,
+        findings,
+        namespaces,
+        probed,
+        not_probed,
+        deletions,
+        disruption,
+    } = plan;
     json!({
         "cluster": cluster, "platform": platform, "platformDetail": platform_detail, "planDigest": plan_digest,
-        "namespaces": namespaces,
+        "namespaces": namespaces, "probed": probed, "notProbed": not_probed, "deletions": deletions,
+        "disruption": disruption,
+        "objects": objects.iter().map(object).collect::<Vec<_>>(),
+        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn group(group: &PlanGroup) -> Value {
+    let PlanGroup { clusters, platforms, why, objects, findings, namespaces, disruption } = group;
+    json!({
+        "clusters": clusters, "platforms": platforms, "why": why, "namespaces": namespaces,
+        "disruption": disruption,
         "objects": objects.iter().map(object).collect::<Vec<_>>(),
         "findings": findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }
 
 fn object(object: &PlanObject) -> Value {
-    let PlanObject { id, change: _, phase, reasons, manifest, changes } = object;
+    let PlanObject { id, change: _, phase, reasons, manifest, changes, adoption, namespaces } = object;
     let change = match object.change() {
         Change::Unspecified => "unspecified",
         Change::Create => "create",
@@ -28,15 +56,19 @@ fn object(object: &PlanObject) -> Value {
         Change::Delete => "delete",
         Change::None => "none",
         Change::Expect => "expect",
+        Change::Adopt => "adopt",
+        Change::Add => "add",
+        Change::Template => "template",
     };
     json!({
         "id": self::id(id.as_ref()), "change": change, "phase": phase, "changes": changes,
         "reasons": reasons.iter().map(reason).collect::<Vec<_>>(),
-        "manifest": value(manifest),
+        "manifest": value(manifest), "adoption": adoption, "namespaces": namespaces,
     })
 }
 
-fn reason(reason: &PlanReason) -> Value {
+/// A rule with its reason.
+pub fn reason(reason: &PlanReason) -> Value {
     let PlanReason { rule, reason, source } = reason;
     json!({"rule": rule, "reason": reason, "source": source})
 }

@@ -1,5 +1,7 @@
+use proto::v1::{Finding, PlanGroup, PlanObject};
+
 use super::*;
-use crate::screen::golden;
+use crate::screen::{golden, golden_wide};
 
 fn id(kind: &str, namespace: &str, name: &str) -> ObjectId {
     ObjectId {
@@ -26,7 +28,9 @@ fn reason(rule: &str) -> PlanReason {
 
 fn object(id: ObjectId, change: Change, phase: &str, rules: &[&str]) -> PlanObject {
     let manifest = match change {
-        Change::Create | Change::Update | Change::None => r#"{"kind":"Kind","spec":{"a":[1]}}"#.to_owned(),
+        Change::Create | Change::Update | Change::None | Change::Adopt | Change::Add | Change::Template => {
+            r#"{"kind":"Kind","spec":{"a":[1]}}"#.to_owned()
+        }
         Change::Expect | Change::Delete | Change::Unspecified => String::new(),
     };
     PlanObject {
@@ -35,7 +39,7 @@ fn object(id: ObjectId, change: Change, phase: &str, rules: &[&str]) -> PlanObje
         phase: phase.to_owned(),
         reasons: rules.iter().map(|rule| reason(rule)).collect(),
         manifest,
-        changes: Vec::new(),
+        ..PlanObject::default()
     }
 }
 
@@ -99,7 +103,12 @@ fn plan() -> PreviewPlanResponse {
         findings: vec![finding("namespace.label", false)],
         ..ClusterPlan::default()
     };
-    PreviewPlanResponse { config: "payments".to_owned(), version: 2, clusters: vec![eks, rosa] }
+    PreviewPlanResponse {
+        config: "payments".to_owned(),
+        version: 2,
+        clusters: vec![eks, rosa],
+        groups: Vec::new(),
+    }
 }
 
 #[test]
@@ -144,4 +153,118 @@ fn json_has_stable_names() {
     plan.clusters[1].objects.truncate(1);
     plan.clusters.remove(0);
     insta::assert_snapshot!(format!("{:#}", json::preview(&plan)));
+}
+
+fn group(clusters: &[String], why: &[&str], objects: Vec<PlanObject>) -> PlanGroup {
+    PlanGroup {
+        clusters: clusters.to_vec(),
+        why: why.iter().map(|why| (*why).to_owned()).collect(),
+        objects,
+        namespaces: vec!["istio-system".to_owned()],
+        ..PlanGroup::default()
+    }
+}
+
+/// A fleet of two groups: many that are alike, and one apart.
+fn fleet() -> PreviewPlanResponse {
+    let names: Vec<String> = (1..=12).map(|number| format!("eks-eu-{number}")).collect();
+    let rosa = "rosa-eu-1".to_owned();
+    let istio = |change, changes: &[&str]| PlanObject {
+        changes: changes.iter().map(|change| (*change).to_owned()).collect(),
+        ..object(id("Istio", "", "payments"), change, "control-plane", &["calisti.control-plane"])
+    };
+    let mut taken =
+        object(id("IstioCNI", "", "default"), Change::Adopt, "control-plane", &["openshift.cni.multus"]);
+    taken.adoption = "exists, held by helm: taken over without a change (IfNoDiff)".to_owned();
+    let mut template = object(
+        id("NetworkAttachmentDefinition", "", "istio-cni"),
+        Change::Template,
+        "prerequisites",
+        &["openshift.cni.multus"],
+    );
+    template.namespaces = (1..=11).map(|number| format!("team-{number}")).collect();
+    let added = object(
+        id("MutatingWebhookConfiguration", "", "istio-sidecar-injector"),
+        Change::Add,
+        "",
+        &["calisti.control-plane"],
+    );
+    let expected =
+        object(id("Deployment", "istio-system", "istiod"), Change::Expect, "", &["calisti.control-plane"]);
+    let changes = [
+        ".spec.version: \"v1.29.6\" -> \"v1.30.2\"",
+        ".spec.values.global.network: absent -> \"${network}\"",
+    ];
+    let mut alone = group(
+        std::slice::from_ref(&rosa),
+        &["platform rosa, the others are eks", "layer rosa-eu-1 selects it"],
+        vec![istio(Change::Create, &[]), taken, template, added, expected.clone()],
+    );
+    alone.platforms = vec!["ROSA classic, OpenShift 4.11.59".to_owned()];
+    alone.disruption = "outage-risk".to_owned();
+    alone.findings = vec![finding("namespace.label", false)];
+    let mut many = group(&names, &[], vec![istio(Change::Update, &changes), expected]);
+    many.platforms = vec!["EKS, Kubernetes v1.29.4".to_owned(), "EKS, Kubernetes v1.30.1".to_owned()];
+    many.disruption = "restart".to_owned();
+    let cluster = |name: &String| ClusterPlan {
+        cluster: name.clone(),
+        plan_digest: "8d3f0a1b2c3d4e5f".to_owned(),
+        probed: true,
+        ..ClusterPlan::default()
+    };
+    let mut clusters: Vec<ClusterPlan> = names.iter().chain([&rosa]).map(cluster).collect();
+    clusters[3].probed = false;
+    clusters[3].not_probed = "its spoke is away".to_owned();
+    clusters[12].deletions = 3;
+    // The hub orders them; whoever draws them does not rely on it.
+    PreviewPlanResponse { config: "payments".to_owned(), version: 4, clusters, groups: vec![many, alone] }
+}
+
+#[test]
+fn a_fleet_is_shown_in_groups_with_the_outlier_first() {
+    insta::assert_snapshot!("groups", golden(120, |screen| draw(screen, &fleet(), false)));
+    insta::assert_snapshot!("groups_at_80_columns", golden(80, |screen| draw(screen, &fleet(), false)));
+    insta::assert_snapshot!("groups_wide", golden_wide(120, |screen| draw(screen, &fleet(), false)));
+}
+
+#[test]
+fn the_sum_counts_every_cluster_of_a_group() {
+    let fleet = fleet();
+    let sum = Sum::of(&fleet, &part::parts(&fleet));
+    assert_eq!((sum.creates, sum.updates, sum.expected, sum.deletes, sum.warnings), (1, 12, 13, 3, 1));
+    assert_eq!(sum.changes(), 1 + 1 + 1 + 1 + 12 + 3);
+}
+
+#[test]
+fn what_blocks_many_is_said_once() {
+    let mut fleet = fleet();
+    for group in &mut fleet.groups {
+        group.findings = vec![finding("sail.operator.missing", true)];
+        group.objects.clear();
+    }
+    fleet.clusters.iter_mut().for_each(|cluster| cluster.plan_digest.clear());
+    insta::assert_snapshot!(golden(80, |screen| draw(screen, &fleet, false)));
+}
+
+#[test]
+fn one_group_of_all_needs_no_share() {
+    let mut fleet = fleet();
+    fleet.groups.remove(1);
+    fleet.clusters.truncate(12);
+    insta::assert_snapshot!(golden(80, |screen| draw(screen, &fleet, false)));
+}
+
+#[test]
+fn long_lists_are_folded() {
+    let mut plan = plan();
+    plan.clusters.truncate(1);
+    plan.clusters[0].objects = (1..=40)
+        .map(|number| {
+            object(id("RoleBinding", &format!("team-{number}"), "sidecars"), Change::Create, "first", &[])
+        })
+        .collect();
+    let folded = golden(80, |screen| draw(screen, &plan, false));
+    assert!(folded.contains("… 10 more") && folded.contains("-o wide"), "{folded}");
+    let all = golden_wide(80, |screen| draw(screen, &plan, false));
+    assert!(all.contains("team-40/sidecars") && !all.contains("folded"), "{all}");
 }

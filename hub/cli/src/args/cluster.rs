@@ -1,0 +1,68 @@
+//! `cluster`.
+
+use clap::{Args, Subcommand};
+
+use super::value;
+
+#[derive(Debug, Subcommand)]
+pub enum Cluster {
+    /// All clusters
+    #[command(after_help = LIST)]
+    List,
+    /// One cluster: its state, its network, its labels and variables
+    #[command(after_help = SHOW)]
+    Show {
+        #[arg(value_parser = value::cluster)]
+        name: String,
+    },
+    /// What its spoke saw of a cluster, and what that was taken for
+    #[command(after_help = FACTS)]
+    Facts {
+        #[arg(value_parser = value::cluster)]
+        name: String,
+    },
+    /// Print a token with which a spoke joins as this cluster; used once
+    #[command(after_help = ENROL)]
+    Enrol(Enrol),
+    /// End a cluster's membership: its spoke is refused from now on, what runs there stays as it is
+    #[command(after_help = DETACH)]
+    Detach {
+        #[arg(value_parser = value::cluster)]
+        name: String,
+    },
+}
+
+const LIST: &str = "\
+Examples:
+  meshfleet cluster list
+  meshfleet cluster list -o wide      with ids and when each was seen last";
+
+const SHOW: &str = "\
+Examples:
+  meshfleet cluster show shop-eu-1
+  meshfleet cluster show shop-eu-1 -o json";
+
+const FACTS: &str = "\
+Examples:
+  meshfleet cluster facts shop-eu-1
+  meshfleet cluster facts shop-eu-1 -o wide   all of its kinds and namespaces";
+
+const ENROL: &str = "\
+Examples:
+  meshfleet cluster enrol shop-eu-1 > token
+  meshfleet cluster enrol shop-eu-1 --ttl 2h";
+
+const DETACH: &str = "\
+Examples:
+  meshfleet config unassign shop-eu-1 --preview   what removing its mesh would delete
+  meshfleet cluster detach shop-eu-1              forget its spoke, leave its mesh";
+
+#[derive(Debug, Args)]
+pub struct Enrol {
+    /// The cluster's name; it is made if there is none of that name
+    #[arg(value_parser = value::cluster)]
+    pub name: String,
+    /// How long the token can be used: 90s, 10m, 2h
+    #[arg(long, default_value = "10m", value_parser = value::seconds)]
+    pub ttl: u32,
+}

@@ -1,0 +1,246 @@
+//! `meshfleet cluster facts`: what a spoke saw of its cluster, unjudged, and what the hub took it for.
+
+use proto::v1::{
+    ClusterFactsResponse, ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup,
+    ShowClusterRequest, UnreadFact,
+};
+use serde_json::{Value, json};
+
+use super::{map_to_json, pairs, platform_words, reference};
+use crate::{
+    call::{Call, Outcome},
+    failure::Failure,
+    screen::{Screen, bad, counted, faint, or_dash, plain, strong, warning},
+};
+
+/// How many lines of one list people look at.
+const MOST: usize = 8;
+
+/// `cluster facts NAME`.
+pub async fn show(call: &Call, name: String) -> Result<Outcome, Failure> {
+    let hub = call.hub().await?;
+    let request = ShowClusterRequest { name: name.clone() };
+    let answer = hub.clusters().facts(request).await.map_err(|status| hub.refused(&status))?.into_inner();
+    call.answer(|screen| draw(screen, &answer), || to_json(&answer), || vec![reference(&name)])?;
+    Ok(Outcome::Done)
+}
+
+fn draw(screen: &mut Screen, answer: &ClusterFactsResponse) {
+    let ClusterFactsResponse {
+        cluster,
+        facts,
+        platform,
+        platform_detail,
+        signals,
+        conflict,
+        declared_platform,
+    } = answer;
+    screen.line(2, &[strong(cluster), plain("  "), plain(platform_words(platform, platform_detail))]);
+    let declared = match declared_platform.as_str() {
+        "" => faint("nothing: the platform is detected"),
+        declared if declared == platform || platform == "unknown" => plain(declared),
+        declared => bad(format!("{declared}, found {platform}")),
+    };
+    screen.field(0, "declared", &[declared]);
+    if !conflict.is_empty() {
+        screen.field(0, "CONFLICT", &[bad(conflict)]);
+    }
+    if !signals.is_empty() {
+        screen.blank();
+        screen.line(2, &[strong("taken for that because of")]);
+        screen.list(2, signals, usize::MAX - 1);
+    }
+    screen.blank();
+    match facts {
+        Some(facts) => draw_facts(screen, facts),
+        None => {
+            let text = "nothing was seen of it yet: its spoke was never attached";
+            screen.line(2, &[warning(text)]);
+        }
+    }
+}
+
+fn draw_facts(screen: &mut Screen, facts: &Facts) {
+    let Facts {
+        kubernetes_version,
+        kinds,
+        nodes,
+        cluster_version,
+        infrastructure,
+        namespaces,
+        kube_dns_labels: _,
+        unread,
+    } = facts;
+    screen.line(2, &[strong("seen")]);
+    screen.field(2, "kubernetes", &[plain(or_dash(kubernetes_version))]);
+    if let Some(ClusterVersion { current, desired }) = cluster_version {
+        let mut text = or_dash(current).to_owned();
+        if !desired.is_empty() && desired != current {
+            text = format!("{text}, on its way to {desired}");
+        }
+        screen.field(2, "cluster", &[plain(text)]);
+    }
+    if let Some(Infrastructure { platform_type, control_plane_topology, resource_tags }) = infrastructure {
+        let words = [platform_type.clone(), control_plane_topology.clone(), pairs(resource_tags)];
+        let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        screen.field(2, "stands on", &[plain(or_dash(&words.join(", ")))]);
+    }
+    for UnreadFact { fact, reason } in unread {
+        screen.field(2, "not read", &[warning(fact), plain(format!(": {reason}"))]);
+    }
+    let groups: Vec<String> = nodes.iter().map(node_words).collect();
+    titled(screen, &counted(nodes.iter().map(|group| group.count as usize).sum(), "node"), &groups);
+    let spaces: Vec<String> = namespaces.iter().map(namespace_words).collect();
+    titled(screen, &counted(spaces.len(), "namespace"), &spaces);
+    titled(screen, &format!("{} beyond those of Kubernetes", counted(kinds.len(), "kind")), kinds);
+}
+
+fn titled(screen: &mut Screen, title: &str, entries: &[String]) {
+    if !entries.is_empty() {
+        screen.line(4, &[faint(format!("  {title}"))]);
+        screen.list(4, entries, MOST);
+    }
+}
+
+fn node_words(group: &NodeGroup) -> String {
+    let NodeGroup { count, provider, kubelet_version, os_image, labels: _ } = group;
+    let words = [provider, kubelet_version, os_image].map(String::as_str);
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    format!("{count} of {}", or_dash(&words.join(", ")))
+}
+
+fn namespace_words(namespace: &NamespaceFacts) -> String {
+    let NamespaceFacts { name, labels } = namespace;
+    let labels = pairs(labels);
+    if labels.is_empty() { name.clone() } else { format!("{name}  {labels}") }
+}
+
+fn to_json(answer: &ClusterFactsResponse) -> Value {
+    let ClusterFactsResponse {
+        cluster,
+        facts,
+        platform,
+        platform_detail,
+        signals,
+        conflict,
+        declared_platform,
+    } = answer;
+    json!({
+        "cluster": cluster, "platform": platform, "platformDetail": platform_detail, "signals": signals,
+        "conflict": conflict, "declaredPlatform": declared_platform, "facts": facts.as_ref().map(facts_to_json),
+    })
+}
+
+fn facts_to_json(facts: &Facts) -> Value {
+    let Facts {
+        kubernetes_version,
+        kinds,
+        nodes,
+        cluster_version,
+        infrastructure,
+        namespaces,
+        kube_dns_labels,
+        unread,
+    } = facts;
+    let node = |NodeGroup { count, provider, kubelet_version, os_image, labels }: &NodeGroup| {
+        json!({
+            "count": count, "provider": provider, "kubeletVersion": kubelet_version, "osImage": os_image,
+            "labels": labels,
+        })
+    };
+    let namespace = |NamespaceFacts { name, labels }: &NamespaceFacts| json!({"name": name, "labels": map_to_json(labels)});
+    let unread = unread.iter().map(|UnreadFact { fact, reason }| json!({"fact": fact, "reason": reason}));
+    let version = |ClusterVersion { current, desired }: &ClusterVersion| json!({"current": current, "desired": desired});
+    let stands =
+        |Infrastructure { platform_type, control_plane_topology, resource_tags }: &Infrastructure| {
+            json!({
+                "platformType": platform_type, "controlPlaneTopology": control_plane_topology,
+                "resourceTags": map_to_json(resource_tags),
+            })
+        };
+    json!({
+        "kubernetesVersion": kubernetes_version, "kinds": kinds,
+        "nodes": nodes.iter().map(node).collect::<Vec<_>>(),
+        "clusterVersion": cluster_version.as_ref().map(version),
+        "infrastructure": infrastructure.as_ref().map(stands),
+        "namespaces": namespaces.iter().map(namespace).collect::<Vec<_>>(),
+        "kubeDnsLabels": map_to_json(kube_dns_labels), "unread": unread.collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::{golden, golden_wide};
+
+    fn answer() -> ClusterFactsResponse {
+        let namespace = |name: String| NamespaceFacts {
+            labels: [("istio-injection".to_owned(), "enabled".to_owned())].into(),
+            name,
+        };
+        let facts = Facts {
+            kubernetes_version: "v1.24.6+5658434".to_owned(),
+            kinds: (1..=12).map(|number| format!("example{number}.dev/Kind{number}")).collect(),
+            nodes: vec![NodeGroup {
+                count: 3,
+                provider: "aws".to_owned(),
+                kubelet_version: "v1.24.6+5658434".to_owned(),
+                os_image: "Red Hat Enterprise Linux CoreOS 411.86.202310180532-0 (Ootpa)".to_owned(),
+                labels: vec!["node.openshift.io/os_id=rhcos".to_owned()],
+            }],
+            cluster_version: Some(ClusterVersion {
+                current: "4.11.59".to_owned(),
+                desired: "4.12.1".to_owned(),
+            }),
+            infrastructure: Some(Infrastructure {
+                platform_type: "AWS".to_owned(),
+                control_plane_topology: "HighlyAvailable".to_owned(),
+                resource_tags: [("red-hat-clustertype".to_owned(), "rosa".to_owned())].into(),
+            }),
+            namespaces: (1..=3).map(|number| namespace(format!("team-{number}"))).collect(),
+            kube_dns_labels: [].into(),
+            unread: vec![UnreadFact {
+                fact: "infrastructure".to_owned(),
+                reason: "forbidden to the spoke's account".to_owned(),
+            }],
+        };
+        ClusterFactsResponse {
+            cluster: "rosa-eu-1".to_owned(),
+            facts: Some(facts),
+            platform: "rosa".to_owned(),
+            platform_detail: "ROSA classic, OpenShift 4.11.59".to_owned(),
+            signals: vec![
+                "the API serves config.openshift.io".to_owned(),
+                "the tag red-hat-clustertype of the infrastructure is rosa".to_owned(),
+            ],
+            conflict: "the document declares eks, the cluster serves config.openshift.io".to_owned(),
+            declared_platform: "eks".to_owned(),
+        }
+    }
+
+    #[test]
+    fn facts_are_shown_with_what_they_were_taken_for() {
+        insta::assert_snapshot!("facts_at_80_columns", golden(80, |screen| draw(screen, &answer())));
+        insta::assert_snapshot!("facts_wide", golden_wide(120, |screen| draw(screen, &answer())));
+    }
+
+    #[test]
+    fn a_cluster_that_was_never_seen_says_so() {
+        let answer = ClusterFactsResponse {
+            cluster: "new".to_owned(),
+            platform: "unknown".to_owned(),
+            ..ClusterFactsResponse::default()
+        };
+        insta::assert_snapshot!(golden(80, |screen| draw(screen, &answer)));
+    }
+
+    #[test]
+    fn json_has_stable_names() {
+        let mut answer = answer();
+        if let Some(facts) = &mut answer.facts {
+            facts.kinds.truncate(1);
+            facts.namespaces.truncate(1);
+        }
+        insta::assert_snapshot!(format!("{:#}", to_json(&answer)));
+    }
+}
