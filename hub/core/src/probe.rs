@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     digest::{self, Digest},
-    plan::{ObjectId, Plan},
+    fleet::Facts,
+    plan::{ObjectId, Plan, Template, check::selects},
     report::{ObjectState, Outcome, Role},
 };
 
@@ -114,15 +115,49 @@ impl Answer {
     }
 }
 
-/// What there is to ask about a plan: the objects that the spoke's inventory does not show as ours already.
+/// What there is to ask about a plan: the objects, and the instances of templates in the namespaces of now, that the
+/// spoke's inventory does not show as ours already.
 #[must_use]
-pub fn ask(plan: &Plan, inventory: &[ObjectState]) -> Asking {
+pub fn ask(plan: &Plan, facts: &Facts, inventory: &[ObjectState]) -> Asking {
+    let body = |digest: &Digest| plan.bodies.get(digest).map(Vec::as_slice).unwrap_or_default();
     let planned = plan.document.phases.iter().flat_map(|phase| &phase.objects);
-    let manifests = planned.map(|object| {
-        let body = plan.bodies.get(&object.body).map(Vec::as_slice).unwrap_or_default();
-        (object.id.clone(), String::from_utf8_lossy(body).into_owned())
+    let manifests =
+        planned.map(|object| (object.id.clone(), String::from_utf8_lossy(body(&object.body)).into_owned()));
+    let instances = plan.document.templates.iter().flat_map(|template| {
+        selected(template, facts)
+            .into_iter()
+            .filter_map(|namespace| instance(&template.id, body(&template.body), namespace))
     });
-    bounded(plan.digest, manifests, inventory)
+    bounded(plan.digest, manifests.chain(instances), inventory)
+}
+
+/// The namespaces that a template selects now.
+#[must_use]
+pub fn selected<'a>(template: &Template, facts: &'a Facts) -> Vec<&'a str> {
+    let namespaces = facts.namespaces.iter().filter(|namespace| !namespace.name.starts_with("kube-"));
+    let selected = namespaces.filter(|namespace| selects(&template.namespaces, &namespace.labels));
+    selected.map(|namespace| namespace.name.as_str()).collect()
+}
+
+/// What a spoke makes of a template in a namespace.
+fn instance(template: &ObjectId, body: &[u8], namespace: &str) -> Option<(ObjectId, String)> {
+    let mut manifest: Value = serde_json::from_slice(body).ok()?;
+    replace(&mut manifest, namespace);
+    manifest.get_mut("metadata")?.as_object_mut()?.insert("namespace".to_owned(), namespace.into());
+    let id = ObjectId { namespace: namespace.to_owned(), ..template.clone() };
+    Some((id, String::from_utf8_lossy(&digest::canonical(&manifest)).into_owned()))
+}
+
+/// Stands for the namespace's name in all texts of a template.
+const NAMESPACE: &str = "$(NAMESPACE)";
+
+fn replace(value: &mut Value, namespace: &str) {
+    match value {
+        Value::String(text) if text.contains(NAMESPACE) => *text = text.replace(NAMESPACE, namespace),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, namespace)),
+        Value::Object(map) => map.values_mut().for_each(|value| replace(value, namespace)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn bounded(

@@ -36,12 +36,7 @@ pub async fn load(
         former.push(store::plans::document(tx, plan).await?);
     }
     let inventory = store::reports::objects(tx, cluster).await?;
-    let (deletions, templates) = plan::deletions(&inventory, &former, new);
-    let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
-    let instances = ours.iter().filter(|state| state.role == Role::Instance).map(|state| &state.id);
-    let instances = instances.filter(|id| templates.iter().any(|template| is_instance(id, &template.id)));
-    let instances = instances.cloned().collect();
-    Ok(Deleting { deletions, templates, instances, inventory: ours.len() })
+    Ok(Deleting::of(&inventory, &former, new))
 }
 
 fn is_ours(state: &ObjectState) -> bool {
@@ -58,6 +53,23 @@ fn is_instance(id: &ObjectId, template: &ObjectId) -> bool {
 }
 
 impl Deleting {
+    /// What a target with the plan `new` would delete, by the spoke's inventory and the plans that it was given since the
+    /// last completed generation. Pure.
+    #[must_use]
+    pub fn of(inventory: &[ObjectState], former: &[PlanDocument], new: &PlanDocument) -> Self {
+        let (deletions, templates) = plan::deletions(inventory, former, new);
+        let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
+        let instances = ours.iter().filter(|state| state.role == Role::Instance).map(|state| &state.id);
+        let instances = instances.filter(|id| templates.iter().any(|template| is_instance(id, &template.id)));
+        let instances = instances.cloned().collect();
+        Self { deletions, templates, instances, inventory: ours.len() }
+    }
+
+    /// Every object that is deleted, in the order of deleting.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
+        self.deletions.iter().map(|deletion| &deletion.id).chain(&self.instances)
+    }
+
     /// How much that is. Each object counts once.
     #[must_use]
     pub fn count(&self) -> DeletionCount {
@@ -73,7 +85,6 @@ impl Deleting {
     /// For people: `Kind namespace/name`, in the order of deleting.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        let objects = self.deletions.iter().map(|deletion| &deletion.id);
-        objects.chain(&self.instances).map(ToString::to_string).collect()
+        self.objects().map(ToString::to_string).collect()
     }
 }

@@ -1,9 +1,11 @@
 //! Plans: what a config would make of its clusters, and why. Changes nothing in a cluster.
 
+mod explain;
 mod known;
 mod preview;
 
-pub use preview::{ClusterPreview, Preview, Probed};
+pub use explain::{Explanation, Wanted};
+pub use preview::{ClusterPreview, Preview, PreviewGroup, Probed};
 
 use std::collections::BTreeMap;
 
@@ -42,7 +44,10 @@ pub async fn preview(
         .map(|cluster| Draft::new((&config, &others), cluster, known.remove(cluster.id)))
         .collect();
     let clusters = ask(app, config.config.adopt, drafts).await?;
-    Ok(Preview::new(config, clusters))
+    Ok(match cluster {
+        Some(_) => Preview::of_one(config, clusters),
+        None => Preview::of_fleet(config, clusters),
+    })
 }
 
 /// Asks the spokes of all drafts, and completes these by what was found.
@@ -65,6 +70,20 @@ async fn ask(app: &App, adopt: Adopt, mut drafts: Vec<Draft>) -> Result<Vec<Clus
         draft.complete(asked)
     });
     Ok(completed.collect())
+}
+
+/// Why every value of a cluster's plan is there, by the config that selects the cluster.
+pub async fn explain(app: &App, cluster: &Name, wanted: &Wanted) -> Result<Explanation, Error> {
+    let mut tx = app.begin().await?;
+    let cluster = find_member(&mut tx, cluster).await?;
+    let newest = store::configs::newest(&mut tx).await?;
+    let mut selecting = newest.into_iter().filter(|config| selects(config, &cluster));
+    let config = selecting.next().ok_or_else(|| Error::Unassigned(cluster.name.clone()))?;
+    let config = match wanted.version {
+        None => config,
+        Some(number) => find_config(&mut tx, &config.name, Some(number)).await?,
+    };
+    Explanation::new(config, &cluster, wanted)
 }
 
 /// A version of a config; none means the newest.

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use proto::v1::{
-    Accepted, ApplyDocumentsRequest, Change, ClusterPlan, Hello, NodeGroup, PreviewPlanRequest, Probe,
-    ProbeAnswer, ProbedState, RefusalCode, SourceFile, StartRolloutRequest,
-    documents_client::DocumentsClient, from_hub, from_spoke::Message, plans_client::PlansClient,
-    rollouts_client::RolloutsClient,
+    Accepted, ApplyDocumentsRequest, Change, ClusterPlan, ExplainPlanRequest, Hello, NodeGroup,
+    PreviewPlanRequest, Probe, ProbeAnswer, ProbedState, RefusalCode, RolloutVerbRequest, SourceFile,
+    StartRolloutRequest, documents_client::DocumentsClient, from_hub, from_spoke::Message,
+    plans_client::PlansClient, rollouts_client::RolloutsClient,
 };
 use sha2::{Digest, Sha256};
 use tonic::transport::Channel;
@@ -227,7 +227,72 @@ async fn small_changes_ride_with_the_header() -> Result<()> {
         Accepted { epoch: 1, generation: 1, target_digest: Sha256::digest(&header.target).to_vec() };
     played.say(Message::Accepted(accepted)).await?;
 
-    // The spoke attaches anew with that fence, and is given only what is new.
+    // Of the next version, only what is new.
+    ended(&house).await?;
+    Mesh::write(&house, &config("Never", "1.16.7")).await?;
+    let next = roll_out(&house, &mut played).await?;
+    let known: Vec<&Vec<u8>> = header.bodies.iter().map(|body| &body.digest).collect();
+    ensure!(!next.bodies.is_empty() && next.bodies.iter().all(|body| !known.contains(&&body.digest)));
+    let old = next.offers.iter().filter(|offer| known.contains(&&offer.digest)).count();
+    assert_eq!(next.bodies.len() + old, next.offers.len());
+    house.close().await?;
+    Ok(())
+}
+
+/// Ends the rollout that is going on.
+async fn ended(house: &House) -> Result<()> {
+    let mut rollouts = RolloutsClient::new(admin(house).await?);
+    rollouts.abort(RolloutVerbRequest { number: 1, reason: "another one".to_owned() }).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fleet_is_previewed_in_groups_and_every_value_is_explained() -> Result<()> {
+    let house = House::open().await?;
+    let mesh = Mesh::apply(&house, "Never", &["one", "two"]).await?;
+    let (mut one, mut two) = (mesh.attach(&house, "one").await?, mesh.attach(&house, "two").await?);
+    let mut plans = PlansClient::new(admin(&house).await?);
+    let request = PreviewPlanRequest { config: "payments".to_owned(), ..PreviewPlanRequest::default() };
+    let nothing = |_: &Probe| ProbedState::default();
+    let (answer, first, second) =
+        tokio::join!(plans.preview(request.clone()), one.answer_probe(nothing), two.answer_probe(nothing));
+    (first?, second?);
+    let answer = answer?.into_inner();
+    assert_eq!(answer.clusters.len(), 2);
+    ensure!(answer.clusters.iter().all(|plan| plan.probed && plan.objects.is_empty()), "{answer:?}");
+    let [group] = &answer.groups[..] else { bail!("{} groups", answer.groups.len()) };
+    assert_eq!(group.clusters, ["one", "two"]);
+    ensure!(!group.objects.is_empty() && group.why.is_empty() && group.disruption == "config", "{group:?}");
+    ensure!(group.objects.iter().any(|object| object.manifest.contains("${cluster}")), "{group:?}");
+
+    let explain = ExplainPlanRequest { cluster: "one".to_owned(), ..ExplainPlanRequest::default() };
+    let explained = plans.explain(explain.clone()).await?.into_inner();
+    assert_eq!((explained.config.as_str(), explained.version), ("payments", 1));
+    let leaves: Vec<_> = explained.objects.iter().flat_map(|object| &object.leaves).collect();
+    let config = leaves.iter().filter(|leaf| leaf.origin == "config" && leaf.layer == "base").count();
+    ensure!(config > 0);
+    for leaf in &leaves {
+        let rule = leaf.rule.as_ref().is_some_and(|rule| !rule.rule.is_empty() && !rule.reason.is_empty());
+        let told = match leaf.origin.as_str() {
+            "config" if leaf.layer == "base" => leaf.file == "mesh.yaml" && leaf.line > 0,
+            "config" => !leaf.layer.is_empty(),
+            "rule" | "override" => rule,
+            "structural" => true,
+            _ => false,
+        };
+        ensure!(told, "{leaf:?}");
+    }
+    let path = ExplainPlanRequest {
+        object: "istiocontrolplane/payments".to_owned(),
+        path: "spec.version".to_owned(),
+        ..explain.clone()
+    };
+    let narrowed = plans.explain(path).await?.into_inner();
+    let [object] = &narrowed.objects[..] else { bail!("{narrowed:?}") };
+    ensure!(object.leaves.len() == 1 && object.leaves[0].value == "\"1.17.8\"", "{object:?}");
+    let missing = ExplainPlanRequest { version: 9, ..explain };
+    let status = plans.explain(missing).await.unwrap_err();
+    assert_eq!(super::house::reason(&status), "config.version_not_found");
     house.close().await?;
     Ok(())
 }

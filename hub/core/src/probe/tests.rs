@@ -68,3 +68,16 @@ fn the_same_question_has_the_same_digest() {
     assert_eq!(question(b"a").seal(), question(b"a").seal());
     assert_ne!(question(b"a").seal().1, question(b"b").seal().1);
 }
+
+#[test]
+fn an_instance_stands_in_its_namespace_and_names_it() {
+    let template = ObjectId { namespace: String::new(), ..id("istio-cni") };
+    let body = br#"{"metadata":{"name":"istio-cni"},"spec":{"for":["a $(NAMESPACE)"],"size":1}}"#;
+    let (instance, manifest) = super::instance(&template, body, "shop").unwrap();
+    assert_eq!(instance, ObjectId { namespace: "shop".to_owned(), ..template.clone() });
+    assert_eq!(
+        manifest,
+        r#"{"metadata":{"name":"istio-cni","namespace":"shop"},"spec":{"for":["a shop"],"size":1}}"#
+    );
+    assert_eq!(super::instance(&template, b"[]", "shop"), None);
+}

@@ -1,15 +1,20 @@
 //! What a config would make of clusters. Pure: everything was loaded, and what spokes found is given.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hub_core::{
     adoption::{Adoption, Judgement},
     config::ConfigVersion,
     fleet::{Cluster, ClusterId, Name},
-    plan::{self, Change, Finding, ObjectDiff, Plan, Severity},
+    plan::{self, Change, Disruption, Finding, ObjectDiff, ObjectId, Plan, Severity},
     platform::Detection,
     probe::{self, Question},
 };
 
-use super::{super::probes, known::KnownCluster};
+use super::{
+    super::{deletions::Deleting, probes},
+    known::{KnownCluster, Present},
+};
 
 /// What a config would make of its clusters.
 #[derive(Debug, Clone)]
@@ -20,6 +25,8 @@ pub struct Preview {
     pub version: u64,
     /// By name.
     pub clusters: Vec<ClusterPreview>,
+    /// Clusters with the same diff; none where one cluster was asked for.
+    pub groups: Vec<PreviewGroup>,
 }
 
 /// What a config would make of one cluster.
@@ -37,10 +44,14 @@ pub struct ClusterPreview {
     pub findings: Vec<Finding>,
     /// Whether it is known what exists already.
     pub probed: Probed,
-    /// Objects that exist and are not ours.
-    pub adoptions: Vec<Adoption>,
+    /// What a rollout would do with objects that exist and are not ours, by the object of the diff.
+    pub adoptions: BTreeMap<ObjectId, Vec<String>>,
+    /// The namespaces that templates select now.
+    pub selected: BTreeMap<ObjectId, BTreeSet<String>>,
     /// How many objects a rollout would delete.
     pub deletions: usize,
+    /// The worst that the change does to running pods.
+    pub disruption: Disruption,
 }
 
 /// Whether it is known what exists already in a cluster.
@@ -53,8 +64,12 @@ pub enum Probed {
 }
 
 impl Preview {
-    pub(super) fn new(config: ConfigVersion, clusters: Vec<ClusterPreview>) -> Self {
-        Self { config: config.name, version: config.number, clusters }
+    pub(super) fn of_one(config: ConfigVersion, clusters: Vec<ClusterPreview>) -> Self {
+        Self { config: config.name, version: config.number, clusters, groups: Vec::new() }
+    }
+
+    pub(super) fn of_fleet(config: ConfigVersion, clusters: Vec<ClusterPreview>) -> Self {
+        Self { groups: groups(&clusters), ..Self::of_one(config, clusters) }
     }
 }
 
@@ -83,9 +98,9 @@ impl Draft {
         cluster: &Cluster,
         known: KnownCluster,
     ) -> Self {
-        let mut preview = compute(config, cluster, &known);
-        preview.findings.extend(second_config(config, others, cluster));
-        let asking = preview.plan.as_ref().map(|plan| probe::ask(plan, &known.inventory));
+        let mut preview = compute((config, others), cluster, &known);
+        let planned = preview.plan.as_ref().zip(cluster.facts.as_ref());
+        let asking = planned.map(|(plan, facts)| probe::ask(plan, facts, &known.inventory));
         let question = asking.as_ref().and_then(|asking| asking.question.clone());
         let left_out = asking.map_or(0, |asking| asking.left_out);
         preview.probed = match &question {
@@ -112,15 +127,20 @@ impl Draft {
                 0 => Probed::Yes,
                 more => Probed::No(format!("of {more} objects: they are too many for one question")),
             };
-            preview.adoptions = adoptions;
+            preview.adopt(adoptions);
             preview.findings.extend(findings);
         }
+        preview.disruption = plan::disruption(&preview.diff);
         preview.findings.sort_by_key(|finding| finding.severity);
         preview
     }
 }
 
-fn compute(config: &ConfigVersion, cluster: &Cluster, known: &KnownCluster) -> ClusterPreview {
+fn compute(
+    (config, others): (&ConfigVersion, &[ConfigVersion]),
+    cluster: &Cluster,
+    known: &KnownCluster,
+) -> ClusterPreview {
     let mut preview = ClusterPreview {
         cluster: cluster.name.clone(),
         platform: None,
@@ -128,9 +148,12 @@ fn compute(config: &ConfigVersion, cluster: &Cluster, known: &KnownCluster) -> C
         diff: Vec::new(),
         findings: Vec::new(),
         probed: Probed::Yes,
-        adoptions: Vec::new(),
+        adoptions: BTreeMap::new(),
+        selected: BTreeMap::new(),
         deletions: 0,
+        disruption: Disruption::None,
     };
+    preview.findings.extend(plan::second_config(config, others, cluster));
     let proposal = match plan::propose(config, cluster) {
         Ok(proposal) => proposal,
         Err(error) => {
@@ -139,32 +162,23 @@ fn compute(config: &ConfigVersion, cluster: &Cluster, known: &KnownCluster) -> C
         }
     };
     preview.platform = proposal.detection;
-    preview.findings = proposal.findings;
-    if let Some(plan) = proposal.plan {
-        let before = known.present.as_ref().map(super::known::Present::before);
-        preview.diff = plan::diff(before, &plan);
-        preview.diff.retain(|object| object.change != Change::Delete);
-        let (deletions, _) = plan::deletions(&known.inventory, &known.accepted, &plan.document);
-        preview.deletions = deletions.len();
-        preview.diff.extend(deletions.into_iter().map(|deletion| deleted(deletion.id)));
-        preview.plan = Some(plan);
+    preview.findings.extend(proposal.findings);
+    let (Some(plan), Some(facts)) = (proposal.plan, &cluster.facts) else { return preview };
+    preview.diff = plan::diff(known.present.as_ref().map(Present::before), &plan);
+    preview.diff.retain(|object| object.change != Change::Delete);
+    let deleting = Deleting::of(&known.inventory, &known.accepted, &plan.document);
+    preview.deletions = deleting.count().deletions;
+    preview.diff.extend(deleting.objects().map(deleted));
+    for template in &plan.document.templates {
+        let namespaces = probe::selected(template, facts).into_iter().map(str::to_owned).collect();
+        preview.selected.insert(template.id.clone(), namespaces);
     }
+    preview.plan = Some(plan);
     preview
 }
 
-fn deleted(id: plan::ObjectId) -> ObjectDiff {
-    ObjectDiff { id, change: Change::Delete, phase: String::new(), changes: Vec::new() }
-}
-
-fn second_config(config: &ConfigVersion, others: &[ConfigVersion], cluster: &Cluster) -> Option<Finding> {
-    let mut others = others.iter().filter(|other| other.name != config.name);
-    let other = others.find(|other| super::selects(other, cluster))?;
-    Some(Finding {
-        rule: "config.two".to_owned(),
-        severity: Severity::Blocks,
-        message: format!("the mesh configs {} and {} both select it", config.name, other.name),
-        hint: "let only one config select it".to_owned(),
-    })
+fn deleted(id: &ObjectId) -> ObjectDiff {
+    ObjectDiff { id: id.clone(), change: Change::Delete, phase: String::new(), changes: Vec::new() }
 }
 
 /// A mistake in the rules, as a finding: the other clusters of a preview are worth seeing all the same.
@@ -174,5 +188,87 @@ fn cannot_plan(error: &plan::PlanError) -> Finding {
         severity: Severity::Blocks,
         message: error.to_string(),
         hint: "this is a bug of the hub: please report it".to_owned(),
+    }
+}
+
+impl ClusterPreview {
+    /// Notes what exists already, at the object of the diff that would be it.
+    fn adopt(&mut self, adoptions: Vec<Adoption>) {
+        for Adoption { id, text } in adoptions {
+            if let Some(object) = self.diff.iter_mut().find(|object| object.id.same_object(&id)) {
+                object.change = Change::Adopt;
+                self.adoptions.entry(object.id.clone()).or_default().push(text);
+                continue;
+            }
+            // An instance of a template, which stands in the diff without a namespace.
+            let template = ObjectId { namespace: String::new(), ..id.clone() };
+            if let Some(object) = self.diff.iter().find(|object| object.id.same_object(&template)) {
+                let text = format!("in {}: {text}", id.namespace);
+                self.adoptions.entry(object.id.clone()).or_default().push(text);
+            }
+        }
+    }
+}
+
+/// A group, with what plans alone do not tell.
+#[derive(Debug, Clone)]
+pub struct PreviewGroup {
+    /// The group.
+    pub group: plan::Group,
+    /// What becomes of existing objects, by the cluster where that differs.
+    pub adoptions: BTreeMap<ObjectId, Vec<String>>,
+    /// The namespaces that templates select now, in any of the clusters.
+    pub selected: BTreeMap<ObjectId, BTreeSet<String>>,
+    /// The rules that made each object, by one of the clusters.
+    pub plan: Option<Plan>,
+}
+
+/// Clusters with the same diff, the fewest first.
+fn groups(clusters: &[ClusterPreview]) -> Vec<PreviewGroup> {
+    let previews: Vec<plan::Preview<'_>> = clusters.iter().map(ClusterPreview::as_plan).collect();
+    let groups = plan::group(&previews).into_iter().map(|group| {
+        let members: Vec<&ClusterPreview> =
+            clusters.iter().filter(|preview| group.clusters.contains(&preview.cluster)).collect();
+        let mut selected: BTreeMap<ObjectId, BTreeSet<String>> = BTreeMap::new();
+        for (id, namespaces) in members.iter().flat_map(|member| &member.selected) {
+            selected.entry(id.clone()).or_default().extend(namespaces.iter().cloned());
+        }
+        PreviewGroup {
+            adoptions: adoptions(&members),
+            selected,
+            plan: members.first().and_then(|member| member.plan.clone()),
+            group,
+        }
+    });
+    groups.collect()
+}
+
+/// What becomes of existing objects of a group's clusters.
+fn adoptions(members: &[&ClusterPreview]) -> BTreeMap<ObjectId, Vec<String>> {
+    let ids: BTreeSet<&ObjectId> = members.iter().flat_map(|member| member.adoptions.keys()).collect();
+    let told = ids.into_iter().map(|id| {
+        let of = |member: &&ClusterPreview| member.adoptions.get(id).cloned().unwrap_or_default();
+        let same = members.iter().all(|member| of(member) == of(&members[0]));
+        let texts = match members {
+            [first, ..] if same => of(first),
+            _ => members
+                .iter()
+                .flat_map(|member| of(member).into_iter().map(|text| format!("{}: {text}", member.cluster)))
+                .collect(),
+        };
+        (id.clone(), texts)
+    });
+    told.collect()
+}
+
+impl ClusterPreview {
+    fn as_plan(&self) -> plan::Preview<'_> {
+        plan::Preview {
+            cluster: &self.cluster,
+            platform: self.platform.as_ref().map_or("", |detection| &detection.detail),
+            diff: &self.diff,
+            findings: &self.findings,
+            plan: self.plan.as_ref(),
+        }
     }
 }
