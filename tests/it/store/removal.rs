@@ -131,8 +131,9 @@ async fn what_is_in_use_is_waited_for_and_named() -> Result<()> {
     let converging = |stored: &rollouts::StoredRollout| super::rollout::states(stored) == ["Converging"];
     bench.until(number, "the target to be under way", converging).await?;
     let shown = rollouts::show(&bench.app, number).await?;
-    let words = shown.words.get(&spoke.id).context("words of the spoke")?;
-    assert_eq!(*words, format!("{} is in use: pod shop/web still runs with a sidecar", kept.id));
+    let seen = rollouts::seen(&bench.app, std::slice::from_ref(&shown)).await?;
+    let words = shown.rollout.waves[0].targets[0].reason(None, seen.get(&spoke.id));
+    assert_eq!(words, format!("{} is in use: pod shop/web still runs with a sidecar", kept.id));
     bench.stop().await;
     Ok(())
 }
