@@ -3,7 +3,10 @@
 //! What is a variable is told by provenance, never by looking for a cluster's name in texts: a cluster may be called
 //! `default`. Only the words of findings, which are made for people, are searched, and then as whole words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::Value;
 
@@ -62,7 +65,7 @@ struct Normal {
     planned: bool,
 }
 
-/// Groups previews; the smallest group first, then by name.
+/// Groups previews; the smallest group first, of equal ones that with the most objects, then by name.
 #[must_use]
 pub fn group(previews: &[Preview<'_>]) -> Vec<Group> {
     let mut grouped: BTreeMap<Vec<u8>, Vec<Normal>> = BTreeMap::new();
@@ -74,9 +77,10 @@ pub fn group(previews: &[Preview<'_>]) -> Vec<Group> {
     for group in &mut members {
         group.sort_by(|one, other| one.cluster.cmp(&other.cluster));
     }
-    members.sort_by(|one, other| {
-        (one.len(), one.first().map(|normal| &normal.cluster))
-            .cmp(&(other.len(), other.first().map(|normal| &normal.cluster)))
+    // Of groups of one size, the plainest serves as the measure of the others.
+    members.sort_by_key(|group| {
+        let first = group.first().map(|normal| (Reverse(normal.objects.len()), normal.cluster.clone()));
+        (group.len(), first)
     });
     let Some((largest, smaller)) = members.split_last() else { return Vec::new() };
     let mut groups: Vec<Group> = smaller.iter().map(|group| told(group, apart(group, largest))).collect();
