@@ -215,20 +215,17 @@ impl Agent {
 
     /// Looks at health and drift and tells the levels. Returns when to look again.
     fn look(&mut self) -> Duration {
-        if self.progress.has_changed().unwrap_or(false) {
+        let progress = Arc::clone(&self.progress.borrow_and_update());
+        // What was told last is what was watched for.
+        if !Arc::ptr_eq(&progress.inventory, &self.setup.outlets.inventory.borrow()) {
+            self.setup.outlets.inventory.send_replace(Arc::clone(&progress.inventory));
             self.watch();
         }
         let (Some(fence), Some(content)) = (&self.accepted.fence, &self.accepted.content) else {
             return LOOK_EVERY;
         };
-        let progress = Arc::clone(&self.progress.borrow_and_update());
         let judged = Judged { plan: &content.plan, progress: &progress, live: &self.live };
         let verdict = Arc::new(self.tracker.assess(judged, Instant::now()));
-        self.setup.outlets.inventory.send_if_modified(|told| {
-            let changed = !Arc::ptr_eq(told, &progress.inventory);
-            *told = Arc::clone(&progress.inventory);
-            changed
-        });
         let seen = Seen { fence, content, progress: &progress, verdict: &verdict, live: &self.live };
         tell(&self.setup.outlets.report, seen.report());
         // While objects are being written, a baseline and a watch are not of the same moment. Before all was looked for,

@@ -12,6 +12,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
 use crate::{
+    apply::keeping_mark,
     cluster::{self, Cluster},
     document::ObjectId,
     dry_run, floor,
@@ -136,6 +137,7 @@ async fn differs(
     if let Some(what) = floor::mistaken(id, &manifest) {
         return Err(what);
     }
+    let manifest = keeping_mark(manifest, live);
     let changes =
         dry_run::changes(cluster, id, manifest, live).await.map_err(|error| crate::chain(&error))?;
     Ok(changes.iter().take(MAX_PATHS).map(ToString::to_string).collect())

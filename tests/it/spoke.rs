@@ -3,9 +3,15 @@
 //! The plans here hold ConfigMaps, so the agent runs as the administrator. That the spoke's own rights suffice is shown
 //! where whole meshes are rolled out.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod additions;
+mod draft;
+mod probe;
+mod templates;
+
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
+use draft::Draft;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     Api, Client, ResourceExt,
@@ -19,9 +25,10 @@ use spoke::{
     digest::{Digest, canonical},
     drift::Class,
     fence::Content,
+    inventory::Inventory,
     lease::{self, Holder, Keeper},
     refusal::{Code, Refusal},
-    report::{ObjectState, Outcome, Phase, Report},
+    report::{ObjectState, Outcome, Phase, Report, Role},
     secrets::Secrets,
     writes::Writes,
 };
@@ -101,6 +108,7 @@ struct Running {
     report: watch::Receiver<Option<Arc<Report>>>,
     drift: watch::Receiver<Option<Arc<Drift>>>,
     accepted: watch::Receiver<Arc<Accepted>>,
+    inventory: watch::Receiver<Arc<Inventory>>,
     lease: watch::Receiver<lease::State>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -129,7 +137,7 @@ impl Starting {
         };
         let (offers, offered) = mpsc::channel(1);
         let (report, drift) = (outlets.report.subscribe(), outlets.drift.subscribe());
-        let accepted = outlets.accepted.subscribe();
+        let (accepted, inventory) = (outlets.accepted.subscribe(), outlets.inventory.subscribe());
         let setup = Setup {
             secrets: Secrets::new(&cluster, "meshfleet", writes.clone()),
             cluster,
@@ -142,7 +150,7 @@ impl Starting {
         let agent = Agent::begin(setup, &self.stop).await.map_err(|(_, error)| error)?;
         self.tasks.spawn(agent.run(self.stop.clone()));
         let Self { lease, tasks, stop, .. } = self;
-        Ok(Running { offers, report, drift, accepted, lease, tasks, stop })
+        Ok(Running { offers, report, drift, accepted, inventory, lease, tasks, stop })
     }
 }
 
@@ -193,26 +201,8 @@ fn id(name: &str) -> Value {
 
 /// A target whose plan has these ConfigMaps, with `more` written over the target.
 fn target(generation: u64, maps: &[(&str, &str)], more: Value) -> Result<Content> {
-    let mut documents = BTreeMap::new();
-    let mut objects = Vec::new();
-    for (name, value) in maps {
-        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": value},
-            "metadata": {"name": name, "namespace": MESH}});
-        let bytes = canonical(&body);
-        objects.push(json!({"id": id(name), "body": Digest::of(&bytes)}));
-        documents.insert(Digest::of(&bytes), bytes);
-    }
-    let plan = canonical(&json!({
-        "format": 1, "namespaces": [MESH], "expectations": [], "healthy_when": [],
-        "phases": [{"name": "all", "objects": objects, "until": "healthy", "deadline_s": 60}],
-    }));
-    let mut target = json!({"format": 1, "cluster": CLUSTER, "epoch": 1, "generation": generation,
-        "plan": Digest::of(&plan), "deletions": [], "overwrite": [], "adopt": "Never"});
-    documents.insert(Digest::of(&plan), plan);
-    for (field, value) in more.as_object().context("fields of a target")? {
-        target[field] = value.clone();
-    }
-    Ok(Content::assemble(canonical(&target), &documents)?)
+    let draft = maps.iter().fold(Draft::new(generation), |draft, (name, value)| draft.map(name, value));
+    draft.more(more).content()
 }
 
 fn outcomes(report: &Report) -> Vec<(&str, Outcome)> {
@@ -299,14 +289,31 @@ async fn a_strangers_object_is_taken_over_only_as_the_target_says() -> Result<()
         let params = PostParams { field_manager: Some("a-person".to_owned()), ..PostParams::default() };
         place.maps().create(&params, &serde_json::from_value(map)?).await?;
     }
+    let before = place.maps().get("same").await?;
     let maps = [("a", "1"), ("other", "1"), ("same", "1")];
     let report = spoke.reach(target(2, &maps, json!({"adopt": "Never"}))?, Phase::Failed).await?;
-    let (yes, no) = (Outcome::Changed, Outcome::AdoptionRequired);
+    let (yes, no) = (Outcome::Unchanged, Outcome::AdoptionRequired);
     ensure!(outcomes(&report) == [("a", Outcome::Unchanged), ("other", no), ("same", no)], "{report:#?}");
     ensure!(object(&report, "same")?.message.contains("a-person"), "{report:#?}");
+    ensure!(place.maps().get("same").await? == before, "it was written under Never");
 
     let report = spoke.reach(target(3, &maps, json!({"adopt": "IfNoDiff"}))?, Phase::Failed).await?;
     ensure!(outcomes(&report) == [("a", Outcome::Unchanged), ("other", no), ("same", yes)], "{report:#?}");
+
+    ensure!(object(&report, "other")?.message.contains(".data.x would change"), "{report:#?}");
+    ensure!(object(&report, "same")?.role == Role::Adopted, "{report:#?}");
+    // Nothing of it changed but who owns what: not even a mark of ours is on it.
+    let mut after = place.maps().get("same").await?;
+    let owners = after.metadata.managed_fields.take().unwrap_or_default();
+    ensure!(owners.iter().any(|entry| entry.manager.as_deref() == Some("meshfleet")), "{owners:#?}");
+    let mut expected = before.clone();
+    (expected.metadata.managed_fields, expected.metadata.resource_version) =
+        (None, after.metadata.resource_version.clone());
+    ensure!(after == expected, "taking it over changed it: {after:#?}");
+    let writes = place.plane.audit().entries()?.into_iter().filter(|entry| {
+        entry.mutates() && entry.name == "same" && entry.field_manager() == Some("meshfleet")
+    });
+    ensure!(writes.count() == 1, "more was written than who owns it");
 
     // Even then a field that somebody else holds is not taken.
     let report = spoke.reach(target(4, &maps, json!({"adopt": "Always"}))?, Phase::Failed).await?;
@@ -336,6 +343,22 @@ async fn only_what_is_named_and_ours_is_deleted() -> Result<()> {
         ensure!(place.maps().get_opt(name).await?.is_some() == exists, "{name}");
     }
     spoke.drifted(|drift| drift.generation == 2 && drift.items.is_empty()).await?;
+    spoke.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_by_somebody_is_not_healthy() -> Result<()> {
+    let place = Place::start().await?;
+    let mut spoke = place.spoke(1).await?;
+    spoke.reach(target(1, &[("a", "1"), ("b", "1")], json!({}))?, Phase::Healthy).await?;
+    place.maps().delete("b", &DeleteParams::default()).await?;
+    let report = spoke.reported(|report| report.phase == Phase::Unhealthy).await?;
+    ensure!(report.message.contains("ConfigMap mesh/b: it was deleted"), "{report:#?}");
+    let states = ["a", "b"].map(|name| object(&report, name).map(|state| state.healthy));
+    ensure!(matches!(states, [Ok(true), Ok(false)]), "{report:#?}");
+    ensure!(object(&report, "b")?.message == "it was deleted", "{report:#?}");
+    spoke.reach(target(2, &[("a", "1"), ("b", "1")], json!({}))?, Phase::Healthy).await?;
     spoke.stop().await;
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::digest::Digest;
+use crate::{digest::Digest, owned};
 
 /// The annotation that marks what was applied.
 pub(super) const APPLIED_BY: &str = "meshfleet.dev/applied-by";
@@ -27,6 +27,14 @@ pub(super) fn marked(mut body: Value, mark: &str) -> Value {
     }
     annotations[APPLIED_BY] = mark.into();
     body
+}
+
+/// A body with the mark that we left on the object that is there, if any: what stays as it is is no change.
+pub(crate) fn keeping_mark(body: Value, live: &Value) -> Value {
+    match mark_on(live).filter(|_| owned::ours(live).is_some()) {
+        Some(mark) => marked(body, mark),
+        None => body,
+    }
 }
 
 /// The uid of an object; empty if it has none.

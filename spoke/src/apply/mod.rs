@@ -20,6 +20,7 @@ mod recover;
 mod standing;
 mod tend;
 
+pub(crate) use manifest::keeping_mark;
 pub use recover::recover;
 pub use tend::{Begin, Tending};
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Apply, Done, Failure, conflict,
-    manifest::{mark, marked, resource_version, uid},
+    manifest::{keeping_mark, mark, marked, resource_version, uid},
     standing::{Planned, Standing, standing},
 };
 use crate::{
@@ -68,6 +68,15 @@ pub(super) struct Send<'a> {
     pub(super) role: Role,
 }
 
+/// What an apply left, to be taken note of.
+struct Written<'a> {
+    id: &'a ObjectId,
+    digest: Digest,
+    object: &'a Value,
+    role: Role,
+    outcome: Outcome,
+}
+
 impl Apply {
     /// A planned object as it is wanted. The floor saw to it that each body is there and is JSON.
     pub(super) fn planned(&self, planned: &PlannedObject) -> Wanted {
@@ -121,17 +130,18 @@ impl Apply {
             Some(_) => Outcome::Changed,
             None => Outcome::Created,
         };
-        self.note(&wanted.id, wanted.digest, live, role, outcome)
+        self.note(Written { id: &wanted.id, digest: wanted.digest, object: live, role, outcome })
     }
 
-    fn note(&mut self, id: &ObjectId, body: Digest, object: &Value, role: Role, outcome: Outcome) -> Done {
+    fn note(&mut self, written: Written<'_>) -> Done {
+        let Written { id, digest, object, role, outcome } = written;
         self.inventory.put(Entry {
             id: id.clone(),
             uid: uid(object).to_owned(),
             role,
             generation: self.generation(),
             outcome,
-            body,
+            body: digest,
             baseline: owned::baseline(object),
         });
         done(outcome)
@@ -161,7 +171,7 @@ impl Apply {
         };
         tracing::info!(object = %id, generation = self.generation(), outcome = ?outcome, "applied");
         self.live.wrote(id, response.clone(), std::time::Instant::now());
-        Ok(self.note(id, digest, &response, role, outcome))
+        Ok(self.note(Written { id, digest, object: &response, role, outcome }))
     }
 
     /// Takes fields that another manager holds, if the target says so, and only in the state that was looked at.
@@ -211,8 +221,8 @@ impl Apply {
             Adopt::Always => Ok(marked),
             Adopt::Never => refuse(String::new()),
             Adopt::IfNoDiff => {
-                // Without our mark: it would be a change. Killed before it is written down, this comes to the same again.
-                let body = wanted.body.clone();
+                // Without a new mark: it would be a change. Killed before it is written down, this comes to the same again.
+                let body = keeping_mark(wanted.body.clone(), live);
                 let changes = dry_run::changes(&self.cluster, &wanted.id, body.clone(), live).await;
                 match changes.map_err(writes::Error::from)? {
                     changes if changes.is_empty() => Ok(body),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde_json::Value;
 
 const MUTATIONS: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
@@ -35,6 +36,8 @@ pub struct Entry {
     pub request_body: Option<Value>,
     /// HTTP status.
     pub response_code: u16,
+    /// When it was answered.
+    pub answered_at: Timestamp,
 }
 
 impl Entry {
@@ -131,5 +134,6 @@ fn parse(line: &str) -> Result<Option<Entry>> {
         request_uri: field("/requestURI"),
         request_body: event.get("requestObject").cloned(),
         response_code: event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or(0) as u16,
+        answered_at: field("/stageTimestamp").parse().context("reading when a request was answered")?,
     }))
 }
