@@ -8,6 +8,7 @@ mod house;
 mod hubs;
 #[path = "identity/membership.rs"]
 mod membership;
+mod operators;
 #[path = "identity/played.rs"]
 mod played;
 #[path = "identity/probes.rs"]

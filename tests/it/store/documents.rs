@@ -230,3 +230,22 @@ async fn what_holds_for_a_cluster_says_where_it_was_written() -> Result<()> {
     bench.stop().await;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_detached_cluster_is_forgotten_and_its_rollouts_are_still_told() -> Result<()> {
+    let bench = Bench::start().await?;
+    let mut spoke = bench.cluster("eu-1").await?;
+    bench.apply_mesh("[shop]").await?;
+    let number = bench.rollout(None, RESPECT).await?;
+    spoke.obey(1).await?;
+    bench.until_ended(number).await?;
+    clusters::detach(&bench.app, &bench.admin, &parse("eu-1")?).await?;
+    let all = [(Kind::Cluster, parse("eu-1")?), (Kind::MeshConfig, parse("payments")?)];
+    assert_eq!(forget(&bench, &all).await?, [], "with the cluster, nothing runs the config any more");
+    assert!(status::show(&bench.app, None).await?.is_empty());
+    let told = hub::app::rollouts::show(&bench.app, number).await?.stored;
+    assert_eq!((states(&told), told.rollout.waves[0].targets[0].name.as_str()), (vec!["Succeeded"], "eu-1"));
+    assert_eq!(bench.apply(&cluster_document("eu-1")).await?[0].effect, Effect::Created);
+    bench.stop().await;
+    Ok(())
+}

@@ -421,7 +421,7 @@ impl fmt::Display for Blocker {
             Self::Offline => "its spoke is not attached",
             Self::Held => "another rollout holds the cluster",
             Self::SpokeAhead => "its spoke accepted something newer than this hub knows of",
-            Self::Deletions => "it would delete more than was confirmed when the rollout started",
+            Self::Deletions => "it would delete more now than when the rollout started: abort it and start it anew to confirm that",
             Self::Selected => "a mesh config selects the cluster again",
         })
     }
