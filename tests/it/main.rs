@@ -1,5 +1,6 @@
 //! Tests of the whole: real programs, a real PostgreSQL, real API servers.
 
+mod adoption;
 mod clusters;
 mod crash;
 mod facts;
