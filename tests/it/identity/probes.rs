@@ -256,7 +256,8 @@ async fn a_fleet_is_previewed_in_groups_and_every_value_is_explained() -> Result
     let nothing = |_: &Probe| ProbedState::default();
     let (answer, first, second) =
         tokio::join!(plans.preview(request.clone()), one.answer_probe(nothing), two.answer_probe(nothing));
-    (first?, second?);
+    first?;
+    second?;
     let answer = answer?.into_inner();
     assert_eq!(answer.clusters.len(), 2);
     ensure!(answer.clusters.iter().all(|plan| plan.probed && plan.objects.is_empty()), "{answer:?}");

@@ -73,11 +73,11 @@ fn the_same_question_has_the_same_digest() {
 fn an_instance_stands_in_its_namespace_and_names_it() {
     let template = ObjectId { namespace: String::new(), ..id("istio-cni") };
     let body = br#"{"metadata":{"name":"istio-cni"},"spec":{"for":["a $(NAMESPACE)"],"size":1}}"#;
-    let (instance, manifest) = super::instance(&template, body, "shop").unwrap();
-    assert_eq!(instance, ObjectId { namespace: "shop".to_owned(), ..template.clone() });
+    let (id, manifest) = instance(&template, body, "shop").unwrap();
+    assert_eq!(id, ObjectId { namespace: "shop".to_owned(), ..template.clone() });
     assert_eq!(
         manifest,
         r#"{"metadata":{"name":"istio-cni","namespace":"shop"},"spec":{"for":["a shop"],"size":1}}"#
     );
-    assert_eq!(super::instance(&template, b"[]", "shop"), None);
+    assert_eq!(instance(&template, b"[]", "shop"), None);
 }
