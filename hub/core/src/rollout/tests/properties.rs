@@ -41,7 +41,8 @@ fn any_seen() -> impl Generator<Value = SeenCluster> {
                 completed: generation,
                 ..report(phase)
             });
-            SeenCluster { connected, held_by: held.then_some(7), computed, fence, report, ..ready() }
+            let presence = if connected { Presence::Here } else { AWAY };
+            SeenCluster { presence, held_by: held.then_some(7), computed, fence, report, ..ready() }
         },
     )
 }
@@ -151,14 +152,14 @@ impl Drive {
         assert_eq!(parts.iter().sum::<u32>() + progress.pending + progress.skipped, progress.total);
         if !self.rollout.state.is_live() {
             assert!(self.rollout.targets().all(|target| target.state.ended_at().is_some()));
-            assert!(self.rollout.waiting_on().is_empty());
+            assert!(self.rollout.waiting_on(&BTreeMap::new()).is_empty());
         }
         let succeeded = self.rollout.targets().all(|target| target.state.is_success());
         assert_eq!(succeeded, matches!(self.rollout.state, RolloutState::Succeeded { .. }));
         if let RolloutState::Failed { .. } = self.rollout.state {
             assert!(self.rollout.is_failing());
             assert!(!self.rollout.targets().any(|target| target.state.is_in_flight()));
-            assert!(!self.rollout.reason().is_empty());
+            assert!(!self.rollout.failure().is_empty());
         }
     }
 }
