@@ -6,6 +6,7 @@
 mod additions;
 mod draft;
 mod probe;
+mod rights;
 mod templates;
 
 use std::{sync::Arc, time::Duration};
@@ -69,7 +70,11 @@ impl Place {
     }
 
     async fn spoke(&self, name: u8) -> Result<Running> {
-        let running = Starting::new(&self.client, name);
+        Self::spoke_as(&self.client, name).await
+    }
+
+    async fn spoke_as(client: &Client, name: u8) -> Result<Running> {
+        let running = Starting::new(client, name);
         until("the spoke to begin", PATIENCE, || async {
             Ok(matches!(*running.lease.borrow(), lease::State::Held { .. }).then_some(()))
         })

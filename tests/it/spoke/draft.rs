@@ -61,6 +61,13 @@ impl Draft {
         self
     }
 
+    /// With an object that somebody else makes, in which this value must stand.
+    pub fn expectation(mut self, body: &Value, path: &str, value: &Value) -> Self {
+        let requires = json!([{"path": path, "value": value}]);
+        push(&mut self.plan["expectations"], json!({"id": id_of(body), "requires": requires}));
+        self
+    }
+
     /// With these fields over those of the target.
     pub fn more(mut self, more: Value) -> Self {
         for (field, value) in more.as_object().into_iter().flatten() {
