@@ -243,7 +243,7 @@ async fn a_detached_cluster_is_forgotten_and_its_rollouts_are_still_told() -> Re
     let all = [(Kind::Cluster, parse("eu-1")?), (Kind::MeshConfig, parse("payments")?)];
     assert_eq!(forget(&bench, &all).await?, [], "with the cluster, nothing runs the config any more");
     assert!(status::show(&bench.app, None).await?.is_empty());
-    let told = hub::app::rollouts::show(&bench.app, number).await?.stored;
+    let told = hub::app::rollouts::show(&bench.app, number).await?;
     assert_eq!((states(&told), told.rollout.waves[0].targets[0].name.as_str()), (vec!["Succeeded"], "eu-1"));
     assert_eq!(bench.apply(&cluster_document("eu-1")).await?[0].effect, Effect::Created);
     bench.stop().await;

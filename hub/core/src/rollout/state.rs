@@ -295,12 +295,13 @@ impl RolloutTarget {
                 let command = format!("meshfleet rollout start {config} --overwrite-drift");
                 format!("{reason}, and {left} {differences}: put {them} right with `{command}`")
             }
-            (state, _) if state.is_in_flight() => {
+            // Also once it succeeded: what is still in use goes later, and the spoke says so.
+            (state, _) if state.is_in_flight() || state.is_success() => {
                 let report = state
                     .delivery()
                     .zip(seen)
                     .and_then(|(delivery, cluster)| cluster.report_of(delivery.generation, delivery.target));
-                report.map(SeenReport::words).unwrap_or_default()
+                report.map(SeenReport::words).filter(|words| !words.is_empty()).unwrap_or(reason)
             }
             _ => reason,
         }
