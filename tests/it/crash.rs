@@ -24,6 +24,9 @@ async fn a_spoke_that_dies_after_each_write_reaches_the_same_end() -> Result<()>
     let rig = Rig::start().await?;
     let mut steady = rig.cluster("rosa-steady", Dress::Rosa, Behaviour::Normal).await?;
     let mut dying = rig.cluster("rosa-dying", Dress::Rosa, Behaviour::Normal).await?;
+    for cluster in [&steady, &dying] {
+        cluster.label_namespaces(&["shop", "billing"], ("istio.io/rev", "payments.istio-system")).await?;
+    }
     rig.fleet.enrol(&mut steady, &[]).await?;
     rig.fleet.enrol(&mut dying, &[]).await?;
     rig.fleet.connected("rosa-steady").await?;
@@ -60,6 +63,7 @@ async fn live_and_die(fleet: &Fleet, cluster: &mut Cluster, rollout: u64) -> Res
 async fn a_hub_that_dies_between_any_two_commits_reaches_the_same_end() -> Result<()> {
     let mut rig = Rig::start().await?;
     let mut cluster = rig.cluster("rosa-1", Dress::Rosa, Behaviour::Normal).await?;
+    cluster.label_namespaces(&["shop", "billing"], ("istio.io/rev", "payments.istio-system")).await?;
     rig.fleet.enrol(&mut cluster, &[]).await?;
     rig.fleet.connected("rosa-1").await?;
     rig.apply_mesh(&["rosa-1"]).await?;

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     clusters::{
@@ -280,6 +280,14 @@ impl Cluster {
         plane.write_kubeconfig(&spoke_kubeconfig, &token)?;
         let name = name.to_owned();
         Ok(Self { name, plane, admin, operator, enforcer, spoke: None, spoke_kubeconfig })
+    }
+}
+
+impl Cluster {
+    /// Makes namespaces with one label, as the teams that live in the cluster do.
+    pub async fn label_namespaces(&self, names: &[&str], (key, value): (&str, &str)) -> Result<()> {
+        let labelled = |name: &&str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {key: value}}});
+        Applier::new(&self.admin, "kubectl").apply_all(names.iter().map(labelled).collect::<Vec<_>>()).await
     }
 }
 
