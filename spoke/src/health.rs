@@ -164,7 +164,10 @@ impl Tracker {
         let held_for = stands(&mut self.holding, index, standing == Standing::Holds, now);
         let wanted = Duration::from_secs(criterion.held_for_s.into());
         if held_for.is_some_and(|held_for| held_for < wanted) {
-            return Standing::Settling(format!("has held for less than {} s", criterion.held_for_s));
+            return Standing::Settling(format!(
+                "is as wanted, for less than {} s so far",
+                criterion.held_for_s
+            ));
         }
         standing
     }

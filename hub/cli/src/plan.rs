@@ -104,11 +104,12 @@ pub fn short(digest: &str) -> String {
 fn draw_reasons(screen: &mut Screen, parts: &[Part<'_>]) {
     let objects = parts.iter().flat_map(|part| part.objects);
     let reasons = objects.flat_map(|object| &object.reasons);
-    draw_rules(screen, reasons);
+    let sources = screen.is_wide();
+    draw_rules(screen, reasons, sources);
 }
 
-/// Each rule once, with its reason and source.
-fn draw_rules<'a>(screen: &mut Screen, reasons: impl Iterator<Item = &'a PlanReason>) {
+/// Each rule once, with its reason, and with its source where that is asked for.
+fn draw_rules<'a>(screen: &mut Screen, reasons: impl Iterator<Item = &'a PlanReason>, sources: bool) {
     let reasons: BTreeMap<&str, &PlanReason> = reasons.map(|reason| (reason.rule.as_str(), reason)).collect();
     if reasons.is_empty() {
         return;
@@ -118,7 +119,7 @@ fn draw_rules<'a>(screen: &mut Screen, reasons: impl Iterator<Item = &'a PlanRea
     for PlanReason { rule, reason, source } in reasons.into_values() {
         screen.line(4, &[plain("  "), strong(rule)]);
         let mut pieces = vec![plain("    "), plain(reason)];
-        if !source.is_empty() {
+        if sources && !source.is_empty() {
             pieces.push(faint(format!(" [{source}]")));
         }
         screen.line(4, &pieces);

@@ -73,7 +73,8 @@ fn draw(screen: &mut Screen, answer: &ExplainPlanResponse) {
         draw_leaves(screen, &object.leaves);
     }
     let leaves = answer.objects.iter().flat_map(|object| &object.leaves);
-    draw_rules(screen, leaves.filter_map(|leaf| leaf.rule.as_ref()).filter(|rule| !rule.rule.is_empty()));
+    let rules = leaves.filter_map(|leaf| leaf.rule.as_ref()).filter(|rule| !rule.rule.is_empty());
+    draw_rules(screen, rules, true);
 }
 
 fn form(form: &str) -> String {
@@ -138,9 +139,15 @@ fn origin(leaf: &ExplainedLeaf) -> Vec<Piece> {
             let layer = match layer.as_str() {
                 "cluster" => "the cluster's".to_owned(),
                 "base" => "base ".to_owned(),
+                // Nobody wrote it, so it stands in no layer.
+                "default" => "default of ".to_owned(),
                 layer => format!("layer {layer} "),
             };
-            vec![good(format!("  {layer}")), plain(format!(" {config_path}")), plain(place), faint(through)]
+            let path = match layer.as_str() {
+                "default of " => config_path.strip_prefix("base.").unwrap_or(config_path).to_owned(),
+                _ => format!(" {config_path}"),
+            };
+            vec![good(format!("  {layer}")), plain(path), plain(place), faint(through)]
         }
         "rule" => {
             let fact = match fact.as_str() {

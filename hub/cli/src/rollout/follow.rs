@@ -99,7 +99,9 @@ fn changes<'a>(before: Option<&'a Rollout>, after: &'a Rollout) -> Vec<Event<'a>
         let earlier =
             before.and_then(|before| before.targets.iter().find(|earlier| earlier.cluster == target.cluster));
         let same = |earlier: &RolloutTarget| earlier.state == target.state && earlier.reason == target.reason;
-        if !earlier.is_some_and(same) {
+        // That a spoke has nothing more to say of a state is no news.
+        let silent = |earlier: &RolloutTarget| earlier.state == target.state && target.reason.is_empty();
+        if !earlier.is_some_and(|earlier| same(earlier) || silent(earlier)) {
             events.push(Event::Target { before: earlier, after: target });
         }
     }
