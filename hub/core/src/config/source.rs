@@ -11,7 +11,8 @@ pub const BASE: &str = "base";
 pub const DEFAULT: &str = "default";
 
 /// The lines of a document, by the paths of its values below `spec`, for example `base.istio.version` or
-/// `layers[production].set.values.istiod.pilot.autoscaleMin`. Items with a `name` go by it, others by their place.
+/// `layers[production].set.values.istiod.pilot.autoscaleMin`. Layers and waves go by their `name`, all other items of lists
+/// by their place.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SourceMap {
     /// As the operator named it.
