@@ -138,6 +138,7 @@ fn origin(leaf: &ExplainedLeaf) -> Vec<Piece> {
             let layer = match layer.as_str() {
                 "cluster" => "the cluster's".to_owned(),
                 "base" => "base ".to_owned(),
+                "default" => "default of".to_owned(),
                 layer => format!("layer {layer} "),
             };
             vec![good(format!("  {layer}")), plain(format!(" {config_path}")), plain(place), faint(through)]

@@ -13,7 +13,7 @@ use crate::{
     fleet::Facts,
     plan::{
         Finding, ObjectId, RuleId,
-        check::{Seen, blocks},
+        check::{Seen, blocks, seen_to_by},
         input::{MeshInput, Projection},
         requirement::{Fields, FulfilledBy, Requirement},
         rule::Rule,
@@ -120,7 +120,7 @@ fn enforced(plan: &Seen<'_>) -> Option<Finding> {
                 "AKS and the operator would undo each other's changes without end in {}",
                 lacking.join(", ")
             ),
-            "add the annotation admissions.enforcer/disabled to each (rule aks.webhook.enforcer)".to_owned(),
+            seen_to_by("aks.webhook.enforcer"),
         );
         plan.seconding("aks.webhook.enforcer", finding)
     })

@@ -348,6 +348,10 @@ fn a_plan_for_another_platform_is_refused() {
     ] {
         let findings = blocking(&sailed(planned, VERSION, |_| ()), &sail_facts(runs_on));
         assert!(findings.iter().any(|found| found == expected), "{planned} on {runs_on}: {findings:?}");
+        let facts = sail_facts(runs_on);
+        let findings = check(&sailed(planned, VERSION, |_| ()), &facts);
+        let found = findings.iter().find(|found| found.rule == expected).unwrap();
+        assert!(found.hint.contains("correct spec.platform of the Cluster document"), "{}", found.hint);
     }
 }
 
