@@ -139,8 +139,12 @@ fn origin(leaf: &ExplainedLeaf) -> Vec<Piece> {
             let layer = match layer.as_str() {
                 "cluster" => "the cluster's".to_owned(),
                 "base" => "base ".to_owned(),
+<<<<<<< HEAD
                 // Nobody wrote it, so it stands in no layer.
                 "default" => "default of ".to_owned(),
+=======
+                "default" => "default of".to_owned(),
+>>>>>>> w/rcore
                 layer => format!("layer {layer} "),
             };
             let path = match layer.as_str() {
