@@ -3,11 +3,16 @@
 mod adoption;
 mod clusters;
 mod crash;
+mod documents;
 mod facts;
 mod first_run;
 mod identity;
+mod injection;
 mod private_postgres;
 mod rig;
+mod sail;
 mod spoke;
 mod store;
+mod team;
 mod tenancy;
+mod verbs;

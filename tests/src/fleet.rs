@@ -241,7 +241,8 @@ impl Fleet {
         let number = rollout.to_string();
         until(&format!("rollout {number} to end"), PATIENCE, || async {
             let shown = self.command_line.json(&["rollout", "show", &number]).await?;
-            Ok((shown["state"] != "Running").then_some(shown))
+            let goes_on = shown["state"] == "Running" || shown["state"] == "Paused";
+            Ok((!goes_on).then_some(shown))
         })
         .await
     }
