@@ -63,7 +63,7 @@ async fn a_rollout_is_held_goes_on_and_is_ended() -> Result<()> {
         if target(&held, "eks-1")["state"] == "Succeeded" { (&one, &two) } else { (&two, &one) };
     ensure!(held["state"] == "Paused" && target(&held, &waiting.name)["state"] == "Pending", "{held:#}");
     let shown = rig.ends_with(0, &["rollout", "show", &name]).await?;
-    ensure!(shown.contains("latency in eu"), "{shown}");
+    ensure!(shown.contains(&format!("meshfleet rollout resume {name}")), "{shown}");
     untouched(waiting.plane.audit().mutations_by(SPOKE_USER)?)?;
 
     rig.ends_with(0, &["rollout", "resume", &name]).await?;
@@ -76,8 +76,6 @@ async fn a_rollout_is_held_goes_on_and_is_ended() -> Result<()> {
     let ended = rig.fleet.ended(number).await?;
     ensure!(ended["state"] == "Aborted", "{ended:#}");
     ensure!(target(&ended, &done.name)["state"] == "Succeeded", "{ended:#}");
-    let shown = rig.ends_with(0, &["rollout", "show", &name]).await?;
-    ensure!(shown.contains("wrong version"), "{shown}");
     rig.ends_with(1, &["rollout", "resume", &name]).await?;
     rig.ends_with(1, &["rollout", "watch", &name]).await?;
 
