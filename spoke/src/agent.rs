@@ -187,7 +187,11 @@ impl Agent {
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut changes = self.live.changes();
-        self.clean().await;
+        // Beside a target that is through, what is stored is not what it replaced but the next one, half written: the hub
+        // will offer that again.
+        if self.accepted.fence.is_some_and(|fence| fence.completed != fence.generation) {
+            self.clean().await;
+        }
         self.resume();
         let mut look_at = Instant::now();
         loop {

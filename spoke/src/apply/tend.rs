@@ -76,20 +76,16 @@ enum State {
 /// How fast an object is made anew.
 #[derive(Debug)]
 struct Pace {
-    last: Instant,
+    written_at: Instant,
+    /// How long it is not written after that.
     pause: Duration,
 }
 
 impl Pace {
-    /// When one that comes now is due: at once, but ever later if that goes on and on.
-    fn next(&mut self, now: Instant) -> Instant {
-        if now.duration_since(self.last) >= CALM_AFTER {
-            self.pause = Duration::ZERO;
-        }
-        self.last = now;
-        let due = now + self.pause;
-        self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        due
+    fn written(before: Option<&Self>, now: Instant) -> Self {
+        let soon = before.filter(|before| now.duration_since(before.written_at) < CALM_AFTER);
+        let pause = soon.map_or(SHORTEST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
+        Self { written_at: now, pause }
     }
 }
 
@@ -138,14 +134,18 @@ impl Tending {
         self.known.remove(key);
     }
 
-    /// Takes note of an object that holds additions, if it was not seen before.
+    /// Takes note of an object that is to hold additions. One that is made anew again and again is not due at once.
     fn comes(&mut self, spot: &Spot) {
         if self.state(spot).is_none() {
-            let now = Instant::now();
-            let pace = self.paces.entry(spot.0.clone()).or_insert(Pace { last: now, pause: Duration::ZERO });
-            let due = pace.next(now);
+            let due = self.paces.get(&spot.0).map_or_else(Instant::now, |pace| pace.written_at + pace.pause);
             self.known.insert(spot.0.clone(), (spot.1.clone(), State::DueAt(due)));
         }
+    }
+
+    /// Takes note that an object holds its additions now.
+    fn added(&mut self, key: &ObjectKey) {
+        let pace = Pace::written(self.paces.get(key), Instant::now());
+        self.paces.insert(key.clone(), pace);
     }
 
     fn state(&self, spot: &Spot) -> Option<State> {
@@ -240,6 +240,9 @@ impl Apply {
             if self.tending.is_due(&spot) {
                 let made = self.add(&addition).await;
                 let became = self.note(made);
+                if became.is_ok() {
+                    self.tending.added(&spot.0);
+                }
                 self.tending.note(spot, &became);
                 self.take_note(&addition.id, became, round)?;
             }
@@ -280,11 +283,12 @@ mod tests {
     #[test]
     fn what_is_made_anew_again_and_again_is_written_ever_more_seldom() {
         let start = Instant::now();
-        let mut pace = Pace { last: start, pause: Duration::ZERO };
-        let pauses: Vec<u64> = (0..9).map(|_| pace.next(start).duration_since(start).as_secs()).collect();
-        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
-        let later = start + CALM_AFTER;
-        assert_eq!(pace.next(later), later, "it was left in peace");
+        let mut pace = None;
+        let pauses: Vec<u64> =
+            (0..8).map(|_| pace.insert(Pace::written(pace.as_ref(), start)).pause.as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let later = Pace::written(pace.as_ref(), start + CALM_AFTER);
+        assert_eq!(later.pause, SHORTEST_PAUSE, "it was left in peace");
     }
 
     #[test]

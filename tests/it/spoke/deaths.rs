@@ -131,13 +131,14 @@ async fn prepare(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// What each object became, without what differs by design: a spoke that died does not know whether it made or changed.
+/// What each object became, without what differs by design: a spoke that died does not know whether it made or changed an
+/// object, nor which instances its former life deleted.
 fn ends(report: &Report) -> Vec<(String, String, bool)> {
     let outcome = |outcome: Outcome| match outcome {
         applied if applied.is_applied() => "applied".to_owned(),
         other => format!("{other:?}"),
     };
-    let told = report.objects.iter();
+    let told = report.objects.iter().filter(|state| state.outcome != Outcome::Deleted);
     told.map(|state| (state.id.to_string(), outcome(state.outcome), state.healthy)).collect()
 }
 
@@ -153,7 +154,13 @@ async fn live_and_die(place: &Place, content: &Content) -> Result<(Arc<Report>, 
         never_a_stranger(&spoke)?;
         spoke.die().await;
     }
-    bail!("{MOST_LIVES} lives of one write each did not end target {}", content.target.generation)
+    let written = place.plane.audit().entries()?.into_iter().filter(|entry| {
+        entry.mutates() && entry.field_manager() == Some("meshfleet") && entry.resource != "leases"
+    });
+    let last: Vec<String> =
+        written.map(|entry| format!("{} {}/{}", entry.verb, entry.resource, entry.name)).collect();
+    let last = &last[last.len().saturating_sub(8)..];
+    bail!("{MOST_LIVES} lives did not end target {}; written last: {last:#?}", content.target.generation)
 }
 
 async fn reach(spoke: &mut Running, content: &Content) -> Result<Arc<Report>> {
