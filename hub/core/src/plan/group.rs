@@ -10,7 +10,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Change, Disruption, Finding, LeafChange, ObjectDiff, ObjectId, Origin, Plan, disruption, path};
+use super::{
+    Change, Disruption, Finding, LeafChange, ObjectDiff, ObjectId, Origin, Plan, Severity, disruption, path,
+};
 use crate::{digest, fleet::Name};
 
 /// What a config would make of one cluster.
@@ -65,7 +67,8 @@ struct Normal {
     planned: bool,
 }
 
-/// Groups previews; the smallest group first, of equal ones that with the most objects, then by name.
+/// Groups previews; the smallest group first, of equal ones that in which something blocks, then that with the most
+/// objects, with the most layers, and by name.
 #[must_use]
 pub fn group(previews: &[Preview<'_>]) -> Vec<Group> {
     let mut grouped: BTreeMap<Vec<u8>, Vec<Normal>> = BTreeMap::new();
@@ -79,7 +82,7 @@ pub fn group(previews: &[Preview<'_>]) -> Vec<Group> {
     }
     // Of groups of one size, the plainest serves as the measure of the others.
     members.sort_by_key(|group| {
-        let first = group.first().map(|normal| (Reverse(normal.objects.len()), normal.cluster.clone()));
+        let first = group.first().map(|normal| (Reverse(normal.weight()), normal.cluster.clone()));
         (group.len(), first)
     });
     let Some((largest, smaller)) = members.split_last() else { return Vec::new() };
@@ -189,6 +192,12 @@ fn without_name(text: &str, name: &str) -> String {
 }
 
 impl Normal {
+    /// How far it is from a plain cluster, of which there is least to say.
+    fn weight(&self) -> (bool, usize, usize) {
+        let blocked = self.findings.iter().any(|finding| finding.severity == Severity::Blocks);
+        (blocked || !self.planned, self.objects.len(), self.layers.len())
+    }
+
     /// Equal for clusters of one group.
     fn key(&self) -> Vec<u8> {
         let manifests: Vec<(&ObjectId, &Value)> = self
@@ -230,10 +239,8 @@ fn apart(group: &[Normal], largest: &[Normal]) -> Vec<String> {
     if own.is_disjoint(&others) {
         why.push(format!("runs on {}", listed(own)));
     }
-    let own_layers: Vec<String> =
-        one.layers.iter().filter(|layer| !other.layers.contains(layer)).map(ToString::to_string).collect();
-    let other_layers: Vec<String> =
-        other.layers.iter().filter(|layer| !one.layers.contains(layer)).map(ToString::to_string).collect();
+    let own_layers = layers_apart(group, largest);
+    let other_layers = layers_apart(largest, group);
     if !own_layers.is_empty() {
         why.push(format!("has layer {}", own_layers.join(", ")));
     }
@@ -255,6 +262,16 @@ fn apart(group: &[Normal], largest: &[Normal]) -> Vec<String> {
     why
 }
 
+/// Layers of all clusters of a group that none of the other one has: what some have sets nothing apart.
+fn layers_apart(group: &[Normal], other: &[Normal]) -> Vec<String> {
+    let Some(first) = group.first() else { return Vec::new() };
+    let apart = first.layers.iter().filter(|layer| {
+        group.iter().all(|normal| normal.layers.contains(layer))
+            && !other.iter().any(|normal| normal.layers.contains(layer))
+    });
+    apart.map(ToString::to_string).collect()
+}
+
 fn findings_apart(one: &Normal, other: &Normal) -> Vec<String> {
     let rules = |has: &Normal, lacks: &Normal| {
         let apart = has.findings.iter().filter(|finding| !lacks.findings.contains(finding));
@@ -274,21 +291,30 @@ fn findings_apart(one: &Normal, other: &Normal) -> Vec<String> {
 
 /// Objects that only one has, and the first values that change from something else.
 fn changes_apart(one: &Normal, other: &Normal) -> Vec<String> {
-    let ids = |normal: &Normal| {
-        let changing = normal.objects.iter().filter(|diff| diff.change != Change::None);
-        changing.map(|diff| diff.id.to_string()).collect::<BTreeSet<_>>()
-    };
-    let (own, others) = (ids(one), ids(other));
     let mut why = Vec::new();
-    let more: BTreeSet<String> = own.difference(&others).cloned().collect();
-    let fewer: BTreeSet<String> = others.difference(&own).cloned().collect();
-    if !more.is_empty() {
-        why.push(format!("changes {} too", listed(more)));
+    // What is watched is mostly made by what is changed, so it is said only where nothing else is.
+    for (watched, verb, not) in [(false, "changes", "does not change"), (true, "watches", "does not watch")] {
+        let ids = |normal: &Normal| {
+            let told = normal
+                .objects
+                .iter()
+                .filter(|diff| diff.change != Change::None && (diff.change == Change::Expect) == watched);
+            told.map(|diff| diff.id.to_string()).collect::<BTreeSet<_>>()
+        };
+        let (own, others) = (ids(one), ids(other));
+        let more: BTreeSet<String> = own.difference(&others).cloned().collect();
+        let fewer: BTreeSet<String> = others.difference(&own).cloned().collect();
+        if !more.is_empty() {
+            why.push(format!("{verb} {} too", listed(more)));
+        }
+        if !fewer.is_empty() {
+            why.push(format!("{not} {}", listed(fewer)));
+        }
+        if !why.is_empty() {
+            break;
+        }
     }
-    if !fewer.is_empty() {
-        why.push(format!("does not change {}", listed(fewer)));
-    }
-    for diff in &one.objects {
+    for diff in one.objects.iter().filter(|diff| diff.change != Change::None) {
         let Some(counterpart) = other.objects.iter().find(|known| known.id == diff.id) else { continue };
         let new = diff.changes.iter().filter(|leaf| !counterpart.changes.contains(leaf));
         if counterpart.change == diff.change {
@@ -297,8 +323,12 @@ fn changes_apart(one: &Normal, other: &Normal) -> Vec<String> {
         let pair = one.manifests.get(&diff.id).zip(other.manifests.get(&diff.id));
         if let Some((own, theirs)) = pair.filter(|(own, theirs)| diff.changes.is_empty() && own != theirs) {
             let (own, theirs) = (path::leaves("", own), path::leaves("", theirs));
-            let differing = own.iter().find(|(path, value)| theirs.get(*path) != Some(value));
-            why.extend(differing.map(|(path, value)| format!("{} has {path}: {value}", diff.id)));
+            let differing = own.iter().filter(|(path, value)| theirs.get(*path) != Some(value));
+            let differing: Vec<String> =
+                differing.take(3).map(|(path, value)| format!("{path}: {value}")).collect();
+            if !differing.is_empty() {
+                why.push(format!("{} has {}", diff.id, differing.join(", ")));
+            }
         }
     }
     why
