@@ -66,7 +66,7 @@ fn draw(screen: &mut Screen, plan: &PreviewPlanResponse, manifests: bool) {
     }
     draw_unprobed(screen, clusters);
     finding::draw_warnings(screen, &parts);
-    draw_reasons(screen, &parts);
+    draw_reasons(screen, &parts, manifests);
     draw_sum(screen, plan, &parts);
 }
 
@@ -101,10 +101,10 @@ pub fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
 
-fn draw_reasons(screen: &mut Screen, parts: &[Part<'_>]) {
+fn draw_reasons(screen: &mut Screen, parts: &[Part<'_>], manifests: bool) {
     let objects = parts.iter().flat_map(|part| part.objects);
     let reasons = objects.flat_map(|object| &object.reasons);
-    let sources = screen.is_wide();
+    let sources = manifests || screen.is_wide();
     draw_rules(screen, reasons, sources);
 }
 

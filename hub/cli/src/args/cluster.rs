@@ -12,12 +12,14 @@ pub enum Cluster {
     /// One cluster: its state, its network, its labels and variables
     #[command(after_help = SHOW)]
     Show {
+        /// The cluster's name
         #[arg(value_parser = value::cluster)]
         name: String,
     },
     /// What its spoke saw of a cluster, and what that was taken for
     #[command(after_help = FACTS)]
     Facts {
+        /// The cluster's name
         #[arg(value_parser = value::cluster)]
         name: String,
     },
@@ -27,6 +29,7 @@ pub enum Cluster {
     /// End a cluster's membership: its spoke is refused from now on, what runs there stays as it is
     #[command(after_help = DETACH)]
     Detach {
+        /// The cluster's name
         #[arg(value_parser = value::cluster)]
         name: String,
     },
