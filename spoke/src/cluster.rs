@@ -11,6 +11,7 @@ use std::{
 
 use kube::{
     Api, Client,
+    api::ListParams,
     core::{DynamicObject, GroupVersionKind, Status},
     discovery::{self, ApiResource, Scope},
     runtime::watcher,
@@ -197,6 +198,27 @@ impl Cluster {
         let api = self.api(&Kind::from(id), &id.namespace).await?;
         let found = bounded(api.get_opt(&id.name)).await?;
         found.map(serde_json::to_value).transpose().map_err(Error::Unreadable)
+    }
+
+    /// The objects of a kind that have this name, in all namespaces.
+    ///
+    /// # Errors
+    /// If the kind is not served or the API server cannot be asked.
+    pub async fn named(&self, kind: &Kind, name: &str) -> Result<Vec<Value>, Error> {
+        const PAGE: u32 = 250;
+        let api = self.api(kind, "").await?;
+        let mut page = ListParams::default().fields(&format!("metadata.name={name}")).limit(PAGE);
+        let mut found = Vec::new();
+        loop {
+            let list = bounded(api.list(&page)).await?;
+            for object in list.items {
+                found.push(serde_json::to_value(object).map_err(Error::Unreadable)?);
+            }
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(found),
+            }
+        }
     }
 
     /// Whether the objects of a kind live in namespaces.

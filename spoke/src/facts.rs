@@ -53,7 +53,7 @@ pub struct Facts {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Labels of the Service kube-system/kube-dns.
     pub kube_dns_labels: BTreeMap<String, String>,
-    /// Which of [`LANDMARKS`] exist, as `group/Kind namespace/name`.
+    /// Which of the well-known objects exist, as `group/Kind namespace/name`.
     pub landmarks: BTreeSet<String>,
     /// What could not be read, and why.
     pub unread: BTreeMap<String, String>,

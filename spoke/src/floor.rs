@@ -106,7 +106,14 @@ fn written(plan: &Plan) -> impl Iterator<Item = (&ObjectId, Digest)> {
 /// What an object may not be, looked at when all of it is known.
 #[must_use]
 pub fn breach(id: &ObjectId, body: &Value, own_namespace: &str) -> Option<String> {
-    forbidden_object(id, own_namespace).or_else(|| mistaken(id, body)).or_else(|| forbidden_power(id, body))
+    let too_large = || {
+        let long = body.to_string().len() > MAX_OBJECT_BYTES;
+        long.then(|| format!("larger than {MAX_OBJECT_BYTES} bytes"))
+    };
+    forbidden_object(id, own_namespace)
+        .or_else(|| mistaken(id, body))
+        .or_else(|| forbidden_power(id, body))
+        .or_else(too_large)
 }
 
 fn watched(plan: &Plan) -> impl Iterator<Item = &ObjectId> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     apply::Progress,
     document::{Addition, Criterion, Expectation, ObjectId, ObjectKey, Plan, Requirement},
-    inventory::{Entry, Inventory, Role},
+    inventory::{Entry, Role},
     observe::{Live, Sight},
 };
 
@@ -74,6 +74,7 @@ pub struct Verdict {
 pub struct Tracker {
     level: Level,
     holding_since: Option<Instant>,
+    /// When something was first wrong, since everything held for long enough: what comes and goes is wrong all the time.
     broken_since: Option<Instant>,
     failing_since: BTreeMap<usize, Instant>,
     holding: BTreeMap<usize, Instant>,
@@ -114,7 +115,7 @@ impl Tracker {
             standings.push((&expectation.id, standing));
         }
         for (index, addition) in plan.additions.iter().enumerate() {
-            let standing = added(addition, &progress.inventory, &live.sight(&addition.id));
+            let standing = added(addition, progress, &live.sight(&addition.id));
             let lacks = standing != Standing::Holds;
             verdict.unadded.push(long(stands(&mut self.unadded_since, index, lacks, now)));
             standings.push((&addition.id, standing));
@@ -164,10 +165,8 @@ impl Tracker {
         let held_for = stands(&mut self.holding, index, standing == Standing::Holds, now);
         let wanted = Duration::from_secs(criterion.held_for_s.into());
         if held_for.is_some_and(|held_for| held_for < wanted) {
-            return Standing::Settling(format!(
-                "is as wanted, for less than {} s so far",
-                criterion.held_for_s
-            ));
+            let why = format!("is as wanted, but for less than {} s so far", criterion.held_for_s);
+            return Standing::Settling(why);
         }
         standing
     }
@@ -178,13 +177,16 @@ impl Tracker {
             holds &= *standing == Standing::Holds;
             broken |= matches!(standing, Standing::Unmet(_) | Standing::Failing(_));
         }
-        self.holding_since = holds.then(|| self.holding_since.unwrap_or(now));
-        self.broken_since = broken.then(|| self.broken_since.unwrap_or(now));
         let for_long =
             |since: Option<Instant>, long| since.is_some_and(|since| now.duration_since(since) >= long);
+        self.holding_since = holds.then(|| self.holding_since.unwrap_or(now));
+        if broken {
+            self.broken_since.get_or_insert(now);
+        }
         if for_long(self.holding_since, HOLDS_FOR) {
             self.level = Level::Healthy;
-        } else if for_long(self.broken_since, BROKEN_FOR) {
+            self.broken_since = None;
+        } else if broken && for_long(self.broken_since, BROKEN_FOR) {
             self.level = Level::Unhealthy;
         }
     }
@@ -242,18 +244,26 @@ fn there(uid: &str, sight: &Sight) -> Standing {
 }
 
 /// What is to be said of an addition.
-fn added(addition: &Addition, inventory: &Inventory, sight: &Sight) -> Standing {
+fn added(addition: &Addition, progress: &Progress, sight: &Sight) -> Standing {
     let object = match sight {
         Sight::Unknown(why) => return Standing::Unmet(why.clone()),
-        Sight::Absent => return Standing::Unmet("does not exist yet".to_owned()),
+        Sight::Absent => {
+            let why = "does not exist yet: whoever makes it has not, and fields are to be put on it";
+            return Standing::Unmet(why.to_owned());
+        }
         Sight::Present { object, .. } => object,
     };
     let here =
         |entry: &&Entry| entry.role == Role::Addition && object["metadata"]["uid"] == entry.uid.as_str();
-    match inventory.get(&addition.id).filter(here) {
-        Some(entry) if entry.body == addition.body => Standing::Holds,
-        Some(_) | None => Standing::Unmet("our fields are not on it yet".to_owned()),
+    if progress.inventory.get(&addition.id).filter(here).is_some_and(|entry| entry.body == addition.body) {
+        return Standing::Holds;
     }
+    let refused = progress.objects.get(&addition.id.key()).filter(|done| !done.outcome.is_applied());
+    let why = refused.map(|done| done.message.as_str()).filter(|why| !why.is_empty());
+    Standing::Unmet(why.map_or_else(
+        || "our fields are not on it yet".to_owned(),
+        |why| format!("our fields cannot be put on it: {why}"),
+    ))
 }
 
 /// What is to be said of an expectation.

@@ -18,6 +18,7 @@ use crate::{
     dry_run, floor,
     inventory::{Inventory, Role},
     owned,
+    report::shortened,
 };
 
 /// Most objects in a question.
@@ -26,8 +27,13 @@ pub const MAX_OBJECTS: usize = 500;
 /// Most bytes of manifests in a question.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// Most paths that are told of one object.
-const MAX_PATHS: usize = 50;
+/// Most paths that are told of one object, and their longest. With the most objects an answer stays below half of what a
+/// message may hold.
+const MAX_PATHS: usize = 20;
+const MAX_PATH_BYTES: usize = 150;
+
+/// Longest reason why something is not known: some API servers answer with whole objects.
+const MAX_REASON_BYTES: usize = 500;
 
 /// Requests at a time: a question must not crowd out the cluster's own work.
 const AT_A_TIME: usize = 8;
@@ -94,7 +100,8 @@ pub async fn answer(cluster: &Cluster, inventory: &Inventory, question: Question
             let id = asked.id.clone();
             let found = tokio::time::timeout_at(by.into(), look(cluster, inventory, asked)).await;
             let late = || Err(format!("not known within {} s", WITHIN.as_secs()));
-            State { id, found: found.unwrap_or_else(|_| late()) }
+            let found = found.unwrap_or_else(|_| late());
+            State { id, found: found.map_err(|why| shortened(&why, MAX_REASON_BYTES)) }
         })
         .buffered(AT_A_TIME)
         .collect()
@@ -122,7 +129,7 @@ async fn look(cluster: &Cluster, inventory: &Inventory, asked: Asked) -> Result<
     }
     Ok(Some(match differs(cluster, &id, &manifest, &live).await {
         Ok(differs) => Found { differs, ..found },
-        Err(error) => Found { error, ..found },
+        Err(error) => Found { error: shortened(&error, MAX_REASON_BYTES), ..found },
     }))
 }
 
@@ -140,5 +147,5 @@ async fn differs(
     let manifest = keeping_mark(manifest, live);
     let changes =
         dry_run::changes(cluster, id, manifest, live).await.map_err(|error| crate::chain(&error))?;
-    Ok(changes.iter().take(MAX_PATHS).map(ToString::to_string).collect())
+    Ok(changes.iter().take(MAX_PATHS).map(|path| shortened(&path.to_string(), MAX_PATH_BYTES)).collect())
 }

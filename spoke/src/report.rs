@@ -161,7 +161,7 @@ impl Seen<'_> {
         let added = plan.additions.iter().map(|addition| self.added(&addition.id));
         let instances = self.instances().map(|id| self.instance(id));
         let named = self.content.target.deletions.iter().chain(&self.progress.deletions);
-        let deleted = named.map(|deletion| self.to_delete(&deletion.id));
+        let deleted = named.map(|deletion| self.to_delete(deletion));
         let kept = self.progress.inventory.entries().map(|entry| self.kept(entry));
         for state in planned.chain(added).chain(instances).chain(expected).chain(deleted).chain(kept) {
             objects.entry(state.id.key()).or_insert(state);
@@ -170,7 +170,7 @@ impl Seen<'_> {
             generation: self.fence.generation,
             target: self.fence.target,
             phase,
-            message: shortened(message),
+            message: shortened(&message, MAX_MESSAGE_BYTES),
             objects: objects.into_values().collect(),
             completed: self.fence.completed,
         }
@@ -246,19 +246,15 @@ impl Seen<'_> {
             (None, Some(_), Stage::Done) => (Outcome::Unchanged, String::new()),
             (None, _, _) => (Outcome::Pending, String::new()),
         };
-        let unwell = self.verdict.objects.get(&id.key());
+        let unwell = self.verdict.objects.get(&id.key()).map_or("", String::as_str);
         ObjectState {
             id: id.clone(),
             role,
             uid: entry.map(|entry| entry.uid.clone()).unwrap_or_default(),
             body: entry.map(|entry| entry.body),
             outcome,
-            healthy: outcome.is_applied() && unwell.is_none(),
-            message: shortened(if message.is_empty() {
-                unwell.cloned().unwrap_or_default()
-            } else {
-                message
-            }),
+            healthy: outcome.is_applied() && unwell.is_empty(),
+            message: shortened(if message.is_empty() { unwell } else { &message }, MAX_MESSAGE_BYTES),
             generation: self.fence.generation,
         }
     }
@@ -278,16 +274,22 @@ impl Seen<'_> {
             body: None,
             outcome: if unwell.is_none() { Outcome::Fulfilled } else { Outcome::Unfulfilled },
             healthy: unwell.is_none(),
-            message: shortened(unwell.cloned().unwrap_or_default()),
+            message: shortened(unwell.map_or("", String::as_str), MAX_MESSAGE_BYTES),
             generation: self.fence.generation,
         }
     }
 
     /// An object that is to go. Once the target is through, it is gone or was left.
-    fn to_delete(self, id: &ObjectId) -> ObjectState {
+    fn to_delete(self, deletion: &Deletion) -> ObjectState {
+        let id = &deletion.id;
         let entry = self.progress.inventory.get(id);
         let (outcome, message) = match (self.progress.objects.get(&id.key()), &self.progress.stage) {
             (Some(done), _) => (done.outcome, done.message.clone()),
+            // After a restart of a spoke that was through: what it left is in the inventory.
+            (None, Stage::Done) if entry.is_some() && deletion.keep_while.is_some() => {
+                (Outcome::InUse, "left while it is in use".to_owned())
+            }
+            (None, Stage::Done) if entry.is_some() => (Outcome::Left, "it was left".to_owned()),
             (None, Stage::Done) => (Outcome::Deleted, String::new()),
             (None, _) => (Outcome::Pending, String::new()),
         };
@@ -298,7 +300,7 @@ impl Seen<'_> {
             body: entry.map(|entry| entry.body),
             outcome,
             healthy: true,
-            message: shortened(message),
+            message: shortened(&message, MAX_MESSAGE_BYTES),
             generation: self.fence.generation,
         }
     }
@@ -328,13 +330,15 @@ fn role(entry: &Entry) -> Role {
     }
 }
 
-fn shortened(mut text: String) -> String {
-    if text.len() > MAX_MESSAGE_BYTES {
-        let end = (0..=MAX_MESSAGE_BYTES - 4).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
+/// A text of at most so many bytes; one that was cut shows it.
+#[must_use]
+pub fn shortened(text: &str, longest: usize) -> String {
+    const CUT: &str = "…";
+    if text.len() <= longest {
+        return text.to_owned();
     }
-    text
+    let end = (0..=longest.saturating_sub(CUT.len())).rev().find(|end| text.is_char_boundary(*end));
+    format!("{}{CUT}", &text[..end.unwrap_or(0)])
 }
 
 #[cfg(test)]
@@ -375,7 +379,8 @@ mod tests {
 
     #[test]
     fn long_messages_are_cut_between_characters() {
-        let cut = shortened("ä".repeat(2000));
+        let cut = shortened(&"ä".repeat(2000), MAX_MESSAGE_BYTES);
         assert!(cut.len() <= MAX_MESSAGE_BYTES && cut.ends_with('…'));
+        assert_eq!(shortened("ä", 2), "ä");
     }
 }

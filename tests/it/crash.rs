@@ -1,7 +1,7 @@
 //! Killed at every point: a process that dies right after each single write, and is started again, reaches the same end
 //! as one that never dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use tests::{
 };
 use tokio::time::{Duration, timeout};
 
-use crate::rig::Rig;
+use crate::{rig::Rig, team};
 
 /// A whole rollout with a death after each write takes many lives; each takes seconds.
 const ALL_LIVES: Duration = Duration::from_secs(300);
@@ -19,31 +19,74 @@ const ALL_LIVES: Duration = Duration::from_secs(300);
 /// More writes than a rollout can need: a spoke that makes no progress fails here and not by time.
 const MOST_LIVES: usize = 80;
 
+/// A mesh by Sail, for the cluster whose operator makes objects that fields of ours are put on.
+const CLOUD: &str = "\
+apiVersion: meshfleet.dev/v1
+kind: Cluster
+metadata: {name: aks-dying, labels: {mesh: cloud}}
+---
+apiVersion: meshfleet.dev/v1
+kind: MeshConfig
+metadata: {name: cloud}
+spec:
+  clusters: {matchLabels: {mesh: cloud}}
+  base:
+    mesh: {id: cloud}
+    istio: {version: 1.30.3}
+    installer: {kind: sail}
+    dataPlane: {namespaces: {names: [shop]}}
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoke_that_dies_after_each_write_reaches_the_same_end() -> Result<()> {
     let rig = Rig::start().await?;
-    let mut steady = rig.cluster("rosa-steady", Dress::Rosa, Behaviour::Normal).await?;
-    let mut dying = rig.cluster("rosa-dying", Dress::Rosa, Behaviour::Normal).await?;
+    let (mut steady, mut dying, mut cloud) = tokio::try_join!(
+        rig.cluster("rosa-steady", Dress::Rosa, Behaviour::Normal),
+        rig.cluster("rosa-dying", Dress::Rosa, Behaviour::Normal),
+        rig.sail("aks-dying", Dress::Aks),
+    )?;
     for cluster in [&steady, &dying] {
-        cluster.label_namespaces(&["shop", "billing"], ("istio.io/rev", "payments.istio-system")).await?;
+        let injected = ["shop", "billing"].map(|name| team::namespace(name, &[team::BY_CALISTI]));
+        team::apply(&cluster.admin, injected).await?;
     }
-    rig.fleet.enrol(&mut steady, &[]).await?;
-    rig.fleet.enrol(&mut dying, &[]).await?;
-    rig.fleet.connected("rosa-steady").await?;
-    rig.fleet.connected("rosa-dying").await?;
+    rig.join(&mut [&mut steady, &mut dying, &mut cloud]).await?;
     rig.apply_mesh(&["rosa-steady", "rosa-dying"]).await?;
-    if let Some(spoke) = dying.spoke.take() {
-        spoke.kill().await?;
+    rig.fleet.apply("cloud.yaml", CLOUD).await?;
+    for cluster in [&mut dying, &mut cloud] {
+        cluster.spoke.take().context("a spoke")?.kill().await?;
     }
     let number = rig.fleet.roll_out(&["payments"]).await?;
-    let lives = timeout(ALL_LIVES, live_and_die(&rig.fleet, &mut dying, number))
-        .await
-        .context("it took too long")??;
-    ensure!(lives > 8, "only {lives} lives: were the writes between them seen?");
+    let over_there = rig.fleet.roll_out(&["cloud"]).await?;
+    let lives = futures::future::try_join(
+        live_and_die(&rig.fleet, &mut dying, number),
+        live_and_die(&rig.fleet, &mut cloud, over_there),
+    );
+    let (lives, of_cloud) = timeout(ALL_LIVES, lives).await.context("it took too long")??;
+    ensure!(lives > 12, "only {lives} lives: were the writes between them seen?");
+    ensure!(of_cloud > 8, "only {of_cloud} lives: were the writes between them seen?");
     rig.fleet.succeeded(number).await?;
+    rig.fleet.succeeded(over_there).await?;
     same_end(&steady, &dying)?;
     never_back_and_forth(&dying)?;
+    has_instances_and_additions(&dying, &cloud)?;
+    never_back_and_forth(&cloud)?;
     rig.passed().await
+}
+
+/// What is not simply applied was written too: instances of templates, and fields on what the operator makes.
+fn has_instances_and_additions(rosa: &Cluster, aks: &Cluster) -> Result<()> {
+    let written: Vec<String> = meshes(rosa)?.iter().map(object).collect();
+    for namespace in ["shop", "billing"] {
+        let attachment = format!("network-attachment-definitions {namespace}/istio-cni");
+        let binding = format!("rolebindings {namespace}/");
+        ensure!(written.contains(&attachment), "no {attachment} in {written:#?}");
+        ensure!(written.iter().any(|one| one.starts_with(&binding)), "no {binding} in {written:#?}");
+    }
+    let written = meshes(aks)?;
+    let added = |entry: &&Entry| entry.resource.ends_with("webhookconfigurations");
+    let webhooks: BTreeSet<String> = written.iter().filter(added).map(object).collect();
+    ensure!(webhooks.len() >= 2, "only {webhooks:?} carry fields of ours");
+    Ok(())
 }
 
 /// Starts the spoke again and again, each time to die after one write, until the rollout has ended.
@@ -63,9 +106,8 @@ async fn live_and_die(fleet: &Fleet, cluster: &mut Cluster, rollout: u64) -> Res
 async fn a_hub_that_dies_between_any_two_commits_reaches_the_same_end() -> Result<()> {
     let mut rig = Rig::start().await?;
     let mut cluster = rig.cluster("rosa-1", Dress::Rosa, Behaviour::Normal).await?;
-    cluster.label_namespaces(&["shop", "billing"], ("istio.io/rev", "payments.istio-system")).await?;
-    rig.fleet.enrol(&mut cluster, &[]).await?;
-    rig.fleet.connected("rosa-1").await?;
+    team::apply(&cluster.admin, [team::namespace("shop", &[team::BY_CALISTI])]).await?;
+    rig.join(&mut [&mut cluster]).await?;
     rig.apply_mesh(&["rosa-1"]).await?;
     let number = rig.fleet.roll_out(&["payments"]).await?;
     rig.fleet.hub.kill().await?;
@@ -122,7 +164,7 @@ fn last_written(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
 
 fn same_end(one: &Cluster, other: &Cluster) -> Result<()> {
     let (one, other) = (last_written(one)?, last_written(other)?);
-    ensure!(one.len() >= 8, "a mesh on ROSA has more objects than {:?}", one.keys());
+    ensure!(one.len() >= 9, "a mesh on ROSA has more objects than {:?}", one.keys());
     ensure!(one == other, "not the same end:\n{one:#?}\n{other:#?}");
     Ok(())
 }

@@ -1,15 +1,19 @@
 //! Tests of the whole: real programs, a real PostgreSQL, real API servers.
 
 mod adoption;
-mod broken_rules;
 mod clusters;
 mod crash;
+mod documents;
 mod facts;
 mod first_run;
 mod identity;
+mod injection;
 mod private_postgres;
 mod removal;
 mod rig;
+mod sail;
 mod spoke;
 mod store;
+mod team;
 mod tenancy;
+mod verbs;

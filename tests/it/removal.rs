@@ -6,10 +6,10 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::Value;
 use tests::{
     clusters::{standin::calisti::Behaviour, wait::until},
-    fleet::{Cluster, Dress, MESH, PATIENCE},
+    fleet::{Cluster, Dress, PATIENCE},
 };
 
-use crate::rig::Rig;
+use crate::{rig::Rig, team};
 
 const ATTACHMENT: (&str, &str, &str) = ("k8s.cni.cncf.io", "v1", "NetworkAttachmentDefinition");
 const CONTROL_PLANE: (&str, &str, &str) = ("servicemesh.cisco.com", "v1alpha1", "IstioControlPlane");
@@ -40,7 +40,8 @@ fn conditions(status: &Value) -> Vec<Value> {
 async fn a_mesh_stays_until_its_removal_is_asked_for_by_number() -> Result<()> {
     let rig = Rig::start().await?;
     let mut cluster = rig.cluster("rosa-1", Dress::Rosa, Behaviour::Normal).await?;
-    cluster.label_namespaces(&["shop", "billing"], ("istio.io/rev", "payments.istio-system")).await?;
+    let injected = ["shop", "billing"].map(|name| team::namespace(name, &[team::BY_CALISTI]));
+    team::apply(&cluster.admin, injected).await?;
     rig.fleet.enrol(&mut cluster, &[]).await?;
     rig.fleet.connected("rosa-1").await?;
     rig.apply_mesh(&["rosa-1"]).await?;
@@ -86,32 +87,5 @@ async fn a_mesh_stays_until_its_removal_is_asked_for_by_number() -> Result<()> {
     for name in ["shop", "billing", "istio-system"] {
         ensure!(exists(&cluster, ("", "v1", "Namespace"), ["", name]).await?, "namespace {name} was deleted");
     }
-    rig.passed().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_configs_on_one_cluster_block_it_and_both_are_named() -> Result<()> {
-    let rig = Rig::start().await?;
-    let mut cluster = rig.cluster("eks-1", Dress::Eks, Behaviour::Normal).await?;
-    rig.fleet.enrol(&mut cluster, &[]).await?;
-    rig.fleet.connected("eks-1").await?;
-    rig.apply_mesh(&["eks-1"]).await?;
-    rig.fleet.apply("second.yaml", &MESH.replace("{name: payments}", "{name: orders}")).await?;
-    for config in ["payments", "orders"] {
-        for arguments in [["plan", config, "--detailed-exitcode"].as_slice(), &["rollout", "start", config]] {
-            let said = rig.fleet.command_line.run(arguments).await?;
-            let told = format!("{}{}", said.stdout, said.stderr);
-            let expected = if arguments[0] == "plan" { 3 } else { 1 };
-            ensure!(said.code == expected, "{arguments:?}: {said:?}");
-            ensure!(told.contains("payments") && told.contains("orders"), "{arguments:?}: {told}");
-        }
-    }
-    until("status to name both", PATIENCE, || async {
-        let status = rig.fleet.command_line.json(&["status", "eks-1"]).await?;
-        let two = conditions(&status).into_iter().find(|one| one["reason"] == "TwoConfigs");
-        let both = |one: &Value| one.to_string().contains("payments") && one.to_string().contains("orders");
-        Ok(two.filter(both).map(drop))
-    })
-    .await?;
     rig.passed().await
 }

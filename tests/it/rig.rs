@@ -2,11 +2,15 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
-    clusters::{Etcd, standin::calisti},
-    fleet::{Cluster, Dress, Fleet, MESH},
+    clusters::{
+        Etcd,
+        standin::{calisti, sail},
+        wait::until,
+    },
+    fleet::{Cluster, Dress, Fleet, MESH, PATIENCE},
     programs::Programs,
 };
 
@@ -73,6 +77,97 @@ impl Rig {
     pub async fn cluster(&self, name: &str, dress: Dress, behaviour: calisti::Behaviour) -> Result<Cluster> {
         let operator = calisti::Options { behaviour, ..calisti::Options::default() };
         Cluster::start(&self.etcd, name, dress, operator).await
+    }
+
+    /// Starts a dressed cluster with the Sail operator, without a spoke so far.
+    pub async fn sail(&self, name: &str, dress: Dress) -> Result<Cluster> {
+        Cluster::start(&self.etcd, name, dress, sail::Options::default()).await
+    }
+
+    /// Gives clusters their spokes and waits until they are connected.
+    pub async fn join(&self, clusters: &mut [&mut Cluster]) -> Result<()> {
+        for cluster in &mut *clusters {
+            self.fleet.enrol(cluster, &[]).await?;
+        }
+        for cluster in clusters {
+            self.fleet.connected(&cluster.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command that must end with this code, and gives all that it said.
+    pub async fn ends_with(&self, code: i32, arguments: &[&str]) -> Result<String> {
+        let said = self.fleet.command_line.run(arguments).await?;
+        ensure!(said.code == code, "meshfleet {}: {said:#?}", arguments.join(" "));
+        Ok(format!("{}{}", said.stdout, said.stderr))
+    }
+
+    /// A rollout as it is shown now.
+    pub async fn shown(&self, rollout: u64) -> Result<Value> {
+        self.fleet.command_line.json(&["rollout", "show", &rollout.to_string()]).await
+    }
+
+    /// Waits until a rollout, as it is shown, is so.
+    pub async fn until(&self, rollout: u64, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
+        let seen = std::sync::Mutex::new(Value::Null);
+        let waited = until(what, PATIENCE, || async {
+            let shown = self.shown(rollout).await?;
+            let found = holds(&shown).then(|| shown.clone());
+            if let Ok(mut seen) = seen.lock() {
+                *seen = shown;
+            }
+            Ok(found)
+        });
+        waited.await.with_context(|| {
+            format!("last seen: {:#}", seen.lock().map(|seen| seen.clone()).unwrap_or_default())
+        })
+    }
+
+    /// A condition of a cluster.
+    pub async fn condition(&self, cluster: &str, kind: &str) -> Result<Value> {
+        let status = self.fleet.command_line.json(&["status", cluster]).await?;
+        let conditions = status["clusters"][0]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions
+            .into_iter()
+            .find(|one| one["type"] == kind)
+            .with_context(|| format!("no {kind} in {status:#}"))
+    }
+
+    /// Waits until a condition of a cluster has a reason.
+    pub async fn condition_is(&self, cluster: &str, kind: &str, reason: &str) -> Result<Value> {
+        until(&format!("{kind} of {cluster} to be {reason}"), PATIENCE, || async {
+            let condition = self.condition(cluster, kind).await?;
+            Ok((condition["reason"] == reason).then_some(condition))
+        })
+        .await
+    }
+
+    /// Every value of a cluster's plan says where it comes from, down to layer and line or rule.
+    pub async fn is_explained(&self, cluster: &str) -> Result<()> {
+        let explained = self.fleet.command_line.json(&["plan", "explain", cluster]).await?;
+        let objects = explained["objects"].as_array().context("objects")?;
+        let leaves = objects.iter().flat_map(|object| object["leaves"].as_array().into_iter().flatten());
+        let mut of_config = 0;
+        for leaf in leaves {
+            let has = |field: &str| leaf[field].as_str().is_some_and(|text| !text.is_empty());
+            let origin = leaf["origin"].as_str().unwrap_or_default();
+            let told = match origin {
+                "config" => {
+                    has("layer")
+                        && (leaf["line"].as_u64() > Some(0)
+                            || leaf["layer"] == "cluster"
+                            || leaf["layer"] == "default")
+                }
+                "rule" => leaf["rule"]["rule"].as_str().is_some_and(|rule| !rule.is_empty()),
+                "override" => has("note"),
+                "structural" => true,
+                _ => false,
+            };
+            ensure!(told, "{cluster}: nobody says where this comes from: {leaf:#}");
+            of_config += usize::from(origin == "config");
+        }
+        ensure!(of_config > 0, "{cluster}: nothing comes from the config: {explained:#}");
+        Ok(())
     }
 
     /// Applies the mesh, with the clusters named in it.

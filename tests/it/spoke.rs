@@ -4,6 +4,7 @@
 //! where whole meshes are rolled out.
 
 mod additions;
+mod deaths;
 mod draft;
 mod probe;
 mod rights;
@@ -318,7 +319,13 @@ async fn a_strangers_object_is_taken_over_only_as_the_target_says() -> Result<()
     let writes = place.plane.audit().entries()?.into_iter().filter(|entry| {
         entry.mutates() && entry.name == "same" && entry.field_manager() == Some("meshfleet")
     });
-    ensure!(writes.count() == 1, "more was written than who owns it");
+    let writes: Vec<_> = writes.collect();
+    ensure!(writes.len() == 1, "more was written than who owns it");
+    let sent = writes[0].request_body.clone().unwrap_or_default();
+    ensure!(
+        sent["metadata"]["resourceVersion"].as_str() == before.metadata.resource_version.as_deref(),
+        "changed since the dry run, it would be written all the same: {sent:#}"
+    );
 
     // Even then a field that somebody else holds is not taken.
     let report = spoke.reach(target(4, &maps, json!({"adopt": "Always"}))?, Phase::Failed).await?;

@@ -2,6 +2,8 @@
 
 mod bench;
 mod documents;
+mod membership;
+mod migration;
 mod races;
 mod removal;
 mod rollout;

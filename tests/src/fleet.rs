@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use kube::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     clusters::{
@@ -241,7 +241,8 @@ impl Fleet {
         let number = rollout.to_string();
         until(&format!("rollout {number} to end"), PATIENCE, || async {
             let shown = self.command_line.json(&["rollout", "show", &number]).await?;
-            Ok((shown["state"] != "Running").then_some(shown))
+            let goes_on = shown["state"] == "Running" || shown["state"] == "Paused";
+            Ok((!goes_on).then_some(shown))
         })
         .await
     }
@@ -280,14 +281,6 @@ impl Cluster {
         plane.write_kubeconfig(&spoke_kubeconfig, &token)?;
         let name = name.to_owned();
         Ok(Self { name, plane, admin, operator, enforcer, spoke: None, spoke_kubeconfig })
-    }
-}
-
-impl Cluster {
-    /// Makes namespaces with one label, as the teams that live in the cluster do.
-    pub async fn label_namespaces(&self, names: &[&str], (key, value): (&str, &str)) -> Result<()> {
-        let labelled = |name: &&str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {key: value}}});
-        Applier::new(&self.admin, "kubectl").apply_all(names.iter().map(labelled).collect::<Vec<_>>()).await
     }
 }
 

@@ -5,3 +5,4 @@ pub mod clusters;
 pub mod fleet;
 pub mod processes;
 pub mod programs;
+pub mod proof;

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
     time::timeout,
 };
@@ -188,9 +188,23 @@ impl CommandLine {
 
     /// Runs a command.
     pub async fn run(&self, arguments: &[&str]) -> Result<Said> {
+        self.fed(arguments, "").await
+    }
+
+    /// Runs a command that reads `input`.
+    pub async fn fed(&self, arguments: &[&str], input: &str) -> Result<Said> {
         let mut command = Command::new(&self.program);
-        command.arg("--context").arg(&self.context).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
-        let output = command.output().await.context("cannot run meshfleet")?;
+        command.arg("--context").arg(&self.context).args(arguments).env("NO_COLOR", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().context("cannot run meshfleet")?;
+        let mut stdin = child.stdin.take().context("the input of meshfleet is piped")?;
+        let write = async {
+            // One that does not read its input has ended, or ends without it.
+            let _ = stdin.write_all(input.as_bytes()).await;
+            drop(stdin);
+        };
+        let ((), output) = tokio::join!(write, child.wait_with_output());
+        let output = output.context("cannot run meshfleet")?;
         Ok(Said {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -59,6 +59,8 @@ pub enum Session {
 pub enum Planned {
     /// Nobody looked yet.
     NotYet,
+    /// Its membership was ended, so nothing is planned for it.
+    Detached,
     /// No config selects it.
     Unassigned,
     /// More than one config selects it.
@@ -149,6 +151,7 @@ pub enum Reason {
     PlanBlocked,
     PlanFailed,
     NotPlannedYet,
+    Detached,
     Unassigned,
     TwoConfigs,
     NoFacts,

@@ -192,6 +192,8 @@ pub async fn redeem(
     };
     audit::record(&mut tx, event).await?;
     store::commit(tx).await?;
+    // One that was detached is planned for again.
+    app.signals.plans.wake();
     Ok(Enrolled { cluster_id, name })
 }
 

@@ -77,7 +77,9 @@ pub async fn apply(app: &App, by: &Operator, sources: &[Source]) -> Result<Appli
     let author = Author { id: by.id, at: app.clock.now() };
     let mut tx = app.begin().await?;
     let mut applied = Vec::new();
-    for (index, document) in in_lock_order(&documents) {
+    let mut ordered: Vec<(usize, &Document)> = documents.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, document)| lock_order(document.kind(), &document.name));
+    for (index, document) in ordered {
         let (effect, version) = author.store(&mut tx, document).await?;
         let kind = document.kind().as_str();
         applied.push((index, AppliedDocument { kind, name: document.name.clone(), effect, version }));
@@ -92,11 +94,10 @@ pub async fn apply(app: &App, by: &Operator, sources: &[Source]) -> Result<Appli
     Ok(Applied::Stored(applied))
 }
 
-/// Each document locks what it changes; two that apply the same ones at once must not wait for each other in a circle.
-fn in_lock_order(documents: &[Document]) -> Vec<(usize, &Document)> {
-    let mut ordered: Vec<(usize, &Document)> = documents.iter().enumerate().collect();
-    ordered.sort_by_key(|(_, document)| (document.kind().as_str(), &document.name));
-    ordered
+/// Each document locks what it changes; who stores or forgets several must not wait in a circle for another who does, nor
+/// for a rollout that starts: that holds its config first and then its clusters, by name.
+fn lock_order(kind: Kind, name: &Name) -> (bool, Kind, &Name) {
+    (kind == Kind::Cluster, kind, name)
 }
 
 /// Who writes documents, and when.

@@ -158,7 +158,7 @@ fn unlike(confirmed: u32) -> String {
     if confirmed == 0 { String::new() } else { format!(", and {confirmed} were confirmed") }
 }
 
-/// Objects of one cluster that a refusal names; what is left out is counted.
+/// Objects of one cluster that a refusal names, what is left out is counted; and hints that are given at once.
 const MOST_NAMED: usize = 20;
 
 fn losses((cluster, objects): &(Name, Vec<String>)) -> String {
@@ -171,9 +171,13 @@ fn losses((cluster, objects): &(Name, Vec<String>)) -> String {
 }
 
 fn hints(hints: impl Iterator<Item = String>) -> String {
-    let mut hints: Vec<String> = hints.filter(|hint| !hint.is_empty()).collect();
-    hints.dedup();
-    hints.join("; ")
+    let mut each: Vec<String> = Vec::new();
+    for hint in hints.filter(|hint| !hint.is_empty()) {
+        if !each.contains(&hint) && each.len() < MOST_NAMED {
+            each.push(hint);
+        }
+    }
+    each.join("; ")
 }
 
 impl Error {
@@ -197,8 +201,11 @@ impl Error {
             | Self::Detached(_)
             | Self::NoPlan { .. }
             | Self::NotSelected { .. }
-            | Self::NothingSelected(_)
-            | Self::RolloutRefused { .. } => Kind::Refused,
+            | Self::NothingSelected(_) => Kind::Refused,
+            Self::RolloutRefused { refusals, .. } => {
+                let missing = |refusal: &StartRefusal| matches!(refusal, StartRefusal::NotFound { .. });
+                if refusals.iter().all(missing) { Kind::NotFound } else { Kind::Refused }
+            }
             Self::Store(error) if error.is_gone() => Kind::Unavailable,
             Self::Transition(_) | Self::Store(_) => Kind::Internal,
         }

@@ -126,6 +126,7 @@ async fn find_member(tx: &mut PgConnection, name: &Name) -> Result<Cluster, Erro
     }
 }
 
-fn selects(config: &ConfigVersion, cluster: &Cluster) -> bool {
+/// Whether a cluster is one of the config's.
+pub(super) fn selects(config: &ConfigVersion, cluster: &Cluster) -> bool {
     config.config.clusters.matches(&cluster.name, &cluster.labels)
 }

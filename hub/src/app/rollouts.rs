@@ -5,7 +5,7 @@ mod launch;
 mod verbs;
 
 pub use events::events;
-pub(super) use launch::{Pinned, confirm, launch, refuse_held};
+pub(super) use launch::{Pinned, confirm, launch, refuse};
 pub use verbs::{Verb, order};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,10 +64,16 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let aim = Aim::Assign { config: config.name.clone(), version: config.number };
     let strategy = find_strategy(&mut tx, start.strategy.as_ref()).await?;
     let others = store::configs::newest(&mut tx).await?;
-    let clusters = super::readable(store::clusters::members(&mut tx).await?);
-    let clusters = clusters.into_iter().map(|stored| stored.cluster);
-    let mut pinned = judge(&aim, (&config, &others), &strategy, clusters)?;
-    refuse_held(&mut tx, &aim, &pinned, None).await?;
+    let members = super::readable(store::clusters::members(&mut tx).await?);
+    let members = members.into_iter().map(|stored| stored.cluster);
+    let selected: Vec<Cluster> = members.filter(|cluster| plans::selects(&config, cluster)).collect();
+    let ids: Vec<ClusterId> = selected.iter().map(|cluster| cluster.id).collect();
+    let holders = store::holds::holders(&mut tx, &ids).await?;
+    let (mut pinned, refusals) = judge((&config, &others), &strategy, selected, &holders);
+    refuse(&aim, refusals)?;
+    if pinned.is_empty() {
+        return Err(Error::NothingSelected(config.name));
+    }
     for one in &mut pinned {
         one.deleting = deletions::load(&mut tx, one.cluster.id, &one.plan.document).await?;
     }
@@ -93,18 +99,21 @@ async fn find_strategy(tx: &mut PgConnection, name: Option<&Name>) -> Result<Str
     found.map(|(strategy, _)| strategy).ok_or_else(|| Error::StrategyNotFound(name.clone()))
 }
 
-/// Plans every cluster that the config selects, or says everything that is against it. Pure.
+/// Plans the clusters that the config selects, and says everything that is against it. Pure.
 fn judge(
-    aim: &Aim,
     (config, others): (&ConfigVersion, &[ConfigVersion]),
     strategy: &Strategy,
-    clusters: impl Iterator<Item = Cluster>,
-) -> Result<Vec<Pinned>, Error> {
+    selected: Vec<Cluster>,
+    holders: &BTreeMap<ClusterId, u64>,
+) -> (Vec<Pinned>, Vec<StartRefusal>) {
     let mut pinned = Vec::new();
     let mut refusals = Vec::new();
-    let selected = clusters.filter(|cluster| config.config.clusters.matches(&cluster.name, &cluster.labels));
     for cluster in selected {
         refusals.extend(second_config(config, others, &cluster));
+        let held = holders.get(&cluster.id);
+        refusals.extend(
+            held.map(|rollout| StartRefusal::Held { cluster: cluster.name.clone(), rollout: *rollout }),
+        );
         match (strategy.wave_of(&cluster), plan_for(config, &cluster)) {
             (Ok(wave), Ok(plan)) => pinned.push(Pinned::of(cluster, plan, wave)),
             (wave, plan) => {
@@ -114,13 +123,7 @@ fn judge(
             }
         }
     }
-    if !refusals.is_empty() {
-        return Err(Error::RolloutRefused { aim: aim.clone(), refusals });
-    }
-    if pinned.is_empty() {
-        return Err(Error::NothingSelected(config.name.clone()));
-    }
-    Ok(pinned)
+    (pinned, refusals)
 }
 
 fn second_config(
@@ -129,7 +132,7 @@ fn second_config(
     cluster: &Cluster,
 ) -> Option<StartRefusal> {
     let mut others = others.iter().filter(|other| other.name != config.name);
-    let other = others.find(|other| other.config.clusters.matches(&cluster.name, &cluster.labels))?;
+    let other = others.find(|other| plans::selects(other, cluster))?;
     Some(StartRefusal::TwoConfigs {
         cluster: cluster.name.clone(),
         one: config.name.clone(),

@@ -10,7 +10,7 @@ use hub_core::{
 };
 
 use super::{App, Error};
-use crate::store;
+use crate::store::{self, clusters::ClusterState};
 
 /// What is to be said of one cluster.
 #[derive(Debug, Clone)]
@@ -53,11 +53,15 @@ pub async fn show(app: &App, cluster: Option<&Name>) -> Result<Vec<ClusterStatus
             Some(_) => store::reports::objects(&mut tx, id).await?,
             None => Vec::new(),
         };
+        let planned = match stored.state {
+            ClusterState::Detached => Planned::Detached,
+            ClusterState::Invited | ClusterState::Active => planned.remove(&id).unwrap_or(Planned::NotYet),
+        };
         statuses.push(ClusterStatus {
             platform: stored.cluster.facts.as_ref().map(platform::detect),
             config: origins.remove(&id),
             generation: known.seen.current.map_or(0, |current| current.generation),
-            conditions: status::conditions(&facts(known, planned.remove(&id))).to_vec(),
+            conditions: status::conditions(&facts(known, planned)).to_vec(),
             cluster: stored.cluster.name,
             objects,
         });
@@ -65,11 +69,11 @@ pub async fn show(app: &App, cluster: Option<&Name>) -> Result<Vec<ClusterStatus
     Ok(statuses)
 }
 
-fn facts(known: store::seen::Known, planned: Option<Planned>) -> Known {
+fn facts(known: store::seen::Known, planned: Planned) -> Known {
     Known {
         cluster: known.name,
         session: known.session,
-        planned: planned.unwrap_or(Planned::NotYet),
+        planned,
         target: known.seen.current,
         fence: known.seen.fence,
         refusal: known.seen.refusal,

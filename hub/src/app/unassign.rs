@@ -15,7 +15,8 @@ use super::{
     App, Error, deletions,
     error::StartRefusal,
     operators::Operator,
-    rollouts::{Pinned, confirm, launch, refuse_held},
+    plans,
+    rollouts::{Pinned, confirm, launch, refuse},
 };
 use crate::store::{self, clusters::ClusterState, rollouts::NewRollout};
 
@@ -44,8 +45,7 @@ pub struct Unassignment {
 /// What would be deleted and what would stay. Changes nothing.
 pub async fn preview(app: &App, clusters: &BTreeSet<Name>) -> Result<Vec<Unassignment>, Error> {
     let mut tx = app.begin().await?;
-    let (pinned, unassignments) = judge(&mut tx, clusters).await?;
-    refuse_held(&mut tx, &Aim::Unassign, &pinned, None).await?;
+    let (_, unassignments) = judge(&mut tx, clusters).await?;
     Ok(unassignments)
 }
 
@@ -55,7 +55,6 @@ pub async fn start(app: &App, by: &Operator, unassign: &Unassign) -> Result<(u64
     let at = app.clock.now();
     let mut tx = app.begin().await?;
     let (pinned, unassignments) = judge(&mut tx, &unassign.clusters).await?;
-    refuse_held(&mut tx, &Aim::Unassign, &pinned, None).await?;
     confirm(&pinned, unassign.confirm_deletions)?;
     let new = NewRollout {
         aim: &Aim::Unassign,
@@ -80,20 +79,25 @@ async fn judge(
     let nothing = plan::empty();
     let (mut pinned, mut unassignments, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for name in clusters {
-        let found = store::clusters::find(tx, name).await?;
-        let stored = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
-        if stored.state == ClusterState::Detached {
-            return Err(Error::Detached(name.clone()));
-        }
-        let cluster = stored.cluster;
-        let selects =
-            |config: &&ConfigVersion| config.config.clusters.matches(&cluster.name, &cluster.labels);
-        refusals.extend(
-            configs
-                .iter()
-                .filter(selects)
-                .map(|config| StartRefusal::Selected { cluster: name.clone(), config: config.name.clone() }),
-        );
+        let cluster = match store::clusters::find(tx, name).await? {
+            None => {
+                refusals.push(StartRefusal::NotFound { cluster: name.clone() });
+                continue;
+            }
+            Some(stored) if stored.state == ClusterState::Detached => {
+                refusals.push(StartRefusal::Detached { cluster: name.clone() });
+                continue;
+            }
+            Some(stored) => stored.cluster,
+        };
+        let selecting = configs.iter().filter(|config| plans::selects(config, &cluster));
+        let selected = |config: &ConfigVersion| StartRefusal::Selected {
+            cluster: name.clone(),
+            config: config.name.clone(),
+        };
+        refusals.extend(selecting.map(selected));
+        let holder = store::holds::holders(tx, &[cluster.id]).await?.remove(&cluster.id);
+        refusals.extend(holder.map(|rollout| StartRefusal::Held { cluster: name.clone(), rollout }));
         let target = store::targets::find(tx, cluster.id).await?;
         let deleting = deletions::load(tx, cluster.id, &nothing.document).await?;
         let Some(target) = target.filter(|target| target.plan != nothing.digest || !deleting.is_empty())
@@ -106,9 +110,7 @@ async fn judge(
         unassignments.push(Unassignment { cluster: name.clone(), deletes, stays });
         pinned.push(Pinned { deleting, ..Pinned::of(cluster, nothing.clone(), 0) });
     }
-    if !refusals.is_empty() {
-        return Err(Error::RolloutRefused { aim: Aim::Unassign, refusals });
-    }
+    refuse(&Aim::Unassign, refusals)?;
     Ok((pinned, unassignments))
 }
 

@@ -44,8 +44,8 @@ struct Columns<'a> {
 impl<'a> From<&'a Planned> for Columns<'a> {
     fn from(planned: &'a Planned) -> Self {
         match planned {
-            // Never stored: it means that there is no row.
-            Planned::NotYet => Self::default(),
+            // Never stored: there is no row.
+            Planned::NotYet | Planned::Detached => Self::default(),
             Planned::Unassigned => Self { outcome: "Unassigned", ..Self::default() },
             Planned::TwoConfigs(one, other) => Self {
                 outcome: "TwoConfigs",
@@ -68,7 +68,7 @@ impl<'a> From<&'a Planned> for Columns<'a> {
 }
 
 /// Stores what was planned for a cluster, and from what. The same inputs give the same plan, so that what another hub
-/// stored from them already is not written again.
+/// stored from them already is not written again. Nothing is stored for a cluster that was detached or forgotten meanwhile.
 pub async fn save(
     conn: &mut PgConnection,
     cluster: ClusterId,
@@ -79,7 +79,8 @@ pub async fn save(
     sqlx::query!(
         "insert into cluster_plan as p (cluster_id, inputs, outcome, config, version, other_config, plan, findings, message,
             computed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         select id, $2, $3, $4, $5, $6, $7, $8, $9, $10
+         from (select id from cluster where id = $1 and state <> 'Detached' for key share) c
          on conflict (cluster_id) do update set inputs = excluded.inputs, outcome = excluded.outcome,
             config = excluded.config, version = excluded.version, other_config = excluded.other_config,
             plan = excluded.plan, findings = excluded.findings, message = excluded.message,

@@ -1,5 +1,7 @@
 //! Clusters.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
     digest::Digest,
     fleet::{Cluster, ClusterId, Facts, Name},
@@ -154,6 +156,22 @@ pub async fn lock_named(conn: &mut PgConnection, name: &Name) -> Result<Option<S
     .await
     .map_err(Error::doing("load a cluster"))?;
     row.map(StoredCluster::try_from).transpose()
+}
+
+/// How some clusters stand; until the transaction ends they are neither detached nor forgotten. They are locked by name,
+/// as documents are.
+pub async fn hold(
+    conn: &mut PgConnection,
+    ids: &[ClusterId],
+) -> Result<BTreeMap<ClusterId, ClusterState>, Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows =
+        sqlx::query!("select id, state from cluster where id = any($1) order by name for key share", &ids)
+            .fetch_all(conn)
+            .await
+            .map_err(Error::doing("hold clusters in the fleet"))?;
+    let read = |id: Uuid, state: &str| Row::of("cluster", id).word("state", state);
+    rows.iter().map(|row| Ok((ClusterId(row.id), read(row.id, &row.state)?))).collect()
 }
 
 /// A cluster's identity by its name.

@@ -61,11 +61,12 @@ pub async fn load(
     origins.collect()
 }
 
-/// Names of the clusters whose targets stand for some version of a config, by version and name.
+/// Names of the clusters of the fleet whose targets stand for some version of a config, by version and name. What runs in a
+/// detached one is nobody's business here.
 pub async fn clusters_of(conn: &mut PgConnection, config: &Name) -> Result<Vec<(u64, Name)>, Error> {
     let rows = sqlx::query!(
         r#"select c.name, o.version as "version!" from target_origin o join cluster c on c.id = o.cluster_id
-         where o.config = $1 order by o.version, c.name"#,
+         where o.config = $1 and c.state <> 'Detached' order by o.version, c.name"#,
         config.as_str()
     )
     .fetch_all(conn)

@@ -51,11 +51,13 @@ impl Task for PlanTask {
         let clusters = store::clusters::load(&mut tx, &ids).await?;
         corrupt.extend(clusters.corrupt);
         self.unreadable.note(&corrupt);
-        for stored in clusters.rows {
-            let cluster = stored.cluster;
-            let planned = planned(&selecting(&configs, &cluster), &cluster);
-            let computed = (stale[&cluster.id], &planned);
-            store::cluster_plans::save(&mut tx, cluster.id, computed, self.app.clock.now()).await?;
+        let clusters = clusters.rows.iter().map(|stored| &stored.cluster);
+        let planned: Vec<(ClusterId, Planned)> =
+            clusters.map(|cluster| (cluster.id, planned(&selecting(&configs, cluster), cluster))).collect();
+        // Only now is anything locked: planning takes its time.
+        let now = self.app.clock.now();
+        for (cluster, planned) in &planned {
+            store::cluster_plans::save(&mut tx, *cluster, (stale[cluster], planned), now).await?;
         }
         store::commit(tx).await?;
         Ok(())

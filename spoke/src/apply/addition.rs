@@ -6,12 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::api::PatchParams;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Apply, Done, Failure, Interrupted, Round,
     manifest::uid,
-    object::{Send, done},
+    object::{Made, Send, Written, done},
     tend::Spot,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     drift,
     inventory::{self, Role},
     observe::Sight,
-    owned::MANAGER,
+    owned::{self, MANAGER},
     report::Outcome,
     writes,
 };
@@ -43,24 +43,32 @@ impl Apply {
     }
 
     /// Puts our fields onto an object.
-    pub(super) async fn add(&mut self, addition: &Addition) -> Result<Done, Failure> {
+    pub(super) async fn add(&self, addition: &Addition) -> Result<Made, Failure> {
         let Addition { id, body } = addition;
         let live = self.cluster.get(id).await.map_err(writes::Error::from)?;
         let Some(live) = live.filter(|live| !live["metadata"]["deletionTimestamp"].is_string()) else {
             return Err(Failure::Underway(LOOK_AGAIN, "does not exist yet".to_owned()));
         };
         let entry = self.inventory.get(id).filter(|entry| entry.uid == uid(&live));
-        match entry {
-            Some(entry) if entry.role != Role::Addition => {
-                let message = "this spoke made it: an object of ours is not added to".to_owned();
-                return Err(Failure::Hopeless(Done { outcome: Outcome::Rejected, message }));
-            }
-            Some(entry) if entry.body == *body && drift::same(entry, &live) => {
-                return Ok(done(inventory::Outcome::Unchanged));
-            }
-            Some(_) | None => {}
+        if entry.is_some_and(|entry| entry.role != Role::Addition) {
+            let message = "this spoke made it: an object of ours is not added to".to_owned();
+            return Err(Failure::Hopeless(Done { outcome: Outcome::Rejected, message }));
+        }
+        if entry.is_some_and(|entry| entry.body == *body && drift::same(entry, &live)) {
+            return Ok(done(inventory::Outcome::Unchanged).into());
         }
         let manifest = self.body(*body);
+        if is_on(&manifest, &live) {
+            // A former life wrote it and did not write that down.
+            let outcome = inventory::Outcome::Changed;
+            return Ok(self.made(Written {
+                id,
+                digest: *body,
+                object: &live,
+                role: Role::Addition,
+                outcome,
+            }));
+        }
         self.send(Send { id, digest: *body, manifest, live: Some(&live), role: Role::Addition }).await
     }
 
@@ -96,7 +104,7 @@ impl Apply {
             found => found.map_err(writes::Error::from)?,
         };
         let ours = self.inventory.get(id).map(|entry| entry.uid.clone()).unwrap_or_default();
-        if live.is_some_and(|live| uid(&live) == ours) {
+        if live.is_some_and(|live| uid(&live) == ours && owned::ours(&live).is_some()) {
             let mut metadata = json!({"name": id.name, "uid": ours});
             if !id.namespace.is_empty() {
                 metadata["namespace"] = id.namespace.clone().into();
@@ -108,5 +116,34 @@ impl Apply {
         }
         self.inventory.remove(id);
         Ok(done(inventory::Outcome::Changed))
+    }
+}
+
+/// Whether these fields, and no others, are ours on an object, with the values that they are to have.
+pub(super) fn is_on(manifest: &Value, live: &Value) -> bool {
+    owned::ours(live).is_some_and(|ours| {
+        ours.covers(manifest) && ours.leaves().iter().all(|path| path.get(manifest) == path.get(live))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_on_an_object_only_as_they_are_to_be() {
+        let live = |annotations: Value, owned: Value| {
+            json!({"metadata": {"name": "x", "uid": "u", "annotations": annotations, "managedFields": [
+                {"manager": "meshfleet", "operation": "Apply", "fieldsV1": {"f:metadata": {"f:annotations": owned}}}]}})
+        };
+        let manifest =
+            json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "x", "annotations": {"a": "1"}}});
+        assert!(is_on(&manifest, &live(json!({"a": "1", "b": "2"}), json!({"f:a": {}}))));
+        assert!(!is_on(&manifest, &live(json!({"a": "0"}), json!({"f:a": {}}))), "of an older target");
+        assert!(!is_on(&manifest, &live(json!({"a": "1"}), json!({"f:c": {}}))), "somebody else's");
+        assert!(
+            !is_on(&manifest, &live(json!({"a": "1", "b": "2"}), json!({"f:a": {}, "f:b": {}}))),
+            "one that is ours no more is still on it"
+        );
     }
 }

@@ -65,6 +65,9 @@ impl Apply {
                 if self.stop.is_cancelled() {
                     return Err(Interrupted);
                 }
+                if self.woken() {
+                    self.tend().await?;
+                }
                 let became = self.delete(deletion).await;
                 if matches!(became, Ok(Done { outcome: Outcome::InUse, .. })) {
                     kept.push(deletion.clone());

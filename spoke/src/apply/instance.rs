@@ -1,18 +1,25 @@
 //! Instances of templates: one in every namespace that is selected, from the moment it is.
 //!
 //! An instance that somebody deleted is drift and is not made again before a target says so; one in a namespace that comes
-//! to be selected, or was made anew, is carrying the target out.
+//! to be selected, or was made anew, is carrying the target out. A namespace that is selected no more keeps its instance as
+//! it is: a template's new body does not reach it there before it is selected again.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::join_all;
 
 use super::{
     Apply, Done, Failure, Interrupted, Round,
-    object::{Form, Wanted},
+    object::{Form, Made, Wanted},
     tend::Spot,
 };
 use crate::{
     cluster::Kind,
-    document::{self, ObjectId, Plan, Template},
+    document::{self, ObjectId, ObjectKey, Plan, Template},
     floor,
     inventory::{Entry, Origin},
     namespaces::{Seen, View},
@@ -22,6 +29,9 @@ use crate::{
 
 /// How long the first look at the namespaces may take before that is said.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many instances are made side by side: many namespaces may come at once, and the API server has more to do.
+const AT_A_TIME: usize = 8;
 
 /// An instance that is not there yet.
 pub(super) struct Lacking {
@@ -53,15 +63,17 @@ impl Plan {
         namespaces: &'a BTreeMap<String, Seen>,
         own_namespace: &'a str,
     ) -> impl Iterator<Item = (&'a Template, ObjectId, Origin)> {
+        let planned: BTreeSet<ObjectKey> = self.objects().map(|planned| planned.id.key()).collect();
+        let planned = Arc::new(planned);
         self.templates.iter().flat_map(move |template| {
+            let planned = Arc::clone(&planned);
             let selected = namespaces.iter().filter(move |(name, seen)| {
                 name.as_str() != own_namespace && template.namespaces.selects(name, &seen.labels)
             });
             selected.filter_map(move |(name, seen)| {
                 let id = template.id.within(name);
-                let planned = self.objects().any(|planned| planned.id.key() == id.key());
                 let origin = Origin { template: template.template.clone(), namespace: seen.uid.clone() };
-                (!planned).then_some((template, id, origin))
+                (!planned.contains(&id.key())).then_some((template, id, origin))
             })
         })
     }
@@ -76,15 +88,38 @@ impl Apply {
         let seen = self.namespaces.wait_for(|view| matches!(**view, View::Seen(_)));
         let _ = tokio::time::timeout(LOOK_WITHIN, seen).await;
         let view = Arc::clone(&self.namespaces.borrow());
-        match &*view {
-            View::Unseen(why) => round.waits(LOOK_WITHIN, format!("namespaces cannot be seen: {why}")),
-            View::Seen(namespaces) => {
-                for lacking in self.lacking(namespaces) {
-                    self.instantiate(lacking, round).await?;
-                }
-            }
+        if let View::Unseen(why) = &*view {
+            round.waits(LOOK_WITHIN, format!("namespaces cannot be seen: {why}"));
         }
+        self.make_lacking(|_, _| true, round).await?;
         Ok(())
+    }
+
+    /// Makes the instances that are lacking and `due`, each once, a few at a time. Namespaces that come meanwhile go first, so
+    /// that none waits for many. Returns all that were lacking.
+    pub(super) async fn make_lacking(
+        &mut self,
+        due: impl Fn(&Self, &Spot) -> bool,
+        round: &mut Round,
+    ) -> Result<BTreeSet<Spot>, Interrupted> {
+        let (mut seen, mut queue) = (BTreeSet::new(), VecDeque::new());
+        loop {
+            if seen.is_empty() || self.woken() {
+                let view = Arc::clone(&self.namespaces.borrow_and_update());
+                let View::Seen(namespaces) = &*view else { return Ok(seen) };
+                self.forget_lost(namespaces);
+                let mut lacking = self.lacking(namespaces);
+                let still: BTreeSet<Spot> = lacking.iter().map(Lacking::spot).collect();
+                queue.retain(|waiting: &Lacking| still.contains(&waiting.spot()));
+                lacking.retain(|lacking| seen.insert(lacking.spot()) && due(self, &lacking.spot()));
+                lacking.into_iter().rev().for_each(|newcomer| queue.push_front(newcomer));
+            }
+            if queue.is_empty() {
+                return Ok(seen);
+            }
+            let few = queue.drain(..AT_A_TIME.min(queue.len())).collect();
+            self.instantiate(few, round).await?;
+        }
     }
 
     /// The instances that are to be made. While the target is being applied: each that was not, under this target. After
@@ -103,26 +138,27 @@ impl Apply {
             .collect()
     }
 
-    pub(super) async fn instantiate(
-        &mut self,
-        lacking: Lacking,
-        round: &mut Round,
-    ) -> Result<(), Interrupted> {
-        let spot = lacking.spot();
-        let Lacking { template, id, origin } = lacking;
-        let became = match self.instance(&template, &id, origin).await {
-            Ok(wanted) => self.attempt(&wanted).await?,
-            Err(failure) => Err(failure),
-        };
-        self.tending.note(spot, &became);
-        self.tell(|progress| {
-            progress.instances.insert(id.clone());
-        });
-        self.take_note(&id, became, round)
+    /// Makes these instances side by side. What was made is noted, also if a newer target stops the others.
+    async fn instantiate(&mut self, few: Vec<Lacking>, round: &mut Round) -> Result<(), Interrupted> {
+        let made = join_all(few.iter().map(|lacking| self.instance(lacking))).await;
+        let mut over = Ok(());
+        for (lacking, made) in few.into_iter().zip(made) {
+            let became = self.note(made);
+            self.tending.note(lacking.spot(), &became);
+            self.tell(|progress| progress.instances.extend([lacking.id.clone()]));
+            over = over.and(self.take_note(&lacking.id, became, round));
+        }
+        over
+    }
+
+    async fn instance(&self, lacking: &Lacking) -> Result<Made, Failure> {
+        let wanted = self.wanted_instance(lacking).await?;
+        self.attempt(&wanted).await
     }
 
     /// An instance as it is wanted. The floor is looked at again: a namespace's name is put in.
-    async fn instance(&self, template: &Template, id: &ObjectId, origin: Origin) -> Result<Wanted, Failure> {
+    async fn wanted_instance(&self, lacking: &Lacking) -> Result<Wanted, Failure> {
+        let Lacking { template, id, origin } = lacking;
         let body = document::instance(self.body(template.body), &id.namespace);
         let hopeless = |message: String| Failure::Hopeless(Done { outcome: Outcome::Rejected, message });
         if let Some(what) = floor::breach(id, &body, &self.own_namespace) {
@@ -132,22 +168,27 @@ impl Apply {
         if !namespaced {
             return Err(hopeless("objects of this kind do not live in namespaces".to_owned()));
         }
-        Ok(Wanted { id: id.clone(), digest: template.body, body, form: Form::Instance(origin) })
+        Ok(Wanted { id: id.clone(), digest: template.body, body, form: Form::Instance(origin.clone()) })
     }
 
-    /// Forgets instances whose namespace is gone or going: they went with it.
-    pub(super) fn forget_lost(&mut self, namespaces: &BTreeMap<String, Seen>) {
-        let lost = |id: &ObjectId, uid: Option<&str>| {
-            namespaces.get(&id.namespace).is_none_or(|seen| uid.is_some_and(|uid| seen.uid != uid))
-        };
+    /// Forgets instances whose namespace is gone or going: they went with it. And those that could not be made where none is
+    /// asked for any more.
+    fn forget_lost(&mut self, namespaces: &BTreeMap<String, Seen>) {
+        let lost =
+            |id: &ObjectId, uid: &str| namespaces.get(&id.namespace).is_none_or(|seen| seen.uid != uid);
         let entries = self.inventory.entries().filter_map(|entry| Some((entry, entry.origin()?)));
-        let gone = entries.filter(|(entry, origin)| lost(&entry.id, Some(&origin.namespace)));
+        let gone = entries.filter(|(entry, origin)| lost(&entry.id, &origin.namespace));
         let mut gone: Vec<ObjectId> = gone.map(|(entry, _)| entry.id.clone()).collect();
         gone.iter().for_each(|id| self.inventory.remove(id));
-        gone.extend(self.progress.borrow().instances.iter().filter(|id| lost(id, None)).cloned());
+        let asked = self.content.plan.instances(namespaces, &self.own_namespace);
+        let asked: BTreeSet<ObjectKey> = asked.map(|(_, id, _)| id.key()).collect();
+        let told = Arc::clone(&self.progress.borrow());
+        let moot = |id: &&ObjectId| !asked.contains(&id.key()) && self.inventory.get(id).is_none();
+        gone.extend(told.instances.iter().filter(moot).cloned());
         if gone.is_empty() {
             return;
         }
+        gone.iter().for_each(|id| self.tending.forget(&id.key()));
         self.tell(|progress| {
             for id in &gone {
                 progress.instances.remove(id);

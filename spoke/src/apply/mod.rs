@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use object::Wanted;
+use object::{Made, Wanted};
 use tend::woken;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -309,28 +309,37 @@ impl Apply {
                 self.tend().await?;
             }
             let wanted = self.planned(planned);
-            let applied = self.attempt(&wanted).await?;
-            self.take_note(&planned.id, applied, round)?;
+            let made = self.attempt(&wanted).await;
+            let became = self.note(made);
+            self.take_note(&planned.id, became, round)?;
         }
         Ok(())
     }
 
     /// Makes an object what it is wanted to be, again if it changes under our hands.
-    async fn attempt(&mut self, wanted: &Wanted) -> Result<Result<Done, Failure>, Interrupted> {
-        let mut applied = Err(Failure::Again);
+    async fn attempt(&self, wanted: &Wanted) -> Result<Made, Failure> {
         for _ in 0..ATTEMPTS {
             if self.stop.is_cancelled() {
-                return Err(Interrupted);
+                return Err(Failure::Interrupted);
             }
-            applied = self.object(wanted).await;
-            if !matches!(applied, Err(Failure::Again)) {
-                break;
+            match self.object(wanted).await {
+                Err(Failure::Again) => {}
+                made => return made,
             }
         }
-        Ok(applied)
+        Err(Failure::Again)
     }
 
-    /// Notes what became of an object.
+    /// Takes what was made into the inventory.
+    fn note(&mut self, made: Result<Made, Failure>) -> Result<Done, Failure> {
+        let Made { done, entry } = made?;
+        if let Some(entry) = entry {
+            self.inventory.put(entry);
+        }
+        Ok(done)
+    }
+
+    /// Tells what became of an object.
     fn take_note(
         &mut self,
         id: &ObjectId,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     Apply, Done, Failure, conflict,
     manifest::{keeping_mark, mark, marked, resource_version, uid},
-    standing::{Planned, Standing, standing},
+    standing::{Planned, Standing, is_taken_over, standing},
 };
 use crate::{
     cluster::{self, Kind},
@@ -51,7 +51,7 @@ impl Form {
         }
     }
 
-    fn adopted(&self) -> Role {
+    pub(super) fn adopted(&self) -> Role {
         match self {
             Self::Instance(origin) => Role::Instance(origin.clone()),
             Self::Object => Role::Adopted,
@@ -69,12 +69,25 @@ pub(super) struct Send<'a> {
 }
 
 /// What an apply left, to be taken note of.
-struct Written<'a> {
-    id: &'a ObjectId,
-    digest: Digest,
-    object: &'a Value,
-    role: Role,
-    outcome: Outcome,
+pub(super) struct Written<'a> {
+    pub(super) id: &'a ObjectId,
+    pub(super) digest: Digest,
+    pub(super) object: &'a Value,
+    pub(super) role: Role,
+    pub(super) outcome: Outcome,
+}
+
+/// What became of an object, and what the inventory is to say of it. Objects are made side by side, and noted one by one.
+pub(super) struct Made {
+    pub(super) done: Done,
+    /// None if the inventory is right.
+    pub(super) entry: Option<Entry>,
+}
+
+impl From<Done> for Made {
+    fn from(done: Done) -> Self {
+        Self { done, entry: None }
+    }
 }
 
 impl Apply {
@@ -94,7 +107,7 @@ impl Apply {
     }
 
     /// Makes one object what it is wanted to be.
-    pub(super) async fn object(&mut self, wanted: &Wanted) -> Result<Done, Failure> {
+    pub(super) async fn object(&self, wanted: &Wanted) -> Result<Made, Failure> {
         let Wanted { id, digest, body, form } = wanted;
         let live = self.cluster.get(id).await.map_err(writes::Error::from)?;
         let live = live.as_ref();
@@ -106,12 +119,14 @@ impl Apply {
         let plan = Planned { manifest: &manifest, digest: *digest, mark: &mark };
         match (standing(live, entry, plan), live) {
             (Standing::Unchanged, _) => {
-                if let Some(entry) = entry.filter(|entry| entry.role != role).cloned() {
-                    self.inventory.put(Entry { role, ..entry });
-                }
-                Ok(done(Outcome::Unchanged))
+                let entry = entry.filter(|entry| entry.role != role).cloned();
+                let entry = entry.map(|entry| Entry { role, ..entry });
+                Ok(Made { done: done(Outcome::Unchanged), entry })
             }
             (Standing::Written, Some(live)) => Ok(self.take_in(wanted, live, role)),
+            (Standing::Stranger, Some(live)) if is_taken_over(self.content.target.adopt, body, live) => {
+                Ok(self.take_in(wanted, live, form.adopted()))
+            }
             (Standing::Stranger, Some(live)) => {
                 let manifest = self.adopting(wanted, manifest, live).await?;
                 let role = form.adopted();
@@ -124,18 +139,18 @@ impl Apply {
     }
 
     /// Takes note of what a former life of this spoke wrote.
-    fn take_in(&mut self, wanted: &Wanted, live: &Value, role: Role) -> Done {
+    fn take_in(&self, wanted: &Wanted, live: &Value, role: Role) -> Made {
         let outcome = match self.inventory.get(&wanted.id) {
             Some(entry) if entry.body == wanted.digest => Outcome::Unchanged,
             Some(_) => Outcome::Changed,
             None => Outcome::Created,
         };
-        self.note(Written { id: &wanted.id, digest: wanted.digest, object: live, role, outcome })
+        self.made(Written { id: &wanted.id, digest: wanted.digest, object: live, role, outcome })
     }
 
-    fn note(&mut self, written: Written<'_>) -> Done {
+    pub(super) fn made(&self, written: Written<'_>) -> Made {
         let Written { id, digest, object, role, outcome } = written;
-        self.inventory.put(Entry {
+        let entry = Entry {
             id: id.clone(),
             uid: uid(object).to_owned(),
             role,
@@ -143,12 +158,12 @@ impl Apply {
             outcome,
             body: digest,
             baseline: owned::baseline(object),
-        });
-        done(outcome)
+        };
+        Made { done: done(outcome), entry: Some(entry) }
     }
 
-    /// Sends a write and takes note of the answer.
-    pub(super) async fn send(&mut self, send: Send<'_>) -> Result<Done, Failure> {
+    /// Sends a write.
+    pub(super) async fn send(&self, send: Send<'_>) -> Result<Made, Failure> {
         let Send { id, digest, mut manifest, live, role } = send;
         if let Some(live) = live {
             // Only onto the object that was looked at.
@@ -171,7 +186,7 @@ impl Apply {
         };
         tracing::info!(object = %id, generation = self.generation(), outcome = ?outcome, "applied");
         self.live.wrote(id, response.clone(), std::time::Instant::now());
-        Ok(self.note(Written { id, digest, object: &response, role, outcome }))
+        Ok(self.made(Written { id, digest, object: &response, role, outcome }))
     }
 
     /// Takes fields that another manager holds, if the target says so, and only in the state that was looked at.
@@ -222,7 +237,9 @@ impl Apply {
             Adopt::Never => refuse(String::new()),
             Adopt::IfNoDiff => {
                 // Without a new mark: it would be a change. Killed before it is written down, this comes to the same again.
-                let body = keeping_mark(wanted.body.clone(), live);
+                let mut body = keeping_mark(wanted.body.clone(), live);
+                // And only in the state that was looked at: in another it might be a change.
+                body["metadata"]["resourceVersion"] = resource_version(live).into();
                 let changes = dry_run::changes(&self.cluster, &wanted.id, body.clone(), live).await;
                 match changes.map_err(writes::Error::from)? {
                     changes if changes.is_empty() => Ok(body),

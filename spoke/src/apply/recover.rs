@@ -6,21 +6,28 @@
 //! It is done before a newer target is accepted: afterwards the mark of such an object would name a body that is in no
 //! accepted target, and the object would be taken for a stranger's.
 
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
 use serde_json::Value;
 
 use super::{
+    addition::is_on,
     manifest::{mark, marked, uid},
     object::{Form, Wanted},
-    standing::{Planned, Standing, standing},
+    standing::{Planned, Standing, is_taken_over, standing},
 };
 use crate::{
-    cluster::{self, Cluster, Retry},
+    cluster::{self, Cluster, Kind, Retry},
     digest::Digest,
-    document::{self, Addition},
+    document::{self, Addition, ObjectId, ObjectKey, PlannedObject},
     fence::{Content, Fence},
-    inventory::{Entry, Inventory, Outcome, Role},
+    inventory::{Entry, Inventory, Origin, Outcome, Role},
     namespaces, owned,
 };
+
+/// How many objects are looked at side by side. A target waits for all of them.
+const AT_A_TIME: usize = 8;
 
 /// Takes into the inventory what the accepted target put into the cluster. Reads only.
 ///
@@ -32,31 +39,50 @@ pub async fn recover(
     content: &Content,
     inventory: &mut Inventory,
 ) -> Result<(), cluster::Error> {
-    // Of a target that is through everything was written down, so only what is lacking is looked for.
-    let through = fence.completed == fence.generation;
-    for wanted in wanted(cluster, content).await? {
-        let known = inventory.get(&wanted.id).filter(|entry| entry.role != Role::Addition);
-        if through && known.is_some_and(|entry| entry.body == wanted.digest) {
-            continue;
-        }
-        let Some(live) = readable(cluster.get(&wanted.id).await)? else { continue };
-        if let Some(entry) = found(content, &wanted, &live, known) {
-            tracing::info!(object = %wanted.id, "found again what was written before");
-            inventory.put(entry);
-        }
-    }
-    for addition in &content.plan.additions {
-        let Some(live) = readable(cluster.get(&addition.id).await)? else { continue };
-        if let Some(entry) = added(content, addition, &live, inventory.get(&addition.id)) {
-            tracing::info!(object = %addition.id, "found again what was added before");
-            inventory.put(entry);
-        }
+    for entry in unwritten(cluster, fence, content, inventory).await? {
+        tracing::info!(object = %entry.id, "found again what was written before");
+        inventory.put(entry);
     }
     Ok(())
 }
 
+async fn unwritten(
+    cluster: &Cluster,
+    fence: &Fence,
+    content: &Content,
+    inventory: &Inventory,
+) -> Result<Vec<Entry>, cluster::Error> {
+    let mut entries: Vec<Entry> = Vec::new();
+    // Of a target that is through everything was written down, so only what is lacking is looked for.
+    let through = fence.completed == fence.generation;
+    let settled =
+        |entry: Option<&Entry>, body: Digest| through && entry.is_some_and(|entry| entry.body == body);
+    let known = |id: &ObjectId| inventory.get(id).filter(|entry| entry.role != Role::Addition);
+
+    let planned: Vec<&PlannedObject> =
+        content.plan.objects().filter(|planned| !settled(known(&planned.id), planned.body)).collect();
+    for some in planned.chunks(AT_A_TIME) {
+        let looks = join_all(some.iter().map(|planned| cluster.get(&planned.id))).await;
+        for (planned, look) in some.iter().zip(looks) {
+            let Some(live) = readable(look)? else { continue };
+            let wanted = planned_object(content, planned);
+            entries.extend(found(content, &wanted, &live, known(&wanted.id)));
+        }
+    }
+    for (wanted, live) in instances(cluster, content).await? {
+        if !settled(known(&wanted.id), wanted.digest) {
+            entries.extend(found(content, &wanted, &live, known(&wanted.id)));
+        }
+    }
+    for addition in &content.plan.additions {
+        let Some(live) = readable(cluster.get(&addition.id).await)? else { continue };
+        entries.extend(added(content, addition, &live, inventory.get(&addition.id)));
+    }
+    Ok(entries)
+}
+
 /// What may not be read was not written either: an apply looks first.
-fn readable(read: Result<Option<Value>, cluster::Error>) -> Result<Option<Value>, cluster::Error> {
+fn readable<T>(read: Result<Option<T>, cluster::Error>) -> Result<Option<T>, cluster::Error> {
     match read {
         Err(error) if matches!(error, cluster::Error::NotServed { .. }) || error.retry() == Retry::Never => {
             Ok(None)
@@ -65,29 +91,38 @@ fn readable(read: Result<Option<Value>, cluster::Error>) -> Result<Option<Value>
     }
 }
 
-/// Everything that the target makes: its objects, and the instances of its templates as namespaces are now.
-async fn wanted(cluster: &Cluster, content: &Content) -> Result<Vec<Wanted>, cluster::Error> {
-    let body = |digest: Digest| {
-        let bytes = content.bodies.get(&digest);
-        bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default()
-    };
-    let mut wanted: Vec<Wanted> = Vec::new();
-    wanted.extend(content.plan.objects().map(|planned| Wanted {
-        id: planned.id.clone(),
-        digest: planned.body,
-        body: body(planned.body),
-        form: Form::Object,
-    }));
-    if !content.plan.templates.is_empty() {
-        let namespaces = namespaces::list(cluster).await?;
-        wanted.extend(content.plan.instances(&namespaces, "").map(|(template, id, origin)| Wanted {
-            digest: template.body,
-            body: document::instance(body(template.body), &id.namespace),
-            form: Form::Instance(origin),
-            id,
-        }));
+fn body(content: &Content, digest: Digest) -> Value {
+    let bytes = content.bodies.get(&digest);
+    bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default()
+}
+
+fn planned_object(content: &Content, planned: &PlannedObject) -> Wanted {
+    let (id, digest) = (planned.id.clone(), planned.body);
+    Wanted { body: body(content, digest), id, digest, form: Form::Object }
+}
+
+/// Everything that may be an instance of a template of the target, also where its namespace is selected no more: it may
+/// have been when the instance was made.
+async fn instances(cluster: &Cluster, content: &Content) -> Result<Vec<(Wanted, Value)>, cluster::Error> {
+    let plan = &content.plan;
+    if plan.templates.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(wanted)
+    let planned: BTreeSet<ObjectKey> = plan.objects().map(|planned| planned.id.key()).collect();
+    let namespaces = namespaces::list(cluster).await?;
+    let mut found = Vec::new();
+    for template in &plan.templates {
+        let named = cluster.named(&Kind::from(&template.id), &template.id.name).await;
+        for live in readable(named.map(Some))?.unwrap_or_default() {
+            let name = live["metadata"]["namespace"].as_str().unwrap_or_default();
+            let id = template.id.within(name);
+            let Some(seen) = namespaces.get(name).filter(|_| !planned.contains(&id.key())) else { continue };
+            let origin = Origin { template: template.template.clone(), namespace: seen.uid.clone() };
+            let body = document::instance(body(content, template.body), name);
+            found.push((Wanted { id, digest: template.body, body, form: Form::Instance(origin) }, live));
+        }
+    }
+    Ok(found)
 }
 
 /// What is to be noted of an object; none if it is not ours, or if what is known of it is right.
@@ -96,15 +131,19 @@ fn found(content: &Content, wanted: &Wanted, live: &Value, known: Option<&Entry>
     let mark = mark(&content.target.cluster, wanted.digest);
     let manifest = marked(wanted.body.clone(), &mark);
     let plan = Planned { manifest: &manifest, digest: wanted.digest, mark: &mark };
-    let body = match (standing(Some(live), known, plan), known) {
-        (Standing::Written, _) => wanted.digest,
-        (Standing::Ours, None) => Digest::of(b""),
+    let role = wanted.form.role(known.map(|entry| &entry.role));
+    let (role, body) = match (standing(Some(live), known, plan), known) {
+        (Standing::Written, _) => (role, wanted.digest),
+        (Standing::Ours, None) => (role, Digest::of(b"")),
+        (Standing::Stranger, _) if is_taken_over(content.target.adopt, &wanted.body, live) => {
+            (wanted.form.adopted(), wanted.digest)
+        }
         (Standing::Ours | Standing::Unchanged | Standing::Absent | Standing::Stranger, _) => return None,
     };
     Some(Entry {
         id: wanted.id.clone(),
         uid: uid(live).to_owned(),
-        role: wanted.form.role(known.map(|entry| &entry.role)),
+        role,
         generation: content.target.generation,
         outcome: known.map_or(Outcome::Created, |_| Outcome::Changed),
         body,
@@ -117,15 +156,17 @@ fn added(content: &Content, addition: &Addition, live: &Value, known: Option<&En
     if known.is_some_and(|entry| entry.uid == uid(live)) {
         return None;
     }
-    let body = content.bodies.get(&addition.body).and_then(|bytes| serde_json::from_slice(bytes).ok());
-    owned::ours(live).filter(|ours| ours.covers(&body.unwrap_or_default()))?;
+    let body = body(content, addition.body);
+    owned::ours(live).filter(|ours| ours.covers(&body))?;
+    // With other values they are of an older target.
+    let body = if is_on(&body, live) { addition.body } else { Digest::of(b"") };
     Some(Entry {
         id: addition.id.clone(),
         uid: uid(live).to_owned(),
         role: Role::Addition,
         generation: content.target.generation,
         outcome: Outcome::Changed,
-        body: addition.body,
+        body,
         baseline: owned::baseline(live),
     })
 }
@@ -198,6 +239,10 @@ mod tests {
         let noted = added(&content, &addition, &live, None).unwrap();
         assert_eq!((noted.uid.as_str(), &noted.role), ("u", &Role::Addition));
         assert_eq!(added(&content, &addition, &live, Some(&noted)), None);
+        let mut older = live.clone();
+        older["data"]["x"] = json!("older");
+        let noted = added(&content, &addition, &older, None).unwrap();
+        assert_ne!(noted.body, addition.body, "they would never be written");
         let mut bare = live.clone();
         bare["metadata"]["managedFields"] = json!([]);
         assert_eq!(added(&content, &addition, &bare, None), None, "they were never added");

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::manifest::{mark_on, uid};
-use crate::{digest::Digest, drift, inventory::Entry, owned};
+use crate::{digest::Digest, document::Adopt, drift, inventory::Entry, owned};
 
 /// How an object stands to what is planned for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,14 @@ pub(super) fn standing(live: Option<&Value>, entry: Option<&Entry>, planned: Pla
         (Some(_), _) | (None, Some(_)) => Standing::Ours,
         (None, None) => Standing::Stranger,
     }
+}
+
+/// Whether a former life took a stranger's object over and did not write that down. Taking over what would not change
+/// leaves no mark, for that would be a change; that all of the body is owned by our apply is the trace of it.
+pub(super) fn is_taken_over(adopt: Adopt, body: &Value, live: &Value) -> bool {
+    adopt == Adopt::IfNoDiff
+        && mark_on(live).is_none()
+        && owned::ours(live).is_some_and(|ours| ours.covers(body))
 }
 
 #[cfg(test)]
@@ -116,6 +124,19 @@ mod tests {
         edited["metadata"]["managedFields"][0]["fieldsV1"].as_object_mut().unwrap().remove("f:data");
         assert_eq!(decide(Some(&edited), Some(&entry("u1", b"body"))), Standing::Ours);
         assert_eq!(decide(Some(&edited), None), Standing::Ours);
+    }
+
+    #[test]
+    fn what_was_taken_over_is_known_by_its_owner_alone() {
+        let body =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "1"}});
+        let mut unmarked = live();
+        unmarked["metadata"]["annotations"] = json!({});
+        assert!(is_taken_over(Adopt::IfNoDiff, &body, &unmarked));
+        assert!(!is_taken_over(Adopt::Never, &body, &unmarked), "nothing was to be taken over");
+        assert!(!is_taken_over(Adopt::IfNoDiff, &body, &live()), "the mark of another body");
+        unmarked["metadata"]["managedFields"][0]["manager"] = json!("kubectl-create");
+        assert!(!is_taken_over(Adopt::IfNoDiff, &body, &unmarked));
     }
 
     #[test]

@@ -27,6 +27,13 @@ const IN_USE_EVERY: Duration = Duration::from_secs(5);
 /// How soon the inventory is written down again, if it could not be.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
+/// An object that is made anew again and again gets its additions after these pauses, and in between not.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// After this time it counts as made anew for the first time.
+const CALM_AFTER: Duration = Duration::from_secs(300);
+
 /// How long nothing need be due.
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -42,19 +49,48 @@ pub enum Begin {
     Through,
 }
 
-/// What is remembered of what is tended.
+/// What is remembered of what is tended. It holds one thing of each object, so it does not grow with time.
 #[derive(Debug)]
 pub struct Tending {
     begun: Begin,
-    /// What was done under this target.
-    made: BTreeSet<Spot>,
-    /// What failed, and when it is due again.
-    later: BTreeMap<Spot, Instant>,
+    /// What became of each, by the uid of what it depends on.
+    known: BTreeMap<ObjectKey, (String, State)>,
+    /// How fast objects that hold additions are made anew.
+    paces: BTreeMap<ObjectKey, Pace>,
     /// What is left because it is in use.
     kept: Vec<Deletion>,
     /// Whether instances are to be looked for although no namespace changed.
     unsettled: bool,
     changes: watch::Receiver<()>,
+}
+
+/// What became of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It was done under this target.
+    Made,
+    /// It is due at this time.
+    DueAt(Instant),
+}
+
+/// How fast an object is made anew.
+#[derive(Debug)]
+struct Pace {
+    last: Instant,
+    pause: Duration,
+}
+
+impl Pace {
+    /// When one that comes now is due: at once, but ever later if that goes on and on.
+    fn next(&mut self, now: Instant) -> Instant {
+        if now.duration_since(self.last) >= CALM_AFTER {
+            self.pause = Duration::ZERO;
+        }
+        self.last = now;
+        let due = now + self.pause;
+        self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        due
+    }
 }
 
 impl Tending {
@@ -63,8 +99,8 @@ impl Tending {
     pub fn new(live: &Live, begun: Begin) -> Self {
         let mut changes = live.changes();
         changes.mark_changed();
-        let (made, later) = (BTreeSet::new(), BTreeMap::new());
-        Self { begun, made, later, kept: Vec::new(), unsettled: true, changes }
+        let (known, paces) = (BTreeMap::new(), BTreeMap::new());
+        Self { begun, known, paces, kept: Vec::new(), unsettled: true, changes }
     }
 
     pub(super) fn is_through(&self) -> bool {
@@ -76,7 +112,7 @@ impl Tending {
     }
 
     pub(super) fn is_made(&self, spot: &Spot) -> bool {
-        self.made.contains(spot)
+        self.state(spot) == Some(State::Made)
     }
 
     pub(super) fn keep(&mut self, deletions: Vec<Deletion>) {
@@ -86,22 +122,58 @@ impl Tending {
     /// Notes what became of something.
     pub(super) fn note(&mut self, spot: Spot, became: &Result<Done, Failure>) {
         let pause = match became {
-            Ok(Done { outcome: Outcome::InUse, .. }) => IN_USE_EVERY,
+            Ok(Done { outcome: Outcome::InUse, .. }) => in_use_every(self.kept.len()),
             Ok(_) => {
-                self.later.remove(&spot);
-                self.made.insert(spot);
+                self.known.insert(spot.0, (spot.1, State::Made));
                 return;
             }
             Err(Failure::Hopeless(_)) => LOOK_AGAIN,
             Err(Failure::Later(pause, _) | Failure::Underway(pause, _)) => *pause,
             Err(Failure::Again | Failure::Interrupted) => Duration::from_secs(1),
         };
-        self.later.insert(spot, Instant::now() + pause);
+        self.known.insert(spot.0, (spot.1, State::DueAt(Instant::now() + pause)));
+    }
+
+    pub(super) fn forget(&mut self, key: &ObjectKey) {
+        self.known.remove(key);
+    }
+
+    /// Takes note of an object that holds additions, if it was not seen before.
+    fn comes(&mut self, spot: &Spot) {
+        if self.state(spot).is_none() {
+            let now = Instant::now();
+            let pace = self.paces.entry(spot.0.clone()).or_insert(Pace { last: now, pause: Duration::ZERO });
+            let due = pace.next(now);
+            self.known.insert(spot.0.clone(), (spot.1.clone(), State::DueAt(due)));
+        }
+    }
+
+    fn state(&self, spot: &Spot) -> Option<State> {
+        self.known.get(&spot.0).filter(|(uid, _)| *uid == spot.1).map(|(_, state)| *state)
     }
 
     fn is_due(&self, spot: &Spot) -> bool {
-        self.later.get(spot).is_none_or(|due| *due <= Instant::now())
+        match self.state(spot) {
+            Some(State::DueAt(due)) => due <= Instant::now(),
+            Some(State::Made) | None => true,
+        }
     }
+
+    /// Drops what waits and is not there any more. Returns when the first of the others is due.
+    fn next_due(&mut self, present: &BTreeSet<Spot>) -> Option<Instant> {
+        let there = |key: &ObjectKey, uid: &String| present.contains(&(key.clone(), uid.clone()));
+        self.known.retain(|key, (uid, state)| *state == State::Made || there(key, uid));
+        let due = self.known.values().filter_map(|(_, state)| match state {
+            State::DueAt(due) => Some(*due),
+            State::Made => None,
+        });
+        due.min()
+    }
+}
+
+/// How often it is looked whether one of so many objects is still in use: not more than once a second for all of them.
+fn in_use_every(count: usize) -> Duration {
+    IN_USE_EVERY.max(Duration::from_secs(u64::try_from(count).unwrap_or(u64::MAX)))
 }
 
 /// Waits until something is seen that may have to be tended.
@@ -128,8 +200,7 @@ impl Apply {
         self.tend_instances(&mut present, &mut round).await?;
         self.tend_additions(&mut present, &mut round).await?;
         self.tend_deletions(&mut present, &mut round).await?;
-        self.tending.later.retain(|spot, _| present.contains(spot));
-        let mut due = self.tending.later.values().min().copied();
+        let mut due = self.tending.next_due(&present);
         if self.inventory.is_dirty() {
             self.tell_inventory();
             if let Err(error) = self.store.flush(&mut self.inventory).await {
@@ -147,20 +218,10 @@ impl Apply {
         present: &mut BTreeSet<Spot>,
         round: &mut Round,
     ) -> Result<(), Interrupted> {
-        let changed = self.namespaces.has_changed().unwrap_or(false);
-        let view = Arc::clone(&self.namespaces.borrow_and_update());
-        let View::Seen(namespaces) = &*view else { return Ok(()) };
-        if !changed && !self.tending.unsettled {
-            return Ok(());
-        }
-        self.forget_lost(namespaces);
-        let lacking = self.lacking(namespaces);
-        self.tending.unsettled = !lacking.is_empty();
-        for lacking in lacking {
-            present.insert(lacking.spot());
-            if self.tending.is_due(&lacking.spot()) {
-                self.instantiate(lacking, round).await?;
-            }
+        if self.tending.unsettled || self.woken() {
+            let lacking = self.make_lacking(|this, spot| this.tending.is_due(spot), round).await?;
+            self.tending.unsettled = !lacking.is_empty();
+            present.extend(lacking);
         }
         Ok(())
     }
@@ -175,8 +236,10 @@ impl Apply {
             if self.stop.is_cancelled() {
                 return Err(Interrupted);
             }
+            self.tending.comes(&spot);
             if self.tending.is_due(&spot) {
-                let became = self.add(&addition).await;
+                let made = self.add(&addition).await;
+                let became = self.note(made);
                 self.tending.note(spot, &became);
                 self.take_note(&addition.id, became, round)?;
             }
@@ -184,30 +247,49 @@ impl Apply {
         Ok(())
     }
 
-    /// Deletes what was in use and is no more.
+    /// Deletes what was in use and is no more. Namespaces that come meanwhile do not wait for all of it.
     async fn tend_deletions(
         &mut self,
         present: &mut BTreeSet<Spot>,
         round: &mut Round,
     ) -> Result<(), Interrupted> {
-        for deletion in std::mem::take(&mut self.tending.kept) {
+        for deletion in self.tending.kept.clone() {
             let spot = (deletion.id.key(), deletion.uid.clone());
             present.insert(spot.clone());
             if self.stop.is_cancelled() {
                 return Err(Interrupted);
             }
-            if !self.tending.is_due(&spot) {
-                self.tending.kept.push(deletion);
+            if self.woken() || !self.tending.is_due(&spot) {
                 continue;
             }
             let became = self.delete(&deletion).await;
             self.tending.note(spot.clone(), &became);
-            let over = self.tending.is_made(&spot);
             self.take_note(&deletion.id, became, round)?;
-            if !over {
-                self.tending.kept.push(deletion);
-            }
         }
+        let Tending { kept, known, .. } = &mut self.tending;
+        let over = |key: &ObjectKey| known.get(key).is_some_and(|(_, state)| *state == State::Made);
+        kept.retain(|deletion| !over(&deletion.id.key()));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_anew_again_and_again_is_written_ever_more_seldom() {
+        let start = Instant::now();
+        let mut pace = Pace { last: start, pause: Duration::ZERO };
+        let pauses: Vec<u64> = (0..9).map(|_| pace.next(start).duration_since(start).as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
+        let later = start + CALM_AFTER;
+        assert_eq!(pace.next(later), later, "it was left in peace");
+    }
+
+    #[test]
+    fn many_objects_in_use_are_not_looked_at_more_often_than_a_few() {
+        assert_eq!(in_use_every(1), IN_USE_EVERY);
+        assert_eq!(in_use_every(200), Duration::from_secs(200));
     }
 }

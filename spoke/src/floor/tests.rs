@@ -110,6 +110,15 @@ fn the_name_of_a_namespace_gives_no_power() {
     assert!(breach(&id, &crate::document::instance(template, "cluster-admin"), "meshfleet").is_some());
 }
 
+#[test]
+fn an_instance_is_not_larger_than_an_object_may_be() {
+    let id: ObjectId = serde_json::from_value(id("ConfigMap", "a-namespace-with-a-long-name")).unwrap();
+    let template = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"},
+        "data": {"x": "$(NAMESPACE)".repeat(MAX_OBJECT_BYTES / 24)}});
+    let breached = breach(&id, &crate::document::instance(template, &id.namespace), "meshfleet");
+    assert!(breached.is_some_and(|what| what.contains("larger than")), "it grew by the namespace's name");
+}
+
 fn check_one(kind: &str, namespace: &str, more: &Value) -> Result<(), Code> {
     let id = id(kind, namespace);
     check_plan(&[(id.clone(), body(&id, more))], &[])

@@ -114,6 +114,24 @@ fn a_short_failure_does_not_count_and_a_long_one_does() {
 }
 
 #[test]
+fn what_comes_and_goes_is_not_well() {
+    let mut watch = Watch::begin(control_plane());
+    watch.see(0, "Available");
+    watch.look(2);
+    assert_eq!(watch.look(5), Level::Healthy);
+    // It is available half of the time, and never for as long as it must be.
+    for second in (6..30).step_by(4) {
+        watch.see(second, "Reconciling");
+        watch.see(second + 2, "Available");
+    }
+    assert_eq!(watch.see(30, "Reconciling"), Level::Unhealthy);
+    watch.see(31, "Available");
+    watch.look(33);
+    assert_eq!(watch.look(36), Level::Healthy);
+    assert_eq!(watch.see(37, "Reconciling"), Level::Healthy, "a short failure counts for itself again");
+}
+
+#[test]
 fn a_sign_of_failure_must_stand() {
     let mut watch = Watch::begin(control_plane());
     watch.see(0, "Failed");
@@ -195,7 +213,7 @@ fn a_criterion_may_ask_for_the_present_generation_and_for_holding_without_a_brea
         watch.verdict(second)
     };
     assert!(see(&mut watch, 0, 1).message.contains("generation 2 is not observed yet"), "an early Healthy");
-    assert!(see(&mut watch, 1, 2).message.contains("held for less than 4 s"));
+    assert!(see(&mut watch, 1, 2).message.contains("is as wanted, but for less than 4 s so far"));
     see(&mut watch, 3, 1);
     see(&mut watch, 4, 2);
     assert_eq!(watch.verdict(7).holding_since, None, "there was a break");
@@ -256,6 +274,9 @@ fn an_addition_holds_once_our_fields_are_on_the_object_that_is_there() {
     with(&mut watch.progress, entry("Webhook", "older", Role::Addition));
     assert!(watch.verdict(1).message.contains("our fields are not on it yet"));
     assert_eq!(watch.verdict(5).unadded, [true]);
+    let conflict = Done { outcome: Outcome::Conflict, message: "a-person holds it".to_owned() };
+    watch.progress.objects.insert(id("Webhook").key(), conflict);
+    assert!(watch.verdict(5).message.contains("a-person holds it"));
     with(&mut watch.progress, entry("Webhook", "u", Role::Addition));
     let verdict = watch.verdict(6);
     assert_eq!((verdict.message.as_str(), &verdict.unadded[..]), ("", &[false][..]));

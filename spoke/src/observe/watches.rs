@@ -26,6 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// How long an API server that asks to be asked again later is believed to need no attention.
 const PATIENCE: Duration = Duration::from_secs(60);
+
 /// In how many namespaces objects of one kind are watched one by one. Beyond it, one watch of the whole cluster is cheaper.
 const MOST_NAMESPACES: usize = 10;
 
@@ -115,6 +116,14 @@ fn places(ids: &BTreeSet<ObjectId>) -> BTreeMap<Place, Names> {
     places
 }
 
+/// The name of all that a watch looks for, if there is one: objects of other names need not be sent, and instances of a
+/// template have one name in many namespaces.
+fn only_name(names: &Names) -> Option<&str> {
+    let mut all = names.keys().map(|(_, name)| name.as_str());
+    let first = all.next()?;
+    all.all(|name| name == first).then_some(first)
+}
+
 /// Whether somebody may want to know why a watch failed. What passes by itself is told only if it does not.
 fn is_noteworthy(error: Option<&cluster::Error>, unseen_for: Duration) -> bool {
     unseen_for >= PATIENCE || !error.is_some_and(cluster::Error::is_not_ready)
@@ -178,11 +187,9 @@ impl Watch {
     }
 
     fn selection(&self) -> watcher::Config {
-        match self.names.keys().next() {
-            Some((_, name)) if self.names.len() == 1 => {
-                watcher::Config::default().fields(&format!("metadata.name={name}"))
-            }
-            _ => watcher::Config::default(),
+        match only_name(&self.names) {
+            Some(name) => watcher::Config::default().fields(&format!("metadata.name={name}")),
+            None => watcher::Config::default(),
         }
     }
 
@@ -262,5 +269,6 @@ mod tests {
         let everywhere = of("ConfigMap");
         assert_eq!((everywhere.len(), everywhere[0].1.len()), (1, MOST_NAMESPACES + 1));
         assert_eq!(everywhere[0].0.namespace, "");
+        assert_eq!(only_name(everywhere[0].1), Some("x"), "the rest of the cluster would be sent");
     }
 }

@@ -3,9 +3,10 @@
 use anyhow::Result;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
-use tests::fleet::{Cluster, SPOKE_USER};
-
-use super::look::{ATTACHMENT, CONTROL_PLANE, Claim, DAEMON_SET, ROLE_BINDING, claim, find, resource};
+use tests::{
+    fleet::{Cluster, SPOKE_USER},
+    proof::{ATTACHMENT, CONTROL_PLANE, Claim, DAEMON_SET, ROLE_BINDING, claim, find, resource},
+};
 
 /// Every claim on the cluster of the article.
 pub(super) async fn on_rosa(rosa: &Cluster) -> Result<Vec<Claim>> {

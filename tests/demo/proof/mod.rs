@@ -2,7 +2,6 @@
 //! who made it.
 
 mod ledger;
-mod look;
 mod payments;
 
 use anyhow::{Result, bail};

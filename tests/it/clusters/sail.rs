@@ -1,6 +1,7 @@
 //! The stand-in of the Sail operator: does it do what the real one was seen to do?
 
 mod fight;
+mod plans;
 mod refusals;
 
 use std::time::Duration;

@@ -19,8 +19,8 @@ use super::{
     object,
 };
 
-const NAME: &str = "injector";
-const KEY: &str = "enforcer/disabled";
+pub const NAME: &str = "injector";
+pub const KEY: &str = "enforcer/disabled";
 
 fn addition() -> Value {
     json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
@@ -28,12 +28,12 @@ fn addition() -> Value {
 }
 
 impl Place {
-    fn webhooks(&self) -> Api<MutatingWebhookConfiguration> {
+    pub(super) fn webhooks(&self) -> Api<MutatingWebhookConfiguration> {
         Api::all(self.client.clone())
     }
 
     /// Makes the configuration, as its operator does.
-    async fn operator_makes_it(&self) -> Result<()> {
+    pub(super) async fn operator_makes_it(&self) -> Result<()> {
         let made = json!({"metadata": {"name": NAME, "labels": {"owner": "operator"}}, "webhooks": []});
         let params = PostParams { field_manager: Some("operator".to_owned()), ..PostParams::default() };
         self.webhooks().create(&params, &serde_json::from_value(made)?).await?;
@@ -130,6 +130,59 @@ async fn what_is_gone_when_its_addition_leaves_the_plan_stays_gone() -> Result<(
     ensure!(place.webhooks().get_opt(NAME).await?.is_none(), "it was made");
     let id = serde_json::from_value(id_of(&addition()))?;
     ensure!(spoke.inventory.borrow().get(&id).is_none(), "it is remembered for ever");
+    spoke.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_never_comes_is_said_once_the_phase_is_past_its_deadline() -> Result<()> {
+    let place = Place::start().await?;
+    let mut spoke = place.spoke(1).await?;
+    let draft = Draft::new(1).map("a", "1").addition(&addition()).within(2);
+    let report = spoke.reach(draft.content()?, Phase::Unhealthy).await?;
+    ensure!(report.message.starts_with("not healthy within 2 s: MutatingWebhookConfiguration injector: "));
+    ensure!(report.message.contains("fields are to be put on it"), "{report:#?}");
+    // Late is better than never.
+    place.operator_makes_it().await?;
+    spoke.reported(|report| report.phase == Phase::Healthy).await?;
+    spoke.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_annotation_that_somebody_else_holds_is_left_and_told() -> Result<()> {
+    let place = Place::start().await?;
+    place.operator_makes_it().await?;
+    let theirs = Patch::Merge(json!({"metadata": {"annotations": {KEY: "false"}}}));
+    let params = PatchParams { field_manager: Some("a-person".to_owned()), ..PatchParams::default() };
+    place.webhooks().patch(NAME, &params, &theirs).await?;
+    let mut spoke = place.spoke(1).await?;
+    let draft = Draft::new(1).map("a", "1").addition(&addition());
+    let report = spoke.reach(draft.within(2).content()?, Phase::Unhealthy).await?;
+    ensure!(object(&report, NAME)?.outcome == Outcome::Conflict, "{report:#?}");
+    ensure!(report.message.contains("a-person"), "who holds it is not said: {report:#?}");
+    ensure!(place.webhooks().get(NAME).await?.annotations()[KEY] == "false", "it was taken by force");
+    spoke.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_made_anew_without_end_is_not_written_without_end() -> Result<()> {
+    let place = Place::start().await?;
+    place.operator_makes_it().await?;
+    let mut spoke = place.spoke(1).await?;
+    spoke.reach(Draft::new(1).map("a", "1").addition(&addition()).content()?, Phase::Healthy).await?;
+    const MADE: usize = 200;
+    for _ in 0..MADE {
+        place.webhooks().delete(NAME, &DeleteParams::default()).await?;
+        place.operator_makes_it().await?;
+    }
+    let ours = |entry: &tests::clusters::audit::Entry| {
+        entry.mutates() && entry.name == NAME && entry.field_manager() == Some("meshfleet")
+    };
+    let written = place.plane.audit().entries()?.into_iter().filter(ours).count();
+    ensure!(written <= MADE / 20, "written {written} times while it was made {MADE} times");
+    place.added().await?;
     spoke.stop().await;
     Ok(())
 }

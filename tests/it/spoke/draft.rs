@@ -17,6 +17,7 @@ pub struct Draft {
     objects: Vec<Value>,
     target: Value,
     documents: BTreeMap<Digest, Vec<u8>>,
+    deadline_s: u32,
 }
 
 /// The id of what a body describes.
@@ -34,7 +35,7 @@ impl Draft {
         let plan = json!({"format": 1, "namespaces": [MESH], "expectations": [], "healthy_when": []});
         let target = json!({"format": 1, "cluster": CLUSTER, "epoch": 1, "generation": generation,
             "deletions": [], "overwrite": [], "adopt": "Never"});
-        Self { plan, objects: Vec::new(), target, documents: BTreeMap::new() }
+        Self { plan, objects: Vec::new(), target, documents: BTreeMap::new(), deadline_s: 60 }
     }
 
     /// With a ConfigMap.
@@ -68,6 +69,12 @@ impl Draft {
         self
     }
 
+    /// With another deadline than a minute.
+    pub fn within(mut self, seconds: u32) -> Self {
+        self.deadline_s = seconds;
+        self
+    }
+
     /// With these fields over those of the target.
     pub fn more(mut self, more: Value) -> Self {
         for (field, value) in more.as_object().into_iter().flatten() {
@@ -78,8 +85,9 @@ impl Draft {
 
     /// The target with everything that it names.
     pub fn content(mut self) -> Result<Content> {
+        let (objects, deadline_s) = (&self.objects, self.deadline_s);
         self.plan["phases"] =
-            json!([{"name": "all", "objects": self.objects, "until": "healthy", "deadline_s": 60}]);
+            json!([{"name": "all", "objects": objects, "until": "healthy", "deadline_s": deadline_s}]);
         let plan = canonical(&self.plan);
         self.target["plan"] = json!(Digest::of(&plan));
         self.documents.insert(Digest::of(&plan), plan);

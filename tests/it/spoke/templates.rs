@@ -30,26 +30,26 @@ fn template(value: &str) -> Value {
 }
 
 impl Place {
-    fn namespaces(&self) -> Api<Namespace> {
+    pub(super) fn namespaces(&self) -> Api<Namespace> {
         Api::all(self.client.clone())
     }
 
-    async fn namespace(&self, name: &str, labels: Value) -> Result<Namespace> {
+    pub(super) async fn namespace(&self, name: &str, labels: Value) -> Result<Namespace> {
         let namespace = serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}}))?;
         Ok(self.namespaces().create(&PostParams::default(), &namespace).await?)
     }
 
-    async fn label(&self, name: &str, value: Value) -> Result<()> {
+    pub(super) async fn label(&self, name: &str, value: Value) -> Result<()> {
         let patch = Patch::Merge(json!({"metadata": {"labels": {LABEL: value}}}));
         self.namespaces().patch(name, &PatchParams::default(), &patch).await?;
         Ok(())
     }
 
-    fn attachments(&self, namespace: &str) -> Api<ConfigMap> {
+    pub(super) fn attachments(&self, namespace: &str) -> Api<ConfigMap> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    async fn attachment(&self, namespace: &str) -> Result<ConfigMap> {
+    pub(super) async fn attachment(&self, namespace: &str) -> Result<ConfigMap> {
         let api = self.attachments(namespace);
         let found = || async { Ok(api.get_opt("attachment").await?) };
         until(&format!("an instance in {namespace}"), PATIENCE, found).await
@@ -264,5 +264,101 @@ async fn an_instance_stays_while_a_pod_needs_it() -> Result<()> {
     ensure!(place.attachments("shop").get_opt("attachment").await?.is_none(), "it was not deleted");
     spoke.drifted(|drift| drift.items.is_empty()).await?;
     spoke.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_namespaces_at_once_do_not_keep_one_waiting() -> Result<()> {
+    let place = Place::start().await?;
+    let mut spoke = place.spoke(1).await?;
+    let draft = Draft::new(1).map("a", "1").template("t", &template("1"), LABEL).content()?;
+    spoke.reach(draft, Phase::Healthy).await?;
+    let many: Vec<String> = (0..200).map(|number| format!("n{number}")).collect();
+    for some in many.chunks(50) {
+        let made = some.iter().map(|name| place.namespace(name, json!({LABEL: "yes"})));
+        futures::future::try_join_all(made).await?;
+    }
+    place.namespace("one", json!({LABEL: "yes"})).await?;
+    place.attachment("one").await?;
+    for name in &many {
+        place.attachment(name).await?;
+    }
+    spoke.reported(|report| many.iter().all(|name| has(report, name, Outcome::Created))).await?;
+    spoke.drifted(|drift| drift.items.is_empty()).await?;
+    spoke.stop().await;
+    let entries = place.plane.audit().entries()?;
+    let answered = |verb: &str, resource: &str, name: &str, namespace: &str| {
+        let wanted = |entry: &&tests::clusters::audit::Entry| {
+            (entry.verb.as_str(), entry.resource.as_str()) == (verb, resource)
+                && (entry.name.as_str(), entry.namespace.as_str()) == (name, namespace)
+        };
+        entries.iter().find(wanted).map(|entry| entry.answered_at)
+    };
+    let came = answered("create", "namespaces", "one", "one").or(answered("create", "namespaces", "one", ""));
+    let came = came.context("the namespace is in the audit log")?;
+    let made = answered("patch", "configmaps", "attachment", "one").context("so is its instance")?;
+    let took = made.duration_since(came);
+    ensure!(took.as_millis() < 1000, "it waited for the others: {took:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_selected_no_more_is_not_complained_of() -> Result<()> {
+    let place = Place::start().await?;
+    let strange = json!({"metadata": {"name": "attachment"}, "data": {"x": "0"}});
+    place.namespace("shop", json!({LABEL: "yes"})).await?;
+    place.attachments("shop").create(&PostParams::default(), &serde_json::from_value(strange)?).await?;
+    let mut spoke = place.spoke(1).await?;
+    let draft = Draft::new(1).map("a", "1").template("t", &template("1"), LABEL).content()?;
+    let report = spoke.reach(draft, Phase::Failed).await?;
+    ensure!(has(&report, "shop", Outcome::AdoptionRequired), "{report:#?}");
+    place.label("shop", Value::Null).await?;
+    let report = spoke.reported(|report| report.phase == Phase::Healthy).await?;
+    ensure!(instance(&report, "shop").is_none(), "{report:#?}");
+    place.label("shop", json!("yes")).await?;
+    spoke.reported(|report| report.phase == Phase::Unhealthy).await?;
+    place.label("shop", Value::Null).await?;
+    spoke.reported(|report| report.phase == Phase::Healthy).await?;
+    spoke.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_begins_where_all_is_done_writes_nothing_but_its_lease() -> Result<()> {
+    let place = Place::start().await?;
+    place.namespace("shop", json!({LABEL: "yes"})).await?;
+    let mut spoke = place.spoke(1).await?;
+    let draft = |generation| Draft::new(generation).map("a", "1").template("t", &template("1"), LABEL);
+    spoke.reach(draft(1).content()?, Phase::Healthy).await?;
+    spoke.stop().await;
+    let written = |place: &Place| -> Result<Vec<String>> {
+        let all = place.plane.audit().entries()?.into_iter();
+        let ours = all.filter(|entry| {
+            entry.mutates() && entry.field_manager() == Some("meshfleet") && entry.resource != "leases"
+        });
+        Ok(ours.map(|entry| format!("{} {}/{}", entry.verb, entry.resource, entry.name)).collect())
+    };
+    let before = written(&place)?;
+    let mut spoke = place.spoke(2).await?;
+    spoke.reported(|report| report.phase == Phase::Healthy).await?;
+    // A label that comes and goes selects it anew: it has its instance.
+    place.label("shop", Value::Null).await?;
+    place.label("shop", json!("yes")).await?;
+    place.namespace("next", json!({LABEL: "yes"})).await?;
+    place.attachment("next").await?;
+    spoke.reported(|report| has(report, "next", Outcome::Created)).await?;
+    let after = written(&place)?;
+    ensure!(
+        after[before.len()..] == ["patch configmaps/attachment", "update secrets/inventory-0"],
+        "{after:#?}"
+    );
+
+    // A target with nothing new in it writes down that it is accepted and through, and no more.
+    spoke.reach(draft(2).content()?, Phase::Healthy).await?;
+    spoke.stop().await;
+    let last = written(&place)?;
+    let rest: Vec<&String> =
+        last[after.len()..].iter().filter(|write| !write.contains("secrets/target")).collect();
+    ensure!(rest.is_empty(), "{rest:#?}");
     Ok(())
 }

@@ -134,11 +134,11 @@ async fn what_is_in_use_is_not_forgotten_and_nothing_else_with_it() -> Result<()
     assert_eq!(
         refused,
         [
-            active,
-            DeleteRefusal::ClusterHeld { cluster: parse("eu-1")?, rollout: number },
             runs.clone(),
             rolling,
             DeleteRefusal::NotFound { kind: Kind::RolloutStrategy, name: parse("unknown")? },
+            active,
+            DeleteRefusal::ClusterHeld { cluster: parse("eu-1")?, rollout: number },
         ]
     );
     spoke.obey(1).await?;

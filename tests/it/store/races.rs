@@ -34,7 +34,7 @@ use super::{
 const SOON: Duration = Duration::from_secs(30);
 
 /// Waits until a transaction waits for another one's lock.
-async fn until_somebody_waits(bench: &Bench) -> Result<()> {
+pub async fn until_somebody_waits(bench: &Bench) -> Result<()> {
     let look = || async {
         let row =
             sqlx::query("select count(*) from pg_locks where not granted").fetch_one(bench.pool()).await?;

@@ -153,8 +153,9 @@ async fn what_left_the_plan_is_deleted_by_uid() -> Result<()> {
 async fn everything_against_a_rollout_is_said_at_once() -> Result<()> {
     let bench = Bench::idle().await?;
     bench.cluster("eu-1").await?;
-    bench.apply(&cluster_document("eu-2")).await?;
     bench.apply_mesh("[shop]").await?;
+    let number = bench.rollout(None, RESPECT).await?;
+    bench.apply(&cluster_document("eu-2")).await?;
     bench.apply(&mesh("rival", "[shop]")).await?;
     bench.apply(&waves("first-only", &["eu-1"])).await?;
     let refusals = refusals(bench.rollout(Some("first-only"), RESPECT).await)?;
@@ -167,13 +168,14 @@ async fn everything_against_a_rollout_is_said_at_once() -> Result<()> {
     };
     let expected = [
         two("eu-1")?,
+        StartRefusal::Held { cluster: parse("eu-1")?, rollout: number },
         two("eu-2")?,
         StartRefusal::InNoWave { cluster: parse("eu-2")? },
         StartRefusal::NoFacts { cluster: parse("eu-2")? },
     ];
     assert_eq!(refusals, expected);
     let stored: i64 = sqlx::query("select count(*) from rollout").fetch_one(bench.pool()).await?.get(0);
-    assert_eq!(stored, 0);
+    assert_eq!(stored, 1);
     bench.stop().await;
     Ok(())
 }

@@ -139,15 +139,10 @@ fn origin(leaf: &ExplainedLeaf) -> Vec<Piece> {
             let layer = match layer.as_str() {
                 "cluster" => "the cluster's".to_owned(),
                 "base" => "base ".to_owned(),
-                // Nobody wrote it, so it stands in no layer.
-                "default" => "default of ".to_owned(),
+                "default" => "default of".to_owned(),
                 layer => format!("layer {layer} "),
             };
-            let path = match layer.as_str() {
-                "default of " => config_path.strip_prefix("base.").unwrap_or(config_path).to_owned(),
-                _ => format!(" {config_path}"),
-            };
-            vec![good(format!("  {layer}")), plain(path), plain(place), faint(through)]
+            vec![good(format!("  {layer}")), plain(format!(" {config_path}")), plain(place), faint(through)]
         }
         "rule" => {
             let fact = match fact.as_str() {

@@ -11,7 +11,8 @@ pub const BASE: &str = "base";
 pub const DEFAULT: &str = "default";
 
 /// The lines of a document, by the paths of its values below `spec`, for example `base.istio.version` or
-/// `layers[production].set.values.istiod.pilot.autoscaleMin`. Items with a `name` go by it, others by their place.
+/// `layers[production].set.values.istiod.pilot.autoscaleMin`. Layers and waves go by their `name`, all other items of lists
+/// by their place.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SourceMap {
     /// As the operator named it.
@@ -38,6 +39,8 @@ pub struct ConfigOrigin {
 pub struct Place<'a> {
     /// [`BASE`], the name of a layer, or [`DEFAULT`].
     pub layer: &'a str,
+    /// Its path in the document; of a default, which stands in no document, its path in the effective config.
+    pub path: &'a str,
     /// The file and the line; none for a default, and for a config whose lines are not known.
     pub line: Option<(&'a str, u32)>,
 }
@@ -47,7 +50,13 @@ impl SourceMap {
     #[must_use]
     pub fn place<'a>(&'a self, origin: &'a ConfigOrigin) -> Place<'a> {
         let line = self.lines.get(&origin.path).map(|line| (self.file.as_str(), *line));
-        let written = line.is_some() || self.lines.is_empty();
-        Place { layer: if written { &origin.layer } else { DEFAULT }, line }
+        let written = origin.layer != DEFAULT && (line.is_some() || self.lines.is_empty());
+        if written {
+            return Place { layer: &origin.layer, path: &origin.path, line };
+        }
+        // Where a layer took away what the base says, the line of that is not where the default comes from.
+        let path =
+            origin.path.strip_prefix(BASE).map_or(origin.path.as_str(), |path| path.trim_start_matches('.'));
+        Place { layer: DEFAULT, path, line: None }
     }
 }

@@ -150,14 +150,37 @@ fn only_overrides_that_select_the_cluster_hold() {
     assert_eq!(overrides.iter().map(|one| &one.value).collect::<Vec<_>>(), ["eu-1"]);
 }
 
+/// The base's own line is not where the default comes from that holds once a layer took the value away.
+#[test]
+fn what_a_layer_takes_away_is_a_default_without_a_line() {
+    let mut config = config(
+        json!({}),
+        json!([{"name": "plain", "clusters": {"names": ["eu-1"]}, "unset": ["istio.namespace"]}]),
+    );
+    config.base["istio"]["namespace"] = json!("mesh");
+    let effective = effective(&config, &cluster()).unwrap();
+    assert_eq!(effective.base.istio.namespace.as_str(), "istio-system");
+    let lines = [("base.istio.namespace".to_owned(), 9), ("base.istio.version".to_owned(), 8)].into();
+    let source = SourceMap { file: "mesh.yaml".to_owned(), lines };
+    let place = |path: &str| source.place(&effective.origins[path]);
+    assert_eq!(place("istio.namespace"), Place { layer: DEFAULT, path: "istio.namespace", line: None });
+    assert_eq!(
+        place("istio.version"),
+        Place { layer: BASE, path: "base.istio.version", line: Some(("mesh.yaml", 8)) }
+    );
+}
+
 #[test]
 fn defaults_have_no_line_and_written_values_have_one() {
     let effective = effective(&config(json!({}), json!([])), &cluster()).unwrap();
     let lines = [("base.istio.version".to_owned(), 9)].into();
     let source = SourceMap { file: "mesh.yaml".to_owned(), lines };
     let place = |path: &str| source.place(&effective.origins[path]);
-    assert_eq!(place("istio.version"), Place { layer: BASE, line: Some(("mesh.yaml", 9)) });
-    assert_eq!(place("istio.namespace"), Place { layer: DEFAULT, line: None });
+    assert_eq!(
+        place("istio.version"),
+        Place { layer: BASE, path: "base.istio.version", line: Some(("mesh.yaml", 9)) }
+    );
+    assert_eq!(place("istio.namespace"), Place { layer: DEFAULT, path: "istio.namespace", line: None });
 }
 
 fn key() -> impl Strategy<Value = String> {

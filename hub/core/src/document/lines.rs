@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::tree::{Node, Value};
 use crate::config::path;
 
-/// The line of each leaf, by its path below `spec`; of what stands beside `spec`, by its whole path. Items of lists go by
-/// their `name` if all of them have one, else by their place.
+/// The line of each leaf, by its path below `spec`; of what stands beside `spec`, by its whole path. Items of a list that
+/// stands directly below `spec` go by their `name` if all of them have one; all other items go by their place, as in
+/// [`path::leaves`].
 pub(super) fn of(document: &Node) -> BTreeMap<String, u32> {
     let mut lines = BTreeMap::new();
     if let Value::Map(entries) = &document.value {
@@ -26,7 +27,9 @@ fn collect(node: &Node, path: &str, lines: &mut BTreeMap<String, u32>) {
             }
         }
         Value::List(items) if !items.is_empty() => {
+            let is_of_spec = !path.contains(['.', '[']);
             let names: Option<Vec<&str>> = items.iter().map(name).collect();
+            let names = names.filter(|_| is_of_spec);
             for (index, node) in items.iter().enumerate() {
                 let path = match &names {
                     Some(names) => path::item(path, names[index]),

@@ -13,7 +13,7 @@ use crate::{
     fleet::Facts,
     plan::{
         Finding, ObjectId, RuleId,
-        check::{Seen, blocks},
+        check::{Seen, blocks, seen_to_by},
         input::{MeshInput, Projection},
         requirement::{Fields, FulfilledBy, Requirement},
         rule::Rule,
@@ -74,9 +74,15 @@ impl Platform for Aks {
 
 /// The webhooks are the operator's; only the annotation is ours.
 fn yield_enforcer(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    let validator = format!("istio-validator-{}", mesh.intent.namespace);
+    let namespace = mesh.intent.namespace.as_str();
+    // The chart leaves the namespace out of this name where it is the usual one, and only there.
+    let injector = match namespace {
+        "istio-system" => "istio-sidecar-injector".to_owned(),
+        other => format!("istio-sidecar-injector-{other}"),
+    };
+    let validator = format!("istio-validator-{namespace}");
     let webhooks = [
-        ("MutatingWebhookConfiguration", "istio-sidecar-injector"),
+        ("MutatingWebhookConfiguration", injector.as_str()),
         ("ValidatingWebhookConfiguration", validator.as_str()),
         ("ValidatingWebhookConfiguration", "istiod-default-validator"),
     ];
@@ -93,9 +99,11 @@ fn yield_enforcer(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
 
 /// Every webhook of the operator's that is not exempt is written by two without end.
 fn enforced(plan: &Seen<'_>) -> Option<Finding> {
+    let namespace = plan.intent.namespace.as_str();
+    let usual = namespace == "istio-system";
     let wanted = [
-        "istio-sidecar-injector".to_owned(),
-        format!("istio-validator-{}", plan.intent.namespace),
+        format!("istio-sidecar-injector{}", if usual { String::new() } else { format!("-{namespace}") }),
+        format!("istio-validator-{namespace}"),
         "istiod-default-validator".to_owned(),
     ];
     let exempt = |name: &String| {
@@ -112,7 +120,7 @@ fn enforced(plan: &Seen<'_>) -> Option<Finding> {
                 "AKS and the operator would undo each other's changes without end in {}",
                 lacking.join(", ")
             ),
-            "add the annotation admissions.enforcer/disabled to each (rule aks.webhook.enforcer)".to_owned(),
+            seen_to_by("aks.webhook.enforcer"),
         );
         plan.seconding("aks.webhook.enforcer", finding)
     })

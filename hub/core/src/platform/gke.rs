@@ -8,7 +8,7 @@ use crate::{
     fleet::Facts,
     plan::{
         Finding, RuleId,
-        check::{Manifest, Seen, blocks},
+        check::{Manifest, Seen, blocks, seen_to_by},
         input::{MeshInput, Projection},
         installer::sail,
         requirement::{Fields, Requirement},
@@ -87,7 +87,7 @@ fn misnamed(plan: &Seen<'_>, manifest: &Manifest<'_>, here: bool) -> Option<Find
                 "{} does not name the platform gke: no quota, and plugins in a directory that GKE does not read",
                 manifest.id
             ),
-            "write values.global.platform (rule gke.platform)".to_owned(),
+            seen_to_by("gke.platform"),
         ),
         (false, true) => blocks(
             "gke.foreign",

@@ -147,11 +147,10 @@ impl Look<'_> {
             }
             match self.gate(target) {
                 Gate::Start if retarget.len() < budget => retarget.push(target.cluster),
-                // Nothing keeps it but its turn, which has no deadline.
-                Gate::Start => target.state = TargetState::Pending,
+                // Nothing that is known keeps it but its turn, which has no deadline.
+                Gate::Start | Gate::NotComputed => target.state = TargetState::Pending,
                 Gate::RunsAlready => target.state = TargetState::Succeeded { at: self.now, delivery: None },
                 Gate::Blocked(by) => target.state = self.blocked(&target.state, by),
-                Gate::NotComputed => {}
             }
         }
         retarget
@@ -200,7 +199,7 @@ enum Gate {
     Start,
     RunsAlready,
     Blocked(Blocker),
-    /// Its wave opened within this step: the next one knows its plan.
+    /// Nobody computed its plan: its wave opened within this step, or others use up the budget.
     NotComputed,
 }
 

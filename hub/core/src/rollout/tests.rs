@@ -365,3 +365,25 @@ fn a_cluster_goes_with_the_first_wave_that_selects_it() {
     assert_eq!(strategy.wave_of(&of(2)), Err(InNoWave(name(2))));
     assert_eq!(Strategy::all_at_once().wave_of(&of(2)), Ok(0));
 }
+
+/// While others use up the budget nobody looks what keeps a target, so its time must not run.
+#[test]
+fn a_target_that_waits_for_its_turn_only_has_no_deadline() {
+    for (was, then) in [
+        (SeenCluster { presence: AWAY, ..ready() }, SeenCluster { computed: None, ..ready() }),
+        (SeenCluster { computed: Some(another()), ..ready() }, SeenCluster { computed: None, ..ready() }),
+    ] {
+        let mut first = rollout(&[2]);
+        first.max_unavailable = Some(1);
+        let step = advance(&first, &seen([ready(), was]), at(0));
+        assert_eq!(step.retarget, [cluster(0)]);
+        let sent = Delivery { sent_at: at(50), ..delivery(1) };
+        let under_way = step.rollout.sent(cluster(0), sent).unwrap();
+        assert!(under_way.about_to_start().next().is_none());
+        let fleet = seen([ready(), then]);
+        let step = advance(&under_way, &fleet, at(60));
+        let step = advance(&step.rollout, &fleet, at(101));
+        assert_eq!(step.rollout.waves[0].targets[1].state, TargetState::Pending);
+        assert_eq!(step.rollout.state, RolloutState::Running);
+    }
+}

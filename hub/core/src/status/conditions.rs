@@ -50,6 +50,15 @@ fn planned(known: &Known) -> Condition {
     };
     match &known.planned {
         Planned::NotYet => say(Truth::Unknown, Reason::NotPlannedYet, "no plan was made yet".to_owned(), ""),
+        Planned::Detached => say(
+            Truth::False,
+            Reason::Detached,
+            "it was detached from the fleet; what runs in it stays as it is".to_owned(),
+            &format!(
+                "take it back with `meshfleet cluster enrol {0}`, or forget it with `meshfleet delete cluster {0}`",
+                known.cluster
+            ),
+        ),
         Planned::Unassigned => {
             let (message, hint) = unassigned(known);
             say(Truth::False, Reason::Unassigned, message.to_owned(), &hint)

@@ -33,13 +33,16 @@ fn object(explained: ExplainedObject, source: &SourceMap) -> v1::ExplainedObject
 fn leaf(explained: ExplainedLeaf, source: &SourceMap) -> v1::ExplainedLeaf {
     let ExplainedLeaf { path, value, origin, file, line } = explained;
     let told = match origin {
-        Origin::Config { origin, rule } => v1::ExplainedLeaf {
-            origin: "config".to_owned(),
-            layer: source.place(&origin).layer.to_owned(),
-            config_path: origin.path.clone(),
-            rule: by(rule),
-            ..v1::ExplainedLeaf::default()
-        },
+        Origin::Config { origin, rule } => {
+            let place = source.place(&origin);
+            v1::ExplainedLeaf {
+                origin: "config".to_owned(),
+                layer: place.layer.to_owned(),
+                config_path: place.path.to_owned(),
+                rule: by(rule),
+                ..v1::ExplainedLeaf::default()
+            }
+        }
         Origin::Cluster { field, rule } => v1::ExplainedLeaf {
             origin: "config".to_owned(),
             layer: "cluster".to_owned(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{App, AppliedDocument, Effect, Error};
+use super::{App, AppliedDocument, Effect, Error, lock_order};
 use crate::{
     app::{error::DeleteRefusal, operators::Operator},
     store::{
@@ -49,8 +49,9 @@ pub async fn delete(
     let at = app.clock.now();
     let mut tx = app.begin().await?;
     let (mut deleted, mut refusals) = (Vec::new(), Vec::new());
-    // In the order in which documents are stored too, so that nobody waits for another in a circle.
-    for (kind, name) in documents.iter().collect::<BTreeSet<_>>() {
+    let mut ordered: Vec<&(Kind, Name)> = documents.iter().collect::<BTreeSet<_>>().into_iter().collect();
+    ordered.sort_by_key(|(kind, name)| lock_order(*kind, name));
+    for (kind, name) in ordered {
         let against = forget(&mut tx, (*kind, name), at).await?;
         if against.is_empty() {
             record(&mut tx, (*kind, name), (by, at)).await?;

@@ -5,6 +5,18 @@ use hub_core::{document::Kind, fleet::Name};
 /// One reason why a rollout cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartRefusal {
+    /// No cluster of this name, or it was forgotten meanwhile.
+    #[error("there is no cluster {cluster}")]
+    NotFound {
+        /// The name.
+        cluster: Name,
+    },
+    /// Its membership was ended.
+    #[error("cluster {cluster} was detached from the fleet")]
+    Detached {
+        /// The cluster.
+        cluster: Name,
+    },
     /// Its spoke never reported what the cluster is.
     #[error("cluster {cluster} was never connected, so nothing is known of it")]
     NoFacts {
@@ -156,6 +168,8 @@ impl DeleteRefusal {
 impl StartRefusal {
     pub(super) fn reason(&self) -> &'static str {
         match self {
+            Self::NotFound { .. } => "cluster.not_found",
+            Self::Detached { .. } => "cluster.detached",
             Self::NoFacts { .. } => "rollout.no_facts",
             Self::TwoConfigs { .. } => "rollout.two_configs",
             Self::InNoWave { .. } => "rollout.in_no_wave",
@@ -169,6 +183,8 @@ impl StartRefusal {
 
     pub(super) fn hint(&self) -> String {
         match self {
+            Self::NotFound { .. } => "`meshfleet cluster list` prints the names".to_owned(),
+            Self::Detached { cluster } => format!("enrol it again with `meshfleet cluster enrol {cluster}`"),
             Self::NoFacts { cluster } => {
                 format!("enrol it with `meshfleet cluster enrol {cluster}` and start its spoke")
             }

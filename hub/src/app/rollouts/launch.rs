@@ -13,6 +13,7 @@ use crate::{
     store::{
         self,
         audit::{self, Actor, Event},
+        clusters::ClusterState,
         rollouts::NewRollout,
     },
 };
@@ -55,13 +56,15 @@ pub fn confirm(pinned: &[Pinned], confirmed: u32) -> Result<(), Error> {
     Err(Error::Unconfirmed { clusters, total, confirmed })
 }
 
-/// Stores a rollout and takes its clusters.
+/// Stores a rollout and takes its clusters. Since these were looked at, they may have left the fleet, or another rollout may
+/// have taken them: then nothing is stored.
 pub async fn launch(tx: &mut PgConnection, new: &NewRollout<'_>, pinned: &[Pinned]) -> Result<u64, Error> {
-    let number = store::rollouts::insert(tx, new).await?;
     let ids: Vec<ClusterId> = pinned.iter().map(|one| one.cluster.id).collect();
+    refuse_gone(tx, new.aim, (pinned, &ids)).await?;
+    let number = store::rollouts::insert(tx, new).await?;
     store::holds::take(tx, number, &ids, new.at).await?;
-    // Another rollout may have taken one since they were looked at; if it let go of it meanwhile, it is free now.
-    while refuse_held(tx, new.aim, pinned, Some(number)).await? < ids.len() {
+    // If the other rollout let go of one meanwhile, it is free now.
+    while refuse_held(tx, new.aim, (pinned, &ids), number).await? < ids.len() {
         store::holds::take(tx, number, &ids, new.at).await?;
     }
     store::plans::pin(tx, pinned.iter().map(|one| &one.plan), new.at).await?;
@@ -72,26 +75,43 @@ pub async fn launch(tx: &mut PgConnection, new: &NewRollout<'_>, pinned: &[Pinne
     Ok(number)
 }
 
-/// Refuses clusters that another rollout than `own` holds; says how many are held at all.
-pub async fn refuse_held(
+/// Refuses clusters that are no longer of the fleet; the others stay in it until the transaction ends.
+async fn refuse_gone(
     tx: &mut PgConnection,
     aim: &Aim,
-    pinned: &[Pinned],
-    own: Option<u64>,
+    (pinned, ids): (&[Pinned], &[ClusterId]),
+) -> Result<(), Error> {
+    let states = store::clusters::hold(tx, ids).await?;
+    let gone = |one: &Pinned| {
+        let cluster = one.cluster.name.clone();
+        match states.get(&one.cluster.id) {
+            None => Some(StartRefusal::NotFound { cluster }),
+            Some(ClusterState::Detached) => Some(StartRefusal::Detached { cluster }),
+            Some(ClusterState::Invited | ClusterState::Active) => None,
+        }
+    };
+    refuse(aim, pinned.iter().filter_map(gone).collect())
+}
+
+/// Refuses clusters that another rollout holds; says how many are held at all.
+async fn refuse_held(
+    tx: &mut PgConnection,
+    aim: &Aim,
+    (pinned, ids): (&[Pinned], &[ClusterId]),
+    own: u64,
 ) -> Result<usize, Error> {
-    let ids: Vec<ClusterId> = pinned.iter().map(|one| one.cluster.id).collect();
-    let holders = store::holds::holders(tx, &ids).await?;
-    let refusals: Vec<StartRefusal> = pinned
-        .iter()
-        .filter_map(|one| {
-            let rollout = *holders.get(&one.cluster.id).filter(|holder| Some(**holder) != own)?;
-            Some(StartRefusal::Held { cluster: one.cluster.name.clone(), rollout })
-        })
-        .collect();
-    if refusals.is_empty() {
-        return Ok(holders.len());
-    }
-    Err(Error::RolloutRefused { aim: aim.clone(), refusals })
+    let holders = store::holds::holders(tx, ids).await?;
+    let held = |one: &Pinned| {
+        let rollout = *holders.get(&one.cluster.id).filter(|holder| **holder != own)?;
+        Some(StartRefusal::Held { cluster: one.cluster.name.clone(), rollout })
+    };
+    refuse(aim, pinned.iter().filter_map(held).collect())?;
+    Ok(holders.len())
+}
+
+/// Says everything that stands against a rollout, if anything does.
+pub fn refuse(aim: &Aim, refusals: Vec<StartRefusal>) -> Result<(), Error> {
+    if refusals.is_empty() { Ok(()) } else { Err(Error::RolloutRefused { aim: aim.clone(), refusals }) }
 }
 
 async fn save(

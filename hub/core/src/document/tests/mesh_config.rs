@@ -254,3 +254,51 @@ fn changes_name_the_leaves_that_differ() {
         ]
     );
 }
+
+/// Charts have lists of named maps too, and what a cluster gets from them must lead back to the line.
+#[test]
+fn values_in_lists_lead_back_to_their_lines() {
+    let text = EXAMPLE.replace(
+        "      cni: {}",
+        "        meshConfig:\n          extensionProviders:\n            - name: one\n              zipkin:\n                port: 9411\n            - {name: two}",
+    );
+    let document = parse_one(text).unwrap().remove(0);
+    let Spec::MeshConfig(config) = document.spec else { panic!() };
+    let id = crate::fleet::ClusterId(uuid::Uuid::nil());
+    let cluster = crate::fleet::Cluster {
+        id,
+        name: Name::parse("c").unwrap(),
+        labels: Labels::default(),
+        declared: None,
+        network: None,
+        variables: BTreeMap::new(),
+        facts: None,
+    };
+    let effective = crate::config::effective(&config, &cluster).unwrap();
+    let lines: Vec<(&str, Option<u32>)> = effective
+        .origins
+        .iter()
+        .filter(|(path, _)| path.contains("extensionProviders"))
+        .map(|(path, origin)| (path.as_str(), document.source.place(origin).line.map(|(_, line)| line)))
+        .collect();
+    let below = "values.istiod.meshConfig.extensionProviders";
+    assert_eq!(
+        lines,
+        [
+            (format!("{below}[0].name").as_str(), Some(18)),
+            (format!("{below}[0].zipkin.port").as_str(), Some(20)),
+            (format!("{below}[1].name").as_str(), Some(21)),
+        ]
+    );
+}
+
+/// A long name over many values must not take memory for each of them.
+#[test]
+fn paths_of_lines_do_not_grow_with_names_in_values() {
+    let long = "n".repeat(100_000);
+    let many = vec!["1"; 2_000].join(", ");
+    let text = EXAMPLE.replace("cni: {}", &format!("cni: {{list: [{{name: {long}, l: [{many}]}}]}}"));
+    let document = parse_one(text).unwrap().remove(0);
+    let bytes: usize = document.source.lines.keys().map(String::len).sum();
+    assert!(bytes < 1_000_000, "{bytes}");
+}

@@ -47,3 +47,11 @@ pub fn blocks(id: &str, message: String, hint: String) -> Finding {
 pub fn warns(id: &str, message: String, hint: String) -> Finding {
     Finding { rule: id.to_owned(), severity: Severity::Warns, message, hint }
 }
+
+/// The hint of a finding that seconds a rule of a platform: a plan lacks what the rule gives where the rule did not hold.
+#[must_use]
+pub fn seen_to_by(rule: &str) -> String {
+    format!(
+        "rule {rule} sees to that on this platform: correct spec.platform of the Cluster document if it names another one, else this is a mistake in meshfleet, report it"
+    )
+}

@@ -21,7 +21,10 @@ pub(super) fn judge(plan: &Seen<'_>) -> Vec<Finding> {
     findings.extend(release(plan));
     match plan.control_plane() {
         None => findings.push(missing()),
-        Some(istio) => findings.extend(identity(plan, istio)),
+        Some(istio) => {
+            findings.extend(identity(plan, istio));
+            findings.extend(cni(plan, istio));
+        }
     }
     findings.extend(platform(plan));
     findings.extend(namespaces(plan));
@@ -90,6 +93,19 @@ fn identity(plan: &Seen<'_>, istio: &Manifest<'_>) -> Option<Finding> {
                 .to_owned(),
         );
         plan.seconding("sail.control-plane", finding)
+    })
+}
+
+/// An istiod that is told of the CNI plugin injects no container that sets up the redirection, and its Istio waits for an
+/// IstioCNI.
+fn cni(plan: &Seen<'_>, istio: &Manifest<'_>) -> Option<Finding> {
+    let told = istio.value["spec"]["values"]["pilot"]["cni"]["enabled"] == true;
+    (told && plan.find(GROUP, "IstioCNI", "", "default").is_none()).then(|| {
+        blocks(
+            "sail.cni-missing",
+            format!("{} leaves the redirection of traffic to the CNI plugin, which this cluster does not need and the plan does not install: the Istio would never get healthy", istio.id),
+            "take values.istiod.pilot.cni.enabled out of the config, or away for this cluster with a layer that has it under `unset`".to_owned(),
+        )
     })
 }
 

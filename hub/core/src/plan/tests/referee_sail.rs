@@ -159,6 +159,41 @@ fn with(platform: PlatformName, id: ObjectId) -> Plan {
     plan
 }
 
+/// The chart puts the namespace behind the injector's name, unless it is Istio's usual one.
+#[test]
+fn the_enforcer_is_asked_off_the_webhooks_of_any_istio_namespace() {
+    for (namespace, injector) in
+        [("istio-system", "istio-sidecar-injector"), ("mesh", "istio-sidecar-injector-mesh")]
+    {
+        let plan = sailed(PlatformName::Aks, VERSION, |config| config.base.istio.namespace = name(namespace));
+        let names: Vec<&str> =
+            plan.document.additions.iter().map(|addition| addition.id.name.as_str()).collect();
+        let validator = format!("istio-validator-{namespace}");
+        assert_eq!(names, [injector, validator.as_str(), "istiod-default-validator"]);
+        assert_eq!(blocking(&plan, &sail_facts(PlatformName::Aks)), [""; 0]);
+        let mut spoilt = plan;
+        spoilt.document.additions.retain(|addition| addition.id.name != injector);
+        assert_eq!(blocking(&spoilt, &sail_facts(PlatformName::Aks)), ["aks.webhook.enforced"]);
+    }
+}
+
+/// istiod then leaves the redirection to a plugin that nobody installs, and the operator waits for it for ever.
+#[test]
+fn istiod_does_not_wait_for_a_plugin_that_is_not_planned() {
+    for platform in PlatformName::ALL {
+        let plan = sailed(platform, VERSION, |config| {
+            config.base.values.istiod = values(json!({"pilot": {"cni": {"enabled": true}}}));
+        });
+        let on_openshift = matches!(platform, PlatformName::Rosa | PlatformName::Openshift);
+        let expected: &[&str] = if on_openshift { &[] } else { &["sail.cni-missing"] };
+        assert_eq!(blocking(&plan, &sail_facts(platform)), expected, "{platform}");
+    }
+}
+
+fn values(value: Value) -> serde_json::Map<String, Value> {
+    serde_json::from_value(value).unwrap()
+}
+
 #[test]
 fn what_helm_owns_is_never_ours() {
     for (group, kind, namespace, name) in [
@@ -313,6 +348,10 @@ fn a_plan_for_another_platform_is_refused() {
     ] {
         let findings = blocking(&sailed(planned, VERSION, |_| ()), &sail_facts(runs_on));
         assert!(findings.iter().any(|found| found == expected), "{planned} on {runs_on}: {findings:?}");
+        let facts = sail_facts(runs_on);
+        let findings = check(&sailed(planned, VERSION, |_| ()), &facts);
+        let found = findings.iter().find(|found| found.rule == expected).unwrap();
+        assert!(found.hint.contains("correct spec.platform of the Cluster document"), "{}", found.hint);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     fleet::{Facts, Labels},
     plan::{
         Finding, Template,
-        check::{Manifest, Seen, blocks, selects},
+        check::{Manifest, Seen, blocks, seen_to_by, selects},
     },
 };
 
@@ -55,7 +55,7 @@ fn attachments(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
         blocks(
             "openshift.nad.missing",
             format!("no {NAD} istio-cni with a spec for every namespace that is injected: the pods there could not start"),
-            "make one from a template in every namespace with sidecars (rule openshift.nad.data-plane)".to_owned(),
+            seen_to_by("openshift.nad.data-plane"),
         )
     })
 }
@@ -70,7 +70,7 @@ fn sidecar_bindings(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
         blocks(
             "openshift.scc.sidecars",
             format!("workloads of injected namespaces may not use {wanted}: their sidecars, user 1337, would be refused"),
-            format!("make a RoleBinding of each namespace's accounts to {SCC_ROLE}{wanted} from a template (rule openshift.scc.sidecar-1337)"),
+            seen_to_by("openshift.scc.sidecar-1337"),
         )
     })
 }
@@ -79,24 +79,25 @@ fn account_bindings(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
     let name = &plan.intent.control_plane;
     let namespace = plan.intent.namespace.as_str();
     let wanted = [
-        ("openshift.scc.unbound-istiod", format!("istiod-{name}"), nonroot(facts)),
+        ("openshift.scc.unbound-istiod", "openshift.scc.istiod", format!("istiod-{name}"), nonroot(facts)),
         (
             "openshift.scc.unbound-gateway",
+            "openshift.scc.gateway",
             format!("istio-meshexpansion-{name}-service-account"),
             nonroot(facts),
         ),
-        ("openshift.scc.unbound-cni", format!("istio-cni-{name}"), "privileged"),
+        ("openshift.scc.unbound-cni", "openshift.scc.istio-cni", format!("istio-cni-{name}"), "privileged"),
     ];
-    let lacking = wanted.into_iter().filter(|(_, account, constraint)| {
+    let lacking = wanted.into_iter().filter(|(_, _, account, constraint)| {
         let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": namespace});
         !is_bound(plan, namespace, constraint, &subject)
     });
     lacking
-        .map(|(id, account, constraint)| {
+        .map(|(id, rule, account, constraint)| {
             blocks(
                 id,
                 format!("service account {namespace}/{account} may not use {constraint}: its pods would be refused"),
-                format!("plan a RoleBinding of it to {SCC_ROLE}{constraint} in {namespace}"),
+                seen_to_by(rule),
             )
         })
         .collect()
@@ -164,7 +165,7 @@ fn not_multus(cni: &Value) -> Option<Finding> {
         blocks(
             "openshift.cni.settings",
             format!("Multus would not find the CNI plugin: in .spec.proxyInit.cni {}", differing.join(", ")),
-            "write the block for Multus (rule openshift.cni.multus)".to_owned(),
+            seen_to_by("openshift.cni.multus"),
         )
     })
 }
@@ -210,7 +211,7 @@ fn unprivileged(plan: &Seen<'_>, control_plane: &Manifest<'_>) -> Option<Finding
                 if asked { "written" } else { "not written" },
                 if overlaid { "written" } else { "not written" },
             ),
-            "write the field, and from Istio 1.16 on the overlay (rule openshift.cni.privileged)".to_owned(),
+            seen_to_by("openshift.cni.privileged"),
         )
     })
 }
@@ -247,7 +248,7 @@ fn unwatched(plan: &Seen<'_>) -> Option<Finding> {
         blocks(
             "openshift.cni.unwatched",
             format!("the plan could count as healthy without DaemonSet {name}, privileged, on every node"),
-            "expect it and wait for its roll-out (rule openshift.cni.node)".to_owned(),
+            seen_to_by("openshift.cni.node"),
         )
     })
 }

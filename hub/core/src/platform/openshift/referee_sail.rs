@@ -10,7 +10,7 @@ use crate::{
     fleet::Facts,
     plan::{
         Finding,
-        check::{Manifest, Seen, blocks},
+        check::{Manifest, Seen, blocks, seen_to_by},
     },
 };
 
@@ -38,7 +38,7 @@ fn no_cni() -> Finding {
     blocks(
         "openshift.cni.missing",
         "the plan has no IstioCNI default: pods may not set up their own redirection, and the Istio waits for it for ever".to_owned(),
-        "plan one (rule openshift.sail.cni)".to_owned(),
+        seen_to_by("openshift.sail.cni"),
     )
 }
 
@@ -51,7 +51,7 @@ fn written(plan: &Seen<'_>, cni: &Manifest<'_>) -> Option<Finding> {
         blocks(
             "openshift.cni.identity",
             format!("{} says version {} and namespace {}; what is left out is nobody's and changes with the operator", cni.id, spec["version"], spec["namespace"]),
-            format!("write {version} and a namespace (rule openshift.sail.cni)"),
+            seen_to_by("openshift.sail.cni"),
         )
     })
 }
@@ -67,7 +67,7 @@ fn kept(plan: &Seen<'_>, cni: &Manifest<'_>) -> Option<Finding> {
         blocks(
             "openshift.cni.unkept",
             format!("{} could be deleted under running pods with sidecars", cni.id),
-            "keep it while such pods run (rule openshift.sail.cni)".to_owned(),
+            seen_to_by("openshift.sail.cni"),
         )
     })
 }
@@ -111,7 +111,7 @@ fn settings(plan: &Seen<'_>, cni: &Manifest<'_>) -> Option<Finding> {
         let finding = blocks(
             "openshift.cni.settings",
             format!("Multus would not find the CNI plugin: {}", differing.join(", ")),
-            "leave these to the operator (rule openshift.cni.multus)".to_owned(),
+            seen_to_by("openshift.cni.multus"),
         );
         plan.seconding("openshift.cni.multus", finding)
     })
@@ -133,7 +133,7 @@ fn platform(plan: &Seen<'_>) -> Vec<Finding> {
                     "{} names another platform, so the operator fills in nothing of OpenShift",
                     manifest.id
                 ),
-                "leave global.platform out (rule sail.platform)".to_owned(),
+                seen_to_by("sail.platform"),
             );
             plan.seconding("sail.platform", finding)
         })
@@ -148,7 +148,7 @@ fn node(plan: &Seen<'_>) -> Option<Finding> {
         blocks(
             "openshift.cni.unwatched",
             format!("the plan could count as healthy without DaemonSet {namespace}/{name} of Istio {} on every node", plan.intent.version),
-            "expect it and wait for its roll-out (rule openshift.sail.cni-node)".to_owned(),
+            seen_to_by("openshift.sail.cni-node"),
         )
     })
 }
@@ -162,7 +162,7 @@ fn attachment(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
             format!(
                 "the plan does not wait for {NAD} default/istio-cni, without which no injected pod starts"
             ),
-            "expect it (rule openshift.sail.attachment)".to_owned(),
+            seen_to_by("openshift.sail.attachment"),
         )
     })
 }
@@ -179,7 +179,7 @@ fn constraint(plan: &Seen<'_>) -> Option<Finding> {
         blocks(
             "openshift.scc.unbound-cni",
             "the plan does not see whether the CNI plugin may use the constraint privileged: its pods could be refused".to_owned(),
-            "expect the rule in ClusterRole istio-cni (rule openshift.sail.scc)".to_owned(),
+            seen_to_by("openshift.sail.scc"),
         )
     })
 }

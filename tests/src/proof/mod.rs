@@ -1,4 +1,7 @@
-//! Reading clusters back.
+//! The proof, read back from API servers and their audit logs: what a platform needs is there and nowhere else, and who
+//! made it. Shared by the demo, which shows each claim, and by the tests, which only want them to hold.
+
+pub mod sail;
 
 use anyhow::Result;
 use kube::{
@@ -8,40 +11,55 @@ use kube::{
 use serde_json::Value;
 
 /// One statement about the clusters, and whether it holds.
-pub(super) struct Claim {
-    pub(super) text: String,
-    pub(super) holds: bool,
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The statement.
+    pub text: String,
+    /// Whether it was found to be so.
+    pub holds: bool,
 }
 
-pub(super) fn claim(text: &str, holds: bool) -> Claim {
+/// A statement.
+#[must_use]
+pub fn claim(text: &str, holds: bool) -> Claim {
     Claim { text: text.to_owned(), holds }
 }
 
 /// A kind, and where it is served.
-pub(super) struct Kind(&'static str, &'static str, &'static str, &'static str);
+#[derive(Debug)]
+pub struct Kind(&'static str, &'static str, &'static str, &'static str);
 
-pub(super) const ATTACHMENT: Kind =
+/// Multus' attachment definitions.
+pub const ATTACHMENT: Kind =
     Kind("k8s.cni.cncf.io", "v1", "NetworkAttachmentDefinition", "network-attachment-definitions");
-pub(super) const DAEMON_SET: Kind = Kind("apps", "v1", "DaemonSet", "daemonsets");
-pub(super) const ROLE_BINDING: Kind = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings");
-pub(super) const CONTROL_PLANE: Kind =
+/// DaemonSets.
+pub const DAEMON_SET: Kind = Kind("apps", "v1", "DaemonSet", "daemonsets");
+/// RoleBindings.
+pub const ROLE_BINDING: Kind = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings");
+/// What Calisti's operator reads.
+pub const CONTROL_PLANE: Kind =
     Kind("servicemesh.cisco.com", "v1alpha1", "IstioControlPlane", "istiocontrolplanes");
-pub(super) const ISTIO: Kind = Kind("sailoperator.io", "v1", "Istio", "istios");
-pub(super) const ISTIO_CNI: Kind = Kind("sailoperator.io", "v1", "IstioCNI", "istiocnis");
-pub(super) const INJECTOR: Kind = Kind(
+/// What Sail reads.
+pub const ISTIO: Kind = Kind("sailoperator.io", "v1", "Istio", "istios");
+/// What Sail reads of the CNI plugin.
+pub const ISTIO_CNI: Kind = Kind("sailoperator.io", "v1", "IstioCNI", "istiocnis");
+/// Mutating webhooks.
+pub const INJECTOR: Kind = Kind(
     "admissionregistration.k8s.io",
     "v1",
     "MutatingWebhookConfiguration",
     "mutatingwebhookconfigurations",
 );
 
-pub(super) fn resource(kind: &Kind) -> ApiResource {
+/// How the API server serves it.
+#[must_use]
+pub fn resource(kind: &Kind) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(kind.0, kind.1, kind.2), kind.3)
 }
 
 /// The object, without apiVersion and kind; an empty namespace means one of the whole cluster. A kind that is not served
 /// has no objects.
-pub(super) async fn find(client: &Client, kind: &Kind, namespace: &str, name: &str) -> Result<Option<Value>> {
+pub async fn find(client: &Client, kind: &Kind, namespace: &str, name: &str) -> Result<Option<Value>> {
     let api: Api<DynamicObject> = if namespace.is_empty() {
         Api::all_with(client.clone(), &resource(kind))
     } else {
@@ -56,7 +74,7 @@ pub(super) async fn find(client: &Client, kind: &Kind, namespace: &str, name: &s
 }
 
 /// How many bindings there are to the use of any SecurityContextConstraints.
-pub(super) async fn scc_bindings(client: &Client) -> Result<usize> {
+pub async fn scc_bindings(client: &Client) -> Result<usize> {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(&ROLE_BINDING));
     let bound = api.list(&ListParams::default()).await?;
     let to_scc = |binding: &&DynamicObject| {
