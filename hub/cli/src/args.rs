@@ -111,9 +111,9 @@ pub enum Command {
 
 const STATUS: &str = "\
 Examples:
-  meshfleet status                    the fleet at a glance, then what does not hold
-  meshfleet status shop-eu-1          one cluster, with its objects
-  meshfleet status --watch            and then every change";
+  meshfleet status              the fleet at a glance, then what does not hold
+  meshfleet status shop-eu-1    one cluster, with its objects
+  meshfleet status --watch      and then every change";
 
 #[derive(Debug, Args)]
 pub struct Status {
@@ -136,7 +136,7 @@ const DRIFT: &str = "\
 Examples:
   meshfleet drift report              the fleet
   meshfleet drift report shop-eu-1
-  meshfleet drift report --exit-code  3 if there is drift: for checks in pipelines";
+  meshfleet drift report --exit-code  3 if there is drift: for pipelines";
 
 #[derive(Debug, Args)]
 pub struct Report {
@@ -150,7 +150,7 @@ pub struct Report {
 
 const COMPLETION: &str = "\
 Examples:
-  meshfleet completion bash > ~/.local/share/bash-completion/completions/meshfleet
+  meshfleet completion bash > /etc/bash_completion.d/meshfleet
   meshfleet completion zsh > ~/.zfunc/_meshfleet
   meshfleet completion fish > ~/.config/fish/completions/meshfleet.fish";
 

@@ -226,8 +226,10 @@ fn draw_next(screen: &mut Screen, plan: &PreviewPlanResponse, parts: &[Part<'_>]
         let pieces = [
             good("nothing to do"),
             plain(
-                ": the clusters have these plans as their targets. What others changed there since is told by ",
+                ": the clusters have these plans as their targets. Whether all of it is applied is told by ",
             ),
+            strong("meshfleet status"),
+            plain(", what others changed since by "),
             strong("meshfleet drift report"),
         ];
         screen.line(2, &pieces);

@@ -57,8 +57,8 @@ Examples:
 
 const DETACH: &str = "\
 Examples:
-  meshfleet config unassign shop-eu-1 --preview   what removing its mesh would delete
-  meshfleet cluster detach shop-eu-1              forget its spoke, leave its mesh";
+  meshfleet config unassign shop-eu-1 --preview   to remove its mesh, first
+  meshfleet cluster detach shop-eu-1              its mesh stays";
 
 #[derive(Debug, Args)]
 pub struct Enrol {

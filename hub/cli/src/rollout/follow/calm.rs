@@ -100,10 +100,11 @@ fn is_at_work(target: &RolloutTarget) -> bool {
     matches!(target.state.as_str(), "Sent" | "Accepted" | "Applying" | "Converging")
 }
 
-/// Whether the reason of a rollout says of clusters at work what their own lines say.
+/// Whether the reason of a rollout says of clusters at work, or that failed, what their own lines say.
 pub fn by_clusters(rollout: &Rollout) -> bool {
     let begins = |target: &RolloutTarget| rollout.reason.starts_with(&format!("{}: ", target.cluster));
-    rollout.targets.iter().any(|target| is_at_work(target) && begins(target))
+    let failed = |target: &RolloutTarget| matches!(target.state.as_str(), "Failed" | "TimedOut" | "Refused");
+    rollout.targets.iter().any(|target| (is_at_work(target) || failed(target)) && begins(target))
 }
 
 /// Of a first look, clusters that did not begin are only counted; where there are many, so are those that are done.
