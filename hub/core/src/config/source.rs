@@ -55,7 +55,8 @@ impl SourceMap {
             return Place { layer: &origin.layer, path: &origin.path, line };
         }
         // Where a layer took away what the base says, the line of that is not where the default comes from.
-        let path = origin.path.strip_prefix(BASE).map_or(origin.path.as_str(), |path| path.trim_start_matches('.'));
+        let path =
+            origin.path.strip_prefix(BASE).map_or(origin.path.as_str(), |path| path.trim_start_matches('.'));
         Place { layer: DEFAULT, path, line: None }
     }
 }

@@ -176,7 +176,10 @@ fn defaults_have_no_line_and_written_values_have_one() {
     let lines = [("base.istio.version".to_owned(), 9)].into();
     let source = SourceMap { file: "mesh.yaml".to_owned(), lines };
     let place = |path: &str| source.place(&effective.origins[path]);
-    assert_eq!(place("istio.version"), Place { layer: BASE, path: "base.istio.version", line: Some(("mesh.yaml", 9)) });
+    assert_eq!(
+        place("istio.version"),
+        Place { layer: BASE, path: "base.istio.version", line: Some(("mesh.yaml", 9)) }
+    );
     assert_eq!(place("istio.namespace"), Place { layer: DEFAULT, path: "istio.namespace", line: None });
 }
 

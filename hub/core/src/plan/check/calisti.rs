@@ -104,7 +104,8 @@ fn images(plan: &Seen<'_>, control_plane: &Manifest<'_>) -> Option<Finding> {
     } else {
         return None;
     };
-    let hint = "the rule calisti.images must write them: this is a mistake in meshfleet, report it".to_owned();
+    let hint =
+        "the rule calisti.images must write them: this is a mistake in meshfleet, report it".to_owned();
     Some(plan.seconding("calisti.images", blocks("control-plane.images", message, hint)))
 }
 

@@ -143,7 +143,8 @@ impl<'a> Seen<'a> {
         if !self.config.overrides_rule(rule) {
             return finding;
         }
-        let hint = format!("an override of rule {rule} is in force: take it out if this is not what it is for");
+        let hint =
+            format!("an override of rule {rule} is in force: take it out if this is not what it is for");
         Finding { severity: Severity::Warns, hint, ..finding }
     }
 }
