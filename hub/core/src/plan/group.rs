@@ -103,8 +103,7 @@ fn key(preview: &Preview<'_>) -> Digest {
     let written: Vec<Option<Written>> = changed
         .map(|diff| {
             let digest = *index.get(&diff.id)?;
-            let origins = origins(preview, &diff.id);
-            if origins.values().all(|origin| origin.template().is_none()) {
+            if !has_variables(origins(preview, &diff.id)) {
                 return Some(Written::AsItIs(digest));
             }
             manifest(preview, &diff.id, digest).map(Written::ByName)
@@ -157,8 +156,15 @@ fn bodies_by_id(plan: &Plan) -> BTreeMap<&ObjectId, Digest> {
 /// What is written of an object, with variables by name.
 fn manifest(preview: &Preview<'_>, id: &ObjectId, body: Digest) -> Option<Value> {
     let mut value = serde_json::from_slice(preview.plan?.bodies.get(&body)?).ok()?;
-    substitute(&mut value, String::new(), origins(preview, id));
+    let origins = origins(preview, id);
+    if has_variables(origins) {
+        substitute(&mut value, String::new(), origins);
+    }
     Some(value)
+}
+
+fn has_variables(origins: &BTreeMap<String, Origin>) -> bool {
+    origins.values().any(|origin| origin.template().is_some())
 }
 
 fn normal_object<'a>(diff: &'a ObjectDiff, preview: &Preview<'_>) -> Cow<'a, ObjectDiff> {
