@@ -45,12 +45,22 @@ impl Programs {
     }
 }
 
+/// How the names begin by which cargo tells of a package.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 fn build() -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ lies in the workspace")?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace).args(["build", "--quiet", "--workspace", "--bins"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
+    }
+    // Cargo tells a program that it runs of its package. Build scripts look at the same names, so handed on to another
+    // cargo they make it build again what is current.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| OF_A_PACKAGE.iter().any(|begin| name.starts_with(begin))) {
+            command.env_remove(name);
+        }
     }
     let status = command.status().context("cannot run cargo to build hub, spoke and meshfleet")?;
     if !status.success() {

@@ -31,11 +31,20 @@ Examples:
 
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 differences or drift found where a check was asked for.")]
 pub struct Arguments {
-    /// The context of a hub: its address, and who you are there. Default: the one that a hub on this machine wrote
-    #[arg(long, global = true, env = "MESHFLEET_CONTEXT", value_name = "FILE", help_heading = "Everywhere")]
+    /// The context of a hub: its address, and who you are there; else the one that a hub on this machine wrote
+    #[arg(
+        long,
+        global = true,
+        env = "MESHFLEET_CONTEXT",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Everywhere"
+    )]
     pub context: Option<PathBuf>,
-    /// How the answer is written
+    /// How the answer is written: table and wide for people, wide with nothing folded; json and yaml for programs, yaml
+    /// of documents can be applied again; name for other commands
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, help_heading = "Everywhere")]
+    #[arg(hide_possible_values = true)]
     pub output: Format,
     #[command(subcommand)]
     pub command: Command,
@@ -44,15 +53,10 @@ pub struct Arguments {
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Text for people; long lists are folded
     Table,
-    /// Text for people, with more columns and nothing folded
     Wide,
-    /// JSON for programs: field names are stable
     Json,
-    /// The same as YAML; documents can be applied again
     Yaml,
-    /// Names only, one a line: other commands take them
     Name,
 }
 
@@ -92,12 +96,14 @@ pub enum Command {
     /// Print the JSON Schema of a kind of document
     #[command(after_help = document::SCHEMA)]
     Schema {
+        /// A kind of document
         #[arg(value_enum, ignore_case = true)]
         kind: Kind,
     },
     /// Print what makes a shell complete these commands
     #[command(after_help = COMPLETION)]
     Completion {
+        /// Your shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
@@ -105,9 +111,9 @@ pub enum Command {
 
 const STATUS: &str = "\
 Examples:
-  meshfleet status                    the fleet at a glance, then what does not hold
-  meshfleet status shop-eu-1          one cluster, with its objects
-  meshfleet status --watch            and then every change";
+  meshfleet status              the fleet at a glance, then what does not hold
+  meshfleet status shop-eu-1    one cluster, with its objects
+  meshfleet status --watch      and then every change";
 
 #[derive(Debug, Args)]
 pub struct Status {
@@ -130,7 +136,7 @@ const DRIFT: &str = "\
 Examples:
   meshfleet drift report              the fleet
   meshfleet drift report shop-eu-1
-  meshfleet drift report --exit-code  3 if there is drift: for checks in pipelines";
+  meshfleet drift report --exit-code  3 if there is drift: for pipelines";
 
 #[derive(Debug, Args)]
 pub struct Report {
@@ -144,7 +150,7 @@ pub struct Report {
 
 const COMPLETION: &str = "\
 Examples:
-  meshfleet completion bash > ~/.local/share/bash-completion/completions/meshfleet
+  meshfleet completion bash > /etc/bash_completion.d/meshfleet
   meshfleet completion zsh > ~/.zfunc/_meshfleet
   meshfleet completion fish > ~/.config/fish/completions/meshfleet.fish";
 

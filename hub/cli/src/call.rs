@@ -174,8 +174,13 @@ pub fn draw_refusal(screen: &mut Screen, failure: &Failure) {
 fn draw_failure(screen: &mut Screen, failure: &Failure) {
     let hint = failure.hint();
     draw_refusal(screen, failure);
-    if !hint.is_empty() {
-        screen.line(2, &[strong("hint: "), plain(hint)]);
+    // Where several things stand against it, each has its own way out.
+    let hints: Vec<&str> = match failure.details() {
+        [] => vec![hint.as_str()],
+        _ => hint.split("; ").collect(),
+    };
+    for hint in hints.into_iter().filter(|hint| !hint.is_empty()) {
+        screen.line(6, &[strong("hint: "), plain(hint)]);
     }
 }
 

@@ -106,7 +106,7 @@ fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterRespons
     };
     screen.line(2, &[strong(format!("cluster/{name}")), plain(format!(" invited, id {cluster_id}"))]);
     screen.line(
-        2,
+        0,
         &[plain(format!(
             "Its token stands below. It is shown once, can be used once and ends {until}. Give it to the spoke in that \
              cluster, in MESHFLEET_TOKEN or with --token-file."

@@ -118,13 +118,19 @@ fn draw_list(screen: &mut Screen, configs: &[Config], now: Timestamp) {
 fn list_row(screen: &mut Screen, config: &Config, now: Timestamp) -> Vec<Piece> {
     let Config { name, newest_version, selects, running_newest, published_by, published_at } = config;
     let all = *running_newest as usize >= selects.len();
-    let running = format!("{running_newest} of {}", selects.len());
+    let running = match selects.len() {
+        0 => "-".to_owned(),
+        all => format!("{running_newest} of {all}"),
+    };
     vec![
         strong(name),
         plain(format!("v{newest_version}")),
         plain(published(now, published_at, published_by)),
         if all { good(running) } else { warning(running) },
-        faint(or_dash(&screen.names(selects, MOST_NAMES))),
+        match selects.as_slice() {
+            [] => warning("no cluster"),
+            names => faint(screen.names(names, MOST_NAMES)),
+        },
     ]
 }
 

@@ -66,7 +66,7 @@ fn draw(screen: &mut Screen, plan: &PreviewPlanResponse, manifests: bool) {
     }
     draw_unprobed(screen, clusters);
     finding::draw_warnings(screen, &parts);
-    draw_reasons(screen, &parts);
+    draw_reasons(screen, &parts, manifests);
     draw_sum(screen, plan, &parts);
 }
 
@@ -101,10 +101,10 @@ pub fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
 
-fn draw_reasons(screen: &mut Screen, parts: &[Part<'_>]) {
+fn draw_reasons(screen: &mut Screen, parts: &[Part<'_>], manifests: bool) {
     let objects = parts.iter().flat_map(|part| part.objects);
     let reasons = objects.flat_map(|object| &object.reasons);
-    let sources = screen.is_wide();
+    let sources = manifests || screen.is_wide();
     draw_rules(screen, reasons, sources);
 }
 
@@ -226,8 +226,10 @@ fn draw_next(screen: &mut Screen, plan: &PreviewPlanResponse, parts: &[Part<'_>]
         let pieces = [
             good("nothing to do"),
             plain(
-                ": the clusters have these plans as their targets. What others changed there since is told by ",
+                ": the clusters have these plans as their targets. Whether all of it is applied is told by ",
             ),
+            strong("meshfleet status"),
+            plain(", what others changed since by "),
             strong("meshfleet drift report"),
         ];
         screen.line(2, &pieces);

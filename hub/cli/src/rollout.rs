@@ -88,7 +88,9 @@ pub async fn begun(call: &Call, number: u64, trace_id: &str, wait: bool) -> Resu
     }
     call.remark(|screen| {
         screen.line(2, &[faint(format!("follow it with: meshfleet rollout watch {number}"))]);
-        screen.line(2, &[faint(format!("trace {trace_id}"))]);
+        if screen.is_wide() {
+            screen.line(2, &[faint(format!("trace {trace_id}"))]);
+        }
     });
     Ok(Outcome::Done)
 }

@@ -168,6 +168,7 @@ fn draw_cluster(screen: &mut Screen, cluster: &ClusterStatus, drifted: &[DriftIt
     screen.line(2, &[strong(&cluster.cluster), plain(format!("  {platform}"))]);
     let target = match cluster.generation {
         0 => "no target yet".to_owned(),
+        generation if cluster.config.is_empty() => format!("no config, generation {generation}"),
         generation => format!("{}, generation {generation}", config(cluster)),
     };
     screen.line(2, &[faint(target)]);
@@ -179,7 +180,9 @@ fn draw_cluster(screen: &mut Screen, cluster: &ClusterStatus, drifted: &[DriftIt
     let rows: Vec<Vec<Piece>> = cluster.conditions.iter().map(row).collect();
     screen.table(&["CONDITION", "HOLDS", "REASON", "MESSAGE"], &[3], &rows);
     let mut hints: Vec<&str> = cluster.conditions.iter().map(|condition| condition.hint.as_str()).collect();
-    hints.retain(|hint| !hint.is_empty());
+    // What this very command shows below needs no hint.
+    let here = format!("`meshfleet status {}` ", cluster.cluster);
+    hints.retain(|hint| !hint.is_empty() && !hint.starts_with(&here));
     hints.dedup();
     if !hints.is_empty() {
         screen.blank();

@@ -98,7 +98,6 @@ pub fn find() -> Result<Binaries> {
         return Ok(separate(etcd, api_server));
     }
     let program = built("")?;
-    say(&format!("using our own build {}", program.display()));
     Ok(Binaries {
         etcd: Program { path: program.clone(), component: Some("etcd") },
         api_server: Program { path: program, component: Some("kube-apiserver") },

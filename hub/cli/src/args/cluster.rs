@@ -12,12 +12,14 @@ pub enum Cluster {
     /// One cluster: its state, its network, its labels and variables
     #[command(after_help = SHOW)]
     Show {
+        /// The cluster's name
         #[arg(value_parser = value::cluster)]
         name: String,
     },
     /// What its spoke saw of a cluster, and what that was taken for
     #[command(after_help = FACTS)]
     Facts {
+        /// The cluster's name
         #[arg(value_parser = value::cluster)]
         name: String,
     },
@@ -27,6 +29,7 @@ pub enum Cluster {
     /// End a cluster's membership: its spoke is refused from now on, what runs there stays as it is
     #[command(after_help = DETACH)]
     Detach {
+        /// The cluster's name
         #[arg(value_parser = value::cluster)]
         name: String,
     },
@@ -54,8 +57,8 @@ Examples:
 
 const DETACH: &str = "\
 Examples:
-  meshfleet config unassign shop-eu-1 --preview   what removing its mesh would delete
-  meshfleet cluster detach shop-eu-1              forget its spoke, leave its mesh";
+  meshfleet config unassign shop-eu-1 --preview   to remove its mesh, first
+  meshfleet cluster detach shop-eu-1              its mesh stays";
 
 #[derive(Debug, Args)]
 pub struct Enrol {

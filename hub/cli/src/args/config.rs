@@ -35,7 +35,7 @@ const SHOW: &str = "\
 Examples:
   meshfleet config show payments
   meshfleet config show payments --version 3 -o yaml
-  meshfleet config show payments --effective --cluster shop-eu-1   merged, each value with its layer";
+  meshfleet config show payments --effective --cluster shop-eu-1   merged";
 
 const HISTORY: &str = "\
 Examples:

@@ -13,14 +13,14 @@ Examples:
 
 pub const DIFF: &str = "\
 Examples:
-  meshfleet diff -f mesh.yaml         3 if it differs from what is stored: for checks in pipelines
+  meshfleet diff -f mesh.yaml         3 if it differs: for pipelines
 
 Exit codes: 0 no difference, 1 refused or failed, 2 usage, 3 differences.";
 
 pub const DELETE: &str = "\
 Examples:
   meshfleet delete rolloutstrategy careful
-  meshfleet delete meshconfig/payments   what runs in its clusters stays: see `config unassign`
+  meshfleet delete meshconfig/payments   refused while it runs in a cluster
   meshfleet delete -f old.yaml           the documents that stand in the file";
 
 pub const GET: &str = "\

@@ -6,9 +6,9 @@ use super::value;
 
 pub const PREVIEW: &str = "\
 Examples:
-  meshfleet plan payments                       the fleet, in groups of the same diff
+  meshfleet plan payments                       the fleet, in groups
   meshfleet plan payments --cluster shop-eu-1   one cluster
-  meshfleet plan payments --detailed-exitcode   3 if a rollout would change anything
+  meshfleet plan payments --detailed-exitcode   3 if there is a change
   meshfleet plan explain shop-eu-1              why is every value there";
 
 /// `plan CONFIG`, or `plan explain CLUSTER`.

@@ -49,7 +49,7 @@ Examples:
   meshfleet rollout start payments --wait
   meshfleet rollout start payments --strategy careful
   meshfleet rollout start payments --version 3        back to an earlier version
-  meshfleet rollout start payments --overwrite-drift  put right what others changed";
+  meshfleet rollout start payments --overwrite-drift  put drift right";
 
 const WATCH: &str = "\
 Examples:

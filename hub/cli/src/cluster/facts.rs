@@ -48,7 +48,14 @@ fn draw(screen: &mut Screen, answer: &ClusterFactsResponse) {
     if !signals.is_empty() {
         screen.blank();
         screen.line(2, &[strong("taken for that because of")]);
-        screen.list(2, signals, usize::MAX - 1);
+        // One sign may speak for the provider and for how it is hosted.
+        let mut each: Vec<&String> = Vec::new();
+        signals.iter().for_each(|signal| {
+            if !each.contains(&signal) {
+                each.push(signal)
+            }
+        });
+        screen.list(2, &each, usize::MAX - 1);
     }
     screen.blank();
     match facts {

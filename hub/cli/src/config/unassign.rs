@@ -51,7 +51,12 @@ fn draw_preview(screen: &mut Screen, answer: &UnassignResponse) {
         .line(2, &[strong(format!("{count} would be deleted in {clusters}")), plain(": nothing was begun")]);
     screen.line(2, &[plain("remove the mesh with:")]);
     let names: Vec<&str> = answer.clusters.iter().map(|cluster| cluster.cluster.as_str()).collect();
-    screen.command(format!("meshfleet config unassign {} --wait", names.join(" ")));
+    // Said also where the hub would not ask for it: then exactly this is deleted, or nothing.
+    let number = match answer.deletions {
+        0 => String::new(),
+        count => format!(" --confirm-deletions {count}"),
+    };
+    screen.command(format!("meshfleet config unassign {}{number} --wait", names.join(" ")));
 }
 
 fn draw_started(screen: &mut Screen, answer: &UnassignResponse) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{mistakes_to_json, read_all, reference, refuse, titled};
 use crate::{
     args::Files,
-    call::{Call, Outcome},
+    call::{Call, Outcome, yaml},
     failure::Failure,
     plan::json::value,
     screen::{Screen, Tone, bad, counted, cut, faint, good, plain, warning},
@@ -40,8 +40,11 @@ fn names(diffs: &[DocumentDiff]) -> Vec<String> {
 
 fn draw(screen: &mut Screen, diffs: &[DocumentDiff]) {
     for DocumentDiff { kind, name, result, version, changes } in diffs {
-        screen.line(2, &titled(kind, name, *version, result));
-        draw_changes(screen, changes);
+        screen.line(2, &titled(kind, name, *version, &would(result)));
+        match changes.as_slice() {
+            [whole] if whole.path.is_empty() => draw_new(screen, whole),
+            _ => draw_changes(screen, changes),
+        }
     }
     let count = diffs.iter().filter(|diff| differs(diff)).count();
     screen.blank();
@@ -51,6 +54,25 @@ fn draw(screen: &mut Screen, diffs: &[DocumentDiff]) {
     }
     let sum = format!("{} of {} would change: ", count, counted(diffs.len(), "document"));
     screen.line(2, &[plain(sum), plain("store with `meshfleet apply -f`")]);
+}
+
+/// Nothing is done yet.
+fn would(result: &str) -> String {
+    if result == "unchanged" { result.to_owned() } else { format!("would be {result}") }
+}
+
+/// A document that the hub does not have: all of it, as it would be stored.
+fn draw_new(screen: &mut Screen, whole: &DocumentChange) {
+    const MOST: usize = 60;
+    let text = yaml(&value(&whole.new));
+    let lines: Vec<&str> = text.lines().collect();
+    let (shown, more) = screen.fold(&lines, MOST);
+    for line in shown {
+        screen.block(2, &format!("+ {line}"), Tone::Good);
+    }
+    if more > 0 {
+        screen.line(4, &[faint(format!("  … {more} more"))]);
+    }
 }
 
 /// Leaves that differ: in one line where there is room, else old and new one below the other.
@@ -119,6 +141,11 @@ mod tests {
         ]
     }
 
+    fn whole() -> DocumentChange {
+        let new = r#"{"kind":"Cluster","metadata":{"labels":{"env":"staging"},"name":"eks-eu-1"},"spec":{}}"#;
+        DocumentChange { path: String::new(), old: "{}".to_owned(), new: new.to_owned() }
+    }
+
     fn diffs() -> Vec<DocumentDiff> {
         let diff = |kind: &str, name: &str, result: &str, version, changes| DocumentDiff {
             kind: kind.to_owned(),
@@ -129,7 +156,7 @@ mod tests {
         };
         vec![
             diff("MeshConfig", "payments", "configured", 4, changes()),
-            diff("Cluster", "eks-eu-1", "created", 0, Vec::new()),
+            diff("Cluster", "eks-eu-1", "created", 0, vec![whole()]),
             diff("RolloutStrategy", "careful", "unchanged", 0, Vec::new()),
         ]
     }

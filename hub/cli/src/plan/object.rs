@@ -9,7 +9,7 @@ use crate::screen::{Piece, Screen, Tone, cut, faint, padded, plain, warning, wid
 const LONGEST_CHANGE: usize = 300;
 
 /// Widest column of objects: a longer name pushes its rules to the right.
-const WIDEST_OBJECT: usize = 50;
+const WIDEST_OBJECT: usize = 64;
 
 /// How many objects stand under one heading, and how many changed values under one object.
 const MOST_OBJECTS: usize = 30;

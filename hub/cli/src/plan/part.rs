@@ -8,8 +8,8 @@ use crate::{
     screen::{Piece, Screen, bad, counted, faint, plain, strong, warning},
 };
 
-/// How many clusters of a group are named.
-const MOST_CLUSTERS: usize = 8;
+/// How many clusters of a group are named before its size.
+const MOST_CLUSTERS: usize = 4;
 
 /// A part of a plan.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Part<'a> {
     pub is_group: bool,
     platforms: Vec<&'a str>,
     why: &'a [String],
+    /// The group that it is apart from, in words.
+    measure: String,
     namespaces: &'a [String],
     disruption: &'a str,
     /// Of one cluster; empty if it has no plan.
@@ -36,10 +38,20 @@ pub fn parts(plan: &PreviewPlanResponse) -> Vec<Part<'_>> {
     if single {
         return plan.clusters.iter().map(Part::of_cluster).collect();
     }
-    let mut parts: Vec<Part<'_>> =
-        plan.groups.iter().map(|group| Part::of_group(group, &plan.clusters)).collect();
+    let measure = plan.groups.iter().find(|group| group.why.is_empty()).map(measure).unwrap_or_default();
+    let of_group = |group| Part { measure: measure.clone(), ..Part::of_group(group, &plan.clusters) };
+    let mut parts: Vec<Part<'_>> = plan.groups.iter().map(of_group).collect();
     parts.sort_by_key(|part| part.clusters.len());
     parts
+}
+
+/// A group by its first cluster.
+fn measure(group: &PlanGroup) -> String {
+    match group.clusters.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first} and {}", counted(others.len(), "other")),
+    }
 }
 
 impl<'a> Part<'a> {
@@ -51,6 +63,7 @@ impl<'a> Part<'a> {
             is_group: false,
             platforms: vec![platform_words(&plan.platform, &plan.platform_detail)],
             why: &[],
+            measure: String::new(),
             namespaces: &plan.namespaces,
             disruption: &plan.disruption,
             digest: Some(&plan.plan_digest),
@@ -69,6 +82,7 @@ impl<'a> Part<'a> {
             is_group: true,
             platforms: platforms.iter().map(String::as_str).collect(),
             why,
+            measure: String::new(),
             namespaces,
             disruption,
             digest: members().next().filter(|_| clusters.len() == 1).map(|plan| plan.plan_digest.as_str()),
@@ -85,21 +99,19 @@ impl<'a> Part<'a> {
             None => plain(""),
         };
         let platforms = self.platforms.join("; ");
-        if self.is_group {
-            let names = screen.names(&self.clusters, MOST_CLUSTERS);
-            let share = if self.clusters.len() == of { String::new() } else { format!(" of {of}") };
-            let count = match share.as_str() {
-                "" => counted(of, "cluster"),
-                share => format!("{}{share} clusters", self.clusters.len()),
-            };
-            screen.line(2, &[strong(count), plain(": "), strong(names), plain("  "), digest]);
-            screen.field(2, "on", &[plain(platforms)]);
-            for (index, why) in self.why.iter().enumerate() {
-                screen.field(2, if index == 0 { "apart" } else { "" }, &[warning(why)]);
-            }
+        let names = screen.names(&self.clusters, MOST_CLUSTERS);
+        if self.clusters.len() == 1 {
+            let platform = if platforms.is_empty() { String::new() } else { format!("  {platforms}") };
+            screen.line(2, &[strong(names), plain(format!("{platform}  ")), digest]);
         } else {
-            screen.line(2, &[strong(self.clusters.join(", ")), plain(format!("  {platforms}  ")), digest]);
+            let share = match self.clusters.len() {
+                all if all == of => format!("  all {of} clusters  "),
+                some => format!("  {some} of {of} clusters  "),
+            };
+            screen.line(2, &[strong(names), plain(share), digest]);
+            screen.field(2, "on", &[plain(&platforms)]);
         }
+        self.draw_why(screen, &platforms);
         if !self.planned {
             return;
         }
@@ -112,6 +124,19 @@ impl<'a> Part<'a> {
         }
         object::draw_all(screen, self.objects, manifests);
         self.draw_deletions(screen);
+    }
+
+    /// What sets it apart. That it runs on another platform stands above already; it is said again where it is all.
+    fn draw_why(&self, screen: &mut Screen, platforms: &str) {
+        let known = format!("runs on {platforms}");
+        let new: Vec<&String> = self.why.iter().filter(|why| self.why.len() == 1 || **why != known).collect();
+        if new.is_empty() {
+            return;
+        }
+        screen.line(4, &[faint(format!("  apart from {}", self.measure))]);
+        for why in new {
+            screen.line(6, &[plain("    "), warning(why)]);
+        }
     }
 
     /// How many objects go, where none of them is named.

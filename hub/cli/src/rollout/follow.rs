@@ -1,9 +1,12 @@
 //! `meshfleet rollout watch`: says what changes, to the end of the rollout.
 
+mod calm;
+
 use jiff::Timestamp;
 use proto::v1::{Rollout, RolloutProgress, RolloutTarget};
 use serde_json::{Value, json};
 
+use self::calm::Calm;
 use super::{
     answer, find, reference,
     show::{counts, draw_next},
@@ -17,14 +20,12 @@ use crate::{
     watch::{self, HANG, clock},
 };
 
-/// How many clusters the first look names each; of more, only those at work.
-const MOST_AT_FIRST: usize = 20;
-
 /// Follows a rollout to its end. Interrupting this does not stop it.
 pub async fn to_the_end(call: &Call, number: u64) -> Result<Outcome, Failure> {
     let look = async |hub: &crate::hub::Hub| find(hub, number).await;
+    let mut calm = Calm::default();
     watch::poll(call, look, |before, after| {
-        tell(call, before, after)?;
+        tell(call, &mut calm, before, after)?;
         end(call, after)
     })
     .await
@@ -33,10 +34,11 @@ pub async fn to_the_end(call: &Call, number: u64) -> Result<Outcome, Failure> {
 /// Shows a rollout, and then follows it to its end.
 pub async fn shown(call: &Call, number: u64) -> Result<Outcome, Failure> {
     let look = async |hub: &crate::hub::Hub| find(hub, number).await;
+    let mut calm = Calm::default();
     watch::poll(call, look, |before, after| {
         match before {
             None => answer(call, after)?,
-            Some(_) => tell(call, before, after)?,
+            Some(_) => tell(call, &mut calm, before, after)?,
         }
         Ok(outcome(after))
     })
@@ -54,10 +56,10 @@ pub fn tell_list(call: &Call, before: &[Rollout], after: &[Rollout]) -> Result<(
     Ok(())
 }
 
-fn tell(call: &Call, before: Option<&Rollout>, after: &Rollout) -> Result<(), Failure> {
+fn tell(call: &Call, calm: &mut Calm, before: Option<&Rollout>, after: &Rollout) -> Result<(), Failure> {
     let mut events = changes(before, after);
-    if before.is_none() && call.is_for_people() {
-        fold(&mut events);
+    if call.is_for_people() {
+        events = calm.keep(events, before, after, now());
     }
     events.iter().try_for_each(|change| change.tell(call))
 }
@@ -82,9 +84,16 @@ fn outcome(rollout: &Rollout) -> Option<Outcome> {
 /// Something that changed between two looks.
 #[derive(Debug)]
 enum Event<'a> {
-    Rollout(&'a Rollout),
-    Target { before: Option<&'a RolloutTarget>, after: &'a RolloutTarget },
-    Progress(u64, RolloutProgress),
+    Rollout {
+        rollout: &'a Rollout,
+        /// Whether how far it is stands beside its state.
+        counted: bool,
+    },
+    Target {
+        before: Option<&'a RolloutTarget>,
+        after: &'a RolloutTarget,
+    },
+    Progress(&'a Rollout, RolloutProgress),
 }
 
 fn changes<'a>(before: Option<&'a Rollout>, after: &'a Rollout) -> Vec<Event<'a>> {
@@ -93,7 +102,7 @@ fn changes<'a>(before: Option<&'a Rollout>, after: &'a Rollout) -> Vec<Event<'a>
     let changed = !before.is_some_and(same);
     // The end of a rollout comes after what brought it about.
     if changed && outcome(after).is_none() {
-        events.push(Event::Rollout(after));
+        events.push(Event::Rollout { rollout: after, counted: false });
     }
     for target in &after.targets {
         let earlier =
@@ -107,32 +116,20 @@ fn changes<'a>(before: Option<&'a Rollout>, after: &'a Rollout) -> Vec<Event<'a>
     }
     events.extend(progressed(before, after));
     if changed && outcome(after).is_some() {
-        events.push(Event::Rollout(after));
+        events.push(Event::Rollout { rollout: after, counted: false });
     }
     events
 }
 
 /// How far it is, once more clusters came to an end: what only began needs no count.
-fn progressed<'a>(before: Option<&Rollout>, after: &Rollout) -> Option<Event<'a>> {
+fn progressed<'a>(before: Option<&Rollout>, after: &'a Rollout) -> Option<Event<'a>> {
     let progress = after.progress.filter(|progress| progress.total > 0)?;
     let ended = |progress: &RolloutProgress| {
         (progress.succeeded, progress.failed, progress.blocked, progress.skipped)
     };
     let earlier = before.and_then(|before| before.progress);
     let same = earlier.is_some_and(|earlier| ended(&earlier) == ended(&progress));
-    (!same).then_some(Event::Progress(after.number, progress))
-}
-
-/// Leaves only those clusters of a first look that are at work or wrong, if they are many: the rest is counted.
-fn fold(events: &mut Vec<Event<'_>>) {
-    let targets = events.iter().filter(|event| matches!(event, Event::Target { .. })).count();
-    if targets <= MOST_AT_FIRST {
-        return;
-    }
-    events.retain(|event| match event {
-        Event::Rollout(_) | Event::Progress(..) => true,
-        Event::Target { after, .. } => !matches!(after.state.as_str(), "Pending" | "Succeeded" | "Skipped"),
-    });
+    (!same).then_some(Event::Progress(after, progress))
 }
 
 impl Event<'_> {
@@ -142,12 +139,18 @@ impl Event<'_> {
 
     fn draw(&self, screen: &mut Screen, now: Timestamp) {
         match self {
-            Self::Rollout(rollout) => {
+            Self::Rollout { rollout, counted } => {
                 let name = strong(format!("{} ", reference(rollout.number)));
                 let reason = time::spoken(now, &rollout.reason);
                 let told = if rollout.state == "Failed" { bad(reason) } else { plain(reason) };
-                let pieces = [clock(now), name, state(&rollout.state)];
-                screen.line(HANG, &with_reason(pieces, &rollout.reason, told));
+                let mut pieces = vec![clock(now), name, state(&rollout.state)];
+                let progress = rollout.progress.filter(|_| *counted);
+                if let Some(progress) = progress {
+                    pieces.push(plain("  "));
+                    pieces.extend(counts(&progress, outcome(rollout).is_some()));
+                }
+                let spoken = if progress.is_some() { "" } else { rollout.reason.as_str() };
+                screen.line(HANG, &with_reason(pieces, spoken, told));
                 if rollout.state == "Paused" {
                     let command = format!("go on with: meshfleet rollout resume {}", rollout.number);
                     screen.line(HANG, &[plain(" ".repeat(HANG)), faint(command)]);
@@ -167,9 +170,9 @@ impl Event<'_> {
                 let reason = plain(time::spoken(now, &after.reason));
                 screen.line(HANG, &with_reason(pieces, &after.reason, reason));
             }
-            Self::Progress(number, progress) => {
-                let mut pieces = vec![clock(now), strong(format!("{} ", reference(*number)))];
-                pieces.extend(counts(progress));
+            Self::Progress(rollout, progress) => {
+                let mut pieces = vec![clock(now), strong(format!("{} ", reference(rollout.number)))];
+                pieces.extend(counts(progress, outcome(rollout).is_some()));
                 screen.line(HANG, &pieces);
             }
         }
@@ -177,14 +180,14 @@ impl Event<'_> {
 
     fn to_json(&self) -> Value {
         match self {
-            Self::Rollout(rollout) => {
+            Self::Rollout { rollout, .. } => {
                 json!({"rollout": {"number": rollout.number, "state": rollout.state, "reason": rollout.reason}})
             }
             Self::Target { before, after } => {
                 json!({"target": super::json::target(after), "before": before.map(|before| before.state.as_str())})
             }
-            Self::Progress(number, progress) => {
-                json!({"progress": super::json::progress(progress), "number": number})
+            Self::Progress(rollout, progress) => {
+                json!({"progress": super::json::progress(progress), "number": rollout.number})
             }
         }
     }
@@ -192,7 +195,7 @@ impl Event<'_> {
     /// Rollouts only: a cluster is named by them.
     fn names(&self) -> Vec<String> {
         match self {
-            Self::Rollout(rollout) => vec![reference(rollout.number)],
+            Self::Rollout { rollout, .. } => vec![reference(rollout.number)],
             Self::Target { .. } | Self::Progress(..) => Vec::new(),
         }
     }
@@ -250,19 +253,5 @@ mod tests {
         insta::assert_snapshot!(shown(Some(&first), &paused));
         let aborted = Rollout { state: "Aborted".to_owned(), ..first.clone() };
         assert_eq!((outcome(&paused), outcome(&aborted)), (None, Some(Outcome::Failed)));
-    }
-
-    #[test]
-    fn of_many_clusters_the_first_look_names_those_at_work() {
-        let mut many = rollout();
-        let mut waits = many.targets[1].clone();
-        waits.state = "Pending".to_owned();
-        many.targets.extend(
-            (0..30).map(|number| RolloutTarget { cluster: format!("waits-{number}"), ..waits.clone() }),
-        );
-        let mut events = changes(None, &many);
-        assert_eq!(events.len(), 34);
-        fold(&mut events);
-        assert_eq!(events.len(), 3, "{events:?}");
     }
 }

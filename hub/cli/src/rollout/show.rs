@@ -63,7 +63,7 @@ pub fn draw_turned(screen: &mut Screen, rollout: &Rollout, now: Timestamp) {
     }
     screen.line(2, &pieces);
     if let Some(progress) = &rollout.progress {
-        screen.line(2, &counts(progress));
+        screen.line(2, &counts(progress, is_over(rollout)));
     }
     draw_next(screen, rollout);
 }
@@ -106,15 +106,16 @@ fn failed(rollout: &Rollout) -> Option<&str> {
     rollout.targets.iter().find(failed).map(|target| target.cluster.as_str())
 }
 
-/// How far a rollout is, in words: `5 of 12 done, 2 in flight, 5 pending`.
-pub fn counts(progress: &RolloutProgress) -> Vec<Piece> {
+/// How far a rollout is, in words: `5 of 12 done, 2 in flight, 5 pending`. What was in flight when it came to its end is
+/// left to its spokes.
+pub fn counts(progress: &RolloutProgress, over: bool) -> Vec<Piece> {
     let RolloutProgress { total, succeeded, failed, in_flight, blocked, pending, skipped } = progress;
     let mut pieces = vec![strong(format!("{succeeded} of {total} done"))];
     let parts = [
         (failed, "failed", Tone::Bad),
         (blocked, "blocked", Tone::Warning),
-        (in_flight, "in flight", Tone::Plain),
-        (pending, "pending", Tone::Faint),
+        (in_flight, if over { "left to finish by itself" } else { "in flight" }, Tone::Plain),
+        (pending, if over { "not begun" } else { "pending" }, Tone::Faint),
         (skipped, "skipped", Tone::Faint),
     ];
     for (count, words, tone) in parts {
@@ -125,13 +126,18 @@ pub fn counts(progress: &RolloutProgress) -> Vec<Piece> {
     pieces
 }
 
+/// Whether a rollout came to its end.
+fn is_over(rollout: &Rollout) -> bool {
+    matches!(rollout.state.as_str(), "Succeeded" | "Failed" | "Aborted")
+}
+
 /// The whole, and each wave where there are several.
 fn draw_waves(screen: &mut Screen, rollout: &Rollout) {
     let Some(progress) = rollout.progress.filter(|progress| progress.total > 0) else { return };
     screen.blank();
     let mut line = bar(progress.succeeded as usize, progress.failed as usize, progress.total as usize);
     line.push(plain("  "));
-    line.extend(counts(&progress));
+    line.extend(counts(&progress, is_over(rollout)));
     screen.line(BAR + 4, &line);
     let waves = waves(&rollout.targets);
     if waves.len() < 2 {

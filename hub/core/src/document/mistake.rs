@@ -1,6 +1,6 @@
 //! Mistakes in documents, and their words.
 
-use super::tree::Position;
+use super::{secret, tree::Position};
 
 /// Most mistakes that are kept of one file: a person reads a screen of them, and a file made of mistakes must not fill
 /// the hub's memory.
@@ -110,8 +110,11 @@ pub(super) fn file_name(name: &str) -> String {
     printable(&cut(name, LONGEST_PATH))
 }
 
-/// A piece of a document, short and without control characters, in double quotes.
+/// A piece of a document, short and without control characters, in double quotes; nothing of a private key.
 pub(super) fn quote(text: &str) -> String {
+    if secret::is_private_key(text) {
+        return "a private key".to_owned();
+    }
     format!("\"{}\"", printable(&cut(text, LONGEST_QUOTE)))
 }
 

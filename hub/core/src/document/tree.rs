@@ -10,7 +10,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 use super::{
     MAX_SOURCE_BYTES,
     mistake::{Mistakes, join},
-    syntax,
+    secret, syntax,
 };
 
 /// Deepest nesting that is read. Documents need a dozen levels; dropping a tree recurses once a level.
@@ -234,6 +234,8 @@ impl Builder {
             mistakes.add(at, &self.path(), "merge keys are not read", "write the fields out here");
         } else if text.is_empty() || (plain && text == "~") {
             mistakes.add(at, &self.path(), "an empty key", "write the name of a field before the colon");
+        } else if secret::is_private_key(text) {
+            mistakes.add(at, &self.path(), secret::MESSAGE_OF_KEY, secret::HINT);
         } else if let Some(first) = keys.get(text) {
             let hint = format!("the first stands in line {}; keep one of them", first.line);
             mistakes.add(at, &join(&self.path(), text), "given twice", hint);

@@ -1,7 +1,9 @@
 //! What a target deletes: what is known to be ours and stands in the new plan no longer. Absence from a list is never
 //! a reason by itself: only objects that an inventory or an accepted plan names can be here.
 
-use super::{KeepWhile, ObjectId, PlanDocument, diff::names};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{KeepWhile, ObjectId, PlanDocument, diff::Named};
 use crate::{
     report::{ObjectState, Outcome, Role},
     target::{Deletion, TemplateDeletion},
@@ -34,28 +36,27 @@ fn objects(inventory: &[ObjectState], accepted: &[PlanDocument], new: &PlanDocum
     unplanned.sort();
     order.extend(unplanned);
 
-    let mut deletions: Vec<Deletion> = Vec::new();
-    for id in order {
-        let known = deletions.iter().any(|deletion| deletion.id.same_object(id));
-        if known || is_namespace(id) || names(new, id) {
-            continue;
-        }
-        let uid = owned.clone().find(|state| state.id.same_object(id)).map(|state| state.uid.clone());
-        deletions.push(Deletion {
+    let uids: BTreeMap<_, &str> = owned.map(|state| (state.id.identity(), state.uid.as_str())).collect();
+    let keep_while = keep_while(accepted);
+    let (kept, mut known) = (Named::by(new), BTreeSet::new());
+    let gone =
+        order.into_iter().filter(|id| known.insert(id.identity()) && !is_namespace(id) && !kept.has(id));
+    let mut deletions: Vec<Deletion> = gone
+        .map(|id| Deletion {
             id: id.clone(),
-            uid: uid.unwrap_or_default(),
+            uid: uids.get(&id.identity()).copied().unwrap_or_default().to_owned(),
             why: WHY.to_owned(),
-            keep_while: keep_while(accepted, id),
-        });
-    }
+            keep_while: keep_while.get(&id.identity()).copied().flatten().cloned(),
+        })
+        .collect();
     deletions.reverse();
     deletions
 }
 
-/// What the newest plan that has the object says of it.
-fn keep_while(accepted: &[PlanDocument], id: &ObjectId) -> Option<KeepWhile> {
-    let newest = accepted.iter().rev().flat_map(|plan| &plan.phases).flat_map(|phase| &phase.objects);
-    newest.filter(|object| object.id.same_object(id)).map(|object| object.keep_while.clone()).next().flatten()
+/// What the newest plan that has an object says of it.
+fn keep_while(accepted: &[PlanDocument]) -> BTreeMap<(&str, &str, &str, &str), Option<&KeepWhile>> {
+    let planned = accepted.iter().flat_map(|plan| &plan.phases).flat_map(|phase| &phase.objects);
+    planned.map(|object| (object.id.identity(), object.keep_while.as_ref())).collect()
 }
 
 fn templates(accepted: &[PlanDocument], new: &PlanDocument) -> Vec<TemplateDeletion> {

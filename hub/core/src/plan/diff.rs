@@ -76,9 +76,14 @@ pub enum Change {
 pub fn diff(before: Option<Before<'_>>, after: &Plan) -> Vec<ObjectDiff> {
     let mut diffs = Vec::new();
     let document = &after.document;
+    let old_objects = before.into_iter().flat_map(|before| &before.document.phases);
+    let old_bodies: BTreeMap<_, Digest> = old_objects
+        .flat_map(|phase| &phase.objects)
+        .map(|object| (object.id.identity(), object.body))
+        .collect();
     for phase in &document.phases {
         for object in &phase.objects {
-            let old = before.and_then(|before| Some((before, body_of(before.document, &object.id)?)));
+            let old = before.and_then(|before| Some((before, *old_bodies.get(&object.id.identity())?)));
             diffs.push(compare(&object.id, &phase.name, old, (object.body, &after.bodies)));
         }
     }
@@ -130,7 +135,8 @@ fn gone(before: Before<'_>, after: &PlanDocument) -> Vec<ObjectDiff> {
     let document = before.document;
     let objects = document.phases.iter().flat_map(|phase| &phase.objects).map(|object| &object.id);
     let templates = document.templates.iter().map(|template| &template.id);
-    let deleted = objects.chain(templates).filter(|id| !names(after, id));
+    let named = Named::by(after);
+    let deleted = objects.chain(templates).filter(|id| !named.has(id));
     let mut gone: Vec<ObjectDiff> = deleted.map(|id| without_body(id, Change::Delete)).collect();
     let kept = |id: &ObjectId| after.additions.iter().any(|kept| kept.id.same_object(id));
     // The object stays as it is somebody else's; only our fields go.
@@ -148,22 +154,30 @@ fn is_identity(path: &str) -> bool {
     [".apiVersion", ".kind", ".metadata.name", ".metadata.namespace"].contains(&path)
 }
 
-/// Whether a plan applies, expects or adds to the object, or makes it from a template.
-pub(super) fn names(document: &PlanDocument, id: &ObjectId) -> bool {
-    body_of(document, id).is_some()
-        || document.expectations.iter().any(|expectation| expectation.id.same_object(id))
-        || document.additions.iter().any(|addition| addition.id.same_object(id))
-        || document.templates.iter().any(|template| is_instance(&template.id, id))
+/// Everything that a plan applies, expects, adds to, or makes from a template.
+pub(super) struct Named<'a> {
+    objects: BTreeSet<(&'a str, &'a str, &'a str, &'a str)>,
+    /// Group, kind and name: an instance stands in any namespace.
+    templates: BTreeSet<(&'a str, &'a str, &'a str)>,
 }
 
-/// Whether an object is what a template makes in its namespace, or the template itself.
-fn is_instance(template: &ObjectId, id: &ObjectId) -> bool {
-    (&template.group, &template.kind, &template.name) == (&id.group, &id.kind, &id.name)
-}
+impl<'a> Named<'a> {
+    pub(super) fn by(document: &'a PlanDocument) -> Self {
+        let objects = document.phases.iter().flat_map(|phase| &phase.objects).map(|object| &object.id);
+        let expected = document.expectations.iter().map(|expectation| &expectation.id);
+        let added_to = document.additions.iter().map(|addition| &addition.id);
+        let templates = document.templates.iter().map(|template| &template.id);
+        Self {
+            objects: objects.chain(expected).chain(added_to).map(ObjectId::identity).collect(),
+            templates: templates.map(|id| (&*id.group, &*id.kind, &*id.name)).collect(),
+        }
+    }
 
-fn body_of(document: &PlanDocument, id: &ObjectId) -> Option<Digest> {
-    let mut objects = document.phases.iter().flat_map(|phase| &phase.objects);
-    objects.find(|object| object.id.same_object(id)).map(|object| object.body)
+    /// Whether the plan has the object in any form; also a template, or what it makes.
+    pub(super) fn has(&self, id: &ObjectId) -> bool {
+        let instance = (id.group.as_str(), id.kind.as_str(), id.name.as_str());
+        self.objects.contains(&id.identity()) || self.templates.contains(&instance)
+    }
 }
 
 fn without_body(id: &ObjectId, change: Change) -> ObjectDiff {
@@ -200,6 +214,16 @@ fn read(bodies: &BTreeMap<Digest, Vec<u8>>, digest: Digest) -> Option<Value> {
 
 fn leaves(path: String, old: Option<&Value>, new: Option<&Value>, out: &mut Vec<LeafChange>) {
     if old == new {
+        return;
+    }
+    if let (Some(Value::Object(old)), Some(Value::Object(new))) = (old, new)
+        && !(old.is_empty() && new.is_empty())
+    {
+        // Most of it is equal: no path is made for that.
+        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for key in keys.into_iter().filter(|key| old.get(*key) != new.get(*key)) {
+            leaves(format!("{path}{}", path::step(key)), old.get(key), new.get(key), out);
+        }
         return;
     }
     let old_children = old.map(|value| path::children(&path, value)).unwrap_or_default();

@@ -4,14 +4,18 @@
 //! `default`. Only the words of findings, which are made for people, are searched, and then as whole words.
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{Change, Disruption, Finding, LeafChange, ObjectDiff, ObjectId, Origin, Plan, disruption, path};
-use crate::{digest, fleet::Name};
+use super::{
+    Change, Disruption, Finding, LeafChange, ObjectDiff, ObjectId, Origin, Plan, Severity, disruption, path,
+};
+use crate::{digest::Digest, fleet::Name};
 
 /// What a config would make of one cluster.
 #[derive(Debug, Clone)]
@@ -49,89 +53,138 @@ pub struct Group {
     pub disruption: Disruption,
 }
 
-/// A cluster's preview with its variables replaced.
+/// A cluster's preview with its variables replaced. Only one of each group is worked out in full.
 struct Normal {
-    cluster: Name,
-    platform: String,
-    layers: Vec<Name>,
     /// Whether the cluster has a plan now.
     present: bool,
     objects: Vec<ObjectDiff>,
     manifests: BTreeMap<ObjectId, Value>,
     findings: Vec<Finding>,
-    /// As they were found.
-    said: Vec<Finding>,
     namespaces: Vec<Name>,
     planned: bool,
 }
 
-/// Groups previews; the smallest group first, of equal ones that with the most objects, then by name.
+/// Groups previews; the smallest group first, of equal ones that in which something blocks, then that with the most
+/// objects, with the most layers, and by name.
 #[must_use]
 pub fn group(previews: &[Preview<'_>]) -> Vec<Group> {
-    let mut grouped: BTreeMap<Vec<u8>, Vec<Normal>> = BTreeMap::new();
+    let mut grouped: BTreeMap<Digest, Vec<&Preview<'_>>> = BTreeMap::new();
     for preview in previews {
-        let normal = normal(preview);
-        grouped.entry(normal.key()).or_default().push(normal);
+        grouped.entry(key(preview)).or_default().push(preview);
     }
-    let mut members: Vec<Vec<Normal>> = grouped.into_values().collect();
+    let mut members: Vec<Vec<&Preview<'_>>> = grouped.into_values().collect();
     for group in &mut members {
-        group.sort_by(|one, other| one.cluster.cmp(&other.cluster));
+        group.sort_by_key(|preview| preview.cluster);
     }
     // Of groups of one size, the plainest serves as the measure of the others.
     members.sort_by_key(|group| {
-        let first = group.first().map(|normal| (Reverse(normal.objects.len()), normal.cluster.clone()));
+        let first = group.first().map(|preview| (Reverse(weight(preview)), preview.cluster));
         (group.len(), first)
     });
-    let Some((largest, smaller)) = members.split_last() else { return Vec::new() };
-    let mut groups: Vec<Group> = smaller.iter().map(|group| told(group, apart(group, largest))).collect();
-    groups.push(told(largest, Vec::new()));
+    let normals = members.iter().filter_map(|group| Some((&group[..], normal(group.first()?))));
+    let normals: Vec<(&[&Preview<'_>], Normal)> = normals.collect();
+    let Some((largest, smaller)) = normals.split_last() else { return Vec::new() };
+    let mut groups: Vec<Group> = smaller
+        .iter()
+        .map(|(group, normal)| told(group, normal, apart((group, normal), (largest.0, &largest.1))))
+        .collect();
+    groups.push(told(largest.0, &largest.1, Vec::new()));
     groups
 }
 
+/// How far a cluster is from a plain one, of which there is least to say.
+fn weight(preview: &Preview<'_>) -> (bool, usize, usize) {
+    let blocked = preview.findings.iter().any(|finding| finding.severity == Severity::Blocks);
+    (blocked || preview.plan.is_none(), preview.diff.len(), layers(preview).len())
+}
+
+fn layers<'a>(preview: &Preview<'a>) -> &'a [Name] {
+    preview.plan.map_or(&[], |plan| plan.config.layers.as_slice())
+}
+
+/// Equal for clusters of one group.
+fn key(preview: &Preview<'_>) -> Digest {
+    /// What is written of an object: its body stands for itself where no value of it is a variable.
+    #[derive(Serialize)]
+    enum Written {
+        AsItIs(Digest),
+        ByName(Value),
+    }
+    let index = preview.plan.map(bodies_by_id).unwrap_or_default();
+    let changed = preview.diff.iter().filter(|diff| !matches!(diff.change, Change::None | Change::Expect));
+    let written: Vec<Option<Written>> = changed
+        .map(|diff| {
+            let digest = *index.get(&diff.id)?;
+            if !has_variables(origins(preview, &diff.id)) {
+                return Some(Written::AsItIs(digest));
+            }
+            manifest(preview, &diff.id, digest).map(Written::ByName)
+        })
+        .collect();
+    let objects: Vec<Cow<'_, ObjectDiff>> =
+        preview.diff.iter().map(|diff| normal_object(diff, preview)).collect();
+    let findings: Vec<Finding> =
+        preview.findings.iter().map(|finding| normal_finding(finding, preview.cluster)).collect();
+    let namespaces = preview.plan.map(|plan| &plan.document.namespaces);
+    let key = (objects, written, findings, namespaces);
+    Digest::of(&serde_json::to_vec(&key).expect("plain data becomes JSON"))
+}
+
 fn normal(preview: &Preview<'_>) -> Normal {
-    let empty = BTreeMap::new();
-    let origins = |id: &ObjectId| preview.plan.and_then(|plan| plan.provenance.get(id)).unwrap_or(&empty);
-    let objects = preview.diff.iter().map(|diff| ObjectDiff {
-        changes: diff
-            .changes
-            .iter()
-            .map(|leaf| normal_leaf(leaf, origins(&diff.id), preview.cluster))
-            .collect(),
-        ..diff.clone()
-    });
-    let written = preview.diff.iter().filter(|diff| diff.change != Change::Expect);
-    let manifests = written.filter_map(|diff| {
-        let mut body = body(preview.plan?, &diff.id)?;
-        substitute(&mut body, String::new(), origins(&diff.id));
+    let index = preview.plan.map(bodies_by_id).unwrap_or_default();
+    let manifests = preview.diff.iter().filter(|diff| diff.change != Change::Expect).filter_map(|diff| {
+        let body = manifest(preview, &diff.id, *index.get(&diff.id)?)?;
         Some((diff.id.clone(), body))
     });
-    let findings = preview.findings.iter().map(|finding| normal_finding(finding, preview.cluster));
-    let config = preview.plan.map(|plan| &plan.config);
     Normal {
-        cluster: preview.cluster.clone(),
-        platform: preview.platform.to_owned(),
-        layers: config.map(|config| config.layers.clone()).unwrap_or_default(),
         present: preview
             .diff
             .iter()
             .any(|diff| matches!(diff.change, Change::Update | Change::None | Change::Delete)),
-        objects: objects.collect(),
+        objects: preview.diff.iter().map(|diff| normal_object(diff, preview).into_owned()).collect(),
         manifests: manifests.collect(),
-        findings: findings.collect(),
-        said: preview.findings.to_vec(),
+        findings: preview.findings.iter().map(|finding| normal_finding(finding, preview.cluster)).collect(),
         namespaces: preview.plan.map(|plan| plan.document.namespaces.clone()).unwrap_or_default(),
         planned: preview.plan.is_some(),
     }
 }
 
-fn body(plan: &Plan, id: &ObjectId) -> Option<Value> {
+static NO_ORIGINS: BTreeMap<String, Origin> = BTreeMap::new();
+
+fn origins<'a>(preview: &Preview<'a>, id: &ObjectId) -> &'a BTreeMap<String, Origin> {
+    preview.plan.and_then(|plan| plan.provenance.get(id)).unwrap_or(&NO_ORIGINS)
+}
+
+fn bodies_by_id(plan: &Plan) -> BTreeMap<&ObjectId, Digest> {
     let document = &plan.document;
-    let objects =
-        document.phases.iter().flat_map(|phase| &phase.objects).map(|object| (&object.id, object.body));
+    let objects = document.phases.iter().flat_map(|phase| &phase.objects);
     let additions = document.additions.iter().map(|addition| (&addition.id, addition.body));
     let templates = document.templates.iter().map(|template| (&template.id, template.body));
-    let (_, body) = objects.chain(additions).chain(templates).find(|(known, _)| *known == id)?;
-    serde_json::from_slice(plan.bodies.get(&body)?).ok()
+    objects.map(|object| (&object.id, object.body)).chain(additions).chain(templates).collect()
+}
+
+/// What is written of an object, with variables by name.
+fn manifest(preview: &Preview<'_>, id: &ObjectId, body: Digest) -> Option<Value> {
+    let mut value = serde_json::from_slice(preview.plan?.bodies.get(&body)?).ok()?;
+    let origins = origins(preview, id);
+    if has_variables(origins) {
+        substitute(&mut value, String::new(), origins);
+    }
+    Some(value)
+}
+
+fn has_variables(origins: &BTreeMap<String, Origin>) -> bool {
+    origins.values().any(|origin| origin.template().is_some())
+}
+
+fn normal_object<'a>(diff: &'a ObjectDiff, preview: &Preview<'_>) -> Cow<'a, ObjectDiff> {
+    if diff.changes.is_empty() {
+        return Cow::Borrowed(diff);
+    }
+    let origins = origins(preview, &diff.id);
+    let changes = diff.changes.iter().map(|leaf| normal_leaf(leaf, origins, preview.cluster)).collect();
+    let ObjectDiff { id, change, phase, changes: _ } = diff;
+    Cow::Owned(ObjectDiff { id: id.clone(), change: *change, phase: phase.clone(), changes })
 }
 
 /// The new value by the name of its variable; the old one too where it was the cluster's name as a whole.
@@ -188,52 +241,42 @@ fn without_name(text: &str, name: &str) -> String {
     words.join(" ")
 }
 
-impl Normal {
-    /// Equal for clusters of one group.
-    fn key(&self) -> Vec<u8> {
-        let manifests: Vec<(&ObjectId, &Value)> = self
-            .objects
-            .iter()
-            .filter(|diff| !matches!(diff.change, Change::None))
-            .filter_map(|diff| self.manifests.get_key_value(&diff.id))
-            .collect();
-        let key = (&self.objects, manifests, &self.findings, &self.namespaces, self.planned);
-        digest::canonical(&serde_json::to_value(key).unwrap_or_default())
+fn told(group: &[&Preview<'_>], normal: &Normal, why: Vec<String>) -> Group {
+    let findings = match group {
+        // One alone goes by its name.
+        [one] => one.findings.to_vec(),
+        _ => normal.findings.clone(),
+    };
+    let platforms = platforms(group).into_iter().filter(|platform| !platform.is_empty());
+    Group {
+        clusters: group.iter().map(|preview| preview.cluster.clone()).collect(),
+        platforms: platforms.map(str::to_owned).collect(),
+        why,
+        disruption: disruption(&normal.objects),
+        objects: normal.objects.clone(),
+        manifests: normal.manifests.clone(),
+        findings,
+        namespaces: normal.namespaces.clone(),
     }
 }
 
-fn told(group: &[Normal], why: Vec<String>) -> Group {
-    let platforms: BTreeSet<&String> =
-        group.iter().map(|normal| &normal.platform).filter(|platform| !platform.is_empty()).collect();
-    let first = group.first();
-    let objects = first.map(|normal| normal.objects.clone()).unwrap_or_default();
-    let findings = first.map(|normal| if group.len() == 1 { &normal.said } else { &normal.findings });
-    Group {
-        clusters: group.iter().map(|normal| normal.cluster.clone()).collect(),
-        platforms: platforms.into_iter().cloned().collect(),
-        why,
-        disruption: disruption(&objects),
-        objects,
-        manifests: first.map(|normal| normal.manifests.clone()).unwrap_or_default(),
-        findings: findings.cloned().unwrap_or_default(),
-        namespaces: first.map(|normal| normal.namespaces.clone()).unwrap_or_default(),
-    }
+fn platforms<'a>(group: &[&Preview<'a>]) -> BTreeSet<&'a str> {
+    group.iter().map(|preview| preview.platform).collect()
 }
 
 /// What sets a group apart from the largest one.
-fn apart(group: &[Normal], largest: &[Normal]) -> Vec<String> {
-    let (Some(one), Some(other)) = (group.first(), largest.first()) else { return Vec::new() };
+fn apart(
+    (group, one): (&[&Preview<'_>], &Normal),
+    (largest, other): (&[&Preview<'_>], &Normal),
+) -> Vec<String> {
     let mut why = Vec::new();
-    let platforms =
-        |group: &[Normal]| group.iter().map(|normal| normal.platform.clone()).collect::<BTreeSet<_>>();
     let (own, others) = (platforms(group), platforms(largest));
     if own.is_disjoint(&others) {
+        let own = own.into_iter().map(str::to_owned).collect();
         why.push(format!("runs on {}", listed(own)));
     }
-    let own_layers: Vec<String> =
-        one.layers.iter().filter(|layer| !other.layers.contains(layer)).map(ToString::to_string).collect();
-    let other_layers: Vec<String> =
-        other.layers.iter().filter(|layer| !one.layers.contains(layer)).map(ToString::to_string).collect();
+    let own_layers = layers_apart(group, largest);
+    let other_layers = layers_apart(largest, group);
     if !own_layers.is_empty() {
         why.push(format!("has layer {}", own_layers.join(", ")));
     }
@@ -255,6 +298,16 @@ fn apart(group: &[Normal], largest: &[Normal]) -> Vec<String> {
     why
 }
 
+/// Layers of all clusters of a group that none of the other one has: what some have sets nothing apart.
+fn layers_apart(group: &[&Preview<'_>], other: &[&Preview<'_>]) -> Vec<String> {
+    let Some(first) = group.first() else { return Vec::new() };
+    let apart = layers(first).iter().filter(|layer| {
+        group.iter().all(|preview| layers(preview).contains(layer))
+            && !other.iter().any(|preview| layers(preview).contains(layer))
+    });
+    apart.map(ToString::to_string).collect()
+}
+
 fn findings_apart(one: &Normal, other: &Normal) -> Vec<String> {
     let rules = |has: &Normal, lacks: &Normal| {
         let apart = has.findings.iter().filter(|finding| !lacks.findings.contains(finding));
@@ -274,21 +327,30 @@ fn findings_apart(one: &Normal, other: &Normal) -> Vec<String> {
 
 /// Objects that only one has, and the first values that change from something else.
 fn changes_apart(one: &Normal, other: &Normal) -> Vec<String> {
-    let ids = |normal: &Normal| {
-        let changing = normal.objects.iter().filter(|diff| diff.change != Change::None);
-        changing.map(|diff| diff.id.to_string()).collect::<BTreeSet<_>>()
-    };
-    let (own, others) = (ids(one), ids(other));
     let mut why = Vec::new();
-    let more: BTreeSet<String> = own.difference(&others).cloned().collect();
-    let fewer: BTreeSet<String> = others.difference(&own).cloned().collect();
-    if !more.is_empty() {
-        why.push(format!("changes {} too", listed(more)));
+    // What is watched is mostly made by what is changed, so it is said only where nothing else is.
+    for (watched, verb, not) in [(false, "changes", "does not change"), (true, "watches", "does not watch")] {
+        let ids = |normal: &Normal| {
+            let told = normal
+                .objects
+                .iter()
+                .filter(|diff| diff.change != Change::None && (diff.change == Change::Expect) == watched);
+            told.map(|diff| diff.id.to_string()).collect::<BTreeSet<_>>()
+        };
+        let (own, others) = (ids(one), ids(other));
+        let more: BTreeSet<String> = own.difference(&others).cloned().collect();
+        let fewer: BTreeSet<String> = others.difference(&own).cloned().collect();
+        if !more.is_empty() {
+            why.push(format!("{verb} {} too", listed(more)));
+        }
+        if !fewer.is_empty() {
+            why.push(format!("{not} {}", listed(fewer)));
+        }
+        if !why.is_empty() {
+            break;
+        }
     }
-    if !fewer.is_empty() {
-        why.push(format!("does not change {}", listed(fewer)));
-    }
-    for diff in &one.objects {
+    for diff in one.objects.iter().filter(|diff| diff.change != Change::None) {
         let Some(counterpart) = other.objects.iter().find(|known| known.id == diff.id) else { continue };
         let new = diff.changes.iter().filter(|leaf| !counterpart.changes.contains(leaf));
         if counterpart.change == diff.change {
@@ -297,8 +359,12 @@ fn changes_apart(one: &Normal, other: &Normal) -> Vec<String> {
         let pair = one.manifests.get(&diff.id).zip(other.manifests.get(&diff.id));
         if let Some((own, theirs)) = pair.filter(|(own, theirs)| diff.changes.is_empty() && own != theirs) {
             let (own, theirs) = (path::leaves("", own), path::leaves("", theirs));
-            let differing = own.iter().find(|(path, value)| theirs.get(*path) != Some(value));
-            why.extend(differing.map(|(path, value)| format!("{} has {path}: {value}", diff.id)));
+            let differing = own.iter().filter(|(path, value)| theirs.get(*path) != Some(value));
+            let differing: Vec<String> =
+                differing.take(3).map(|(path, value)| format!("{path}: {value}")).collect();
+            if !differing.is_empty() {
+                why.push(format!("{} has {}", diff.id, differing.join(", ")));
+            }
         }
     }
     why

@@ -43,6 +43,12 @@ fn leaves() -> Vec<ExplainedLeaf> {
         config_path: "network".to_owned(),
         ..leaf(".spec.values.global.network", r#""eu-1""#, "config")
     };
+    let nobodys = ExplainedLeaf {
+        layer: "default".to_owned(),
+        config_path: "istio.updateStrategy".to_owned(),
+        rule: rule("sail.istio-cni", "the operator installs the node agent from an IstioCNI"),
+        ..leaf(".spec.updateStrategy.type", r#""InPlace""#, "config")
+    };
     let overridden = ExplainedLeaf {
         rule: multus.clone(),
         note: "by ana until 2027-01-31: the nodes of this cluster have another folder".to_owned(),
@@ -57,6 +63,7 @@ fn leaves() -> Vec<ExplainedLeaf> {
         leaf(".kind", r#""IstioCNI""#, "structural"),
         configured,
         everywhere,
+        nobodys,
         network,
         by_multus(".spec.values.cni.chained", "false"),
         by_multus(".spec.values.cni.cniBinDir", r#""/var/lib/cni/bin""#),

@@ -302,3 +302,22 @@ fn paths_of_lines_do_not_grow_with_names_in_values() {
     let bytes: usize = document.source.lines.keys().map(String::len).sum();
     assert!(bytes < 1_000_000, "{bytes}");
 }
+
+/// Keys and names are quoted in mistakes, and keys are stored: a private key must get through neither.
+#[test]
+fn a_private_key_is_neither_taken_nor_quoted_wherever_it_stands() {
+    const PEM: &str = "\"-----BEGIN KEY-----MIIEpAIB\"";
+    let pem = PEM.replace("KEY", "RSA PRIVATE KEY");
+    for (from, to) in [
+        ("cni: {}", format!("cni: {{{pem}: 1}}")),
+        ("cni: {}", format!("{pem}: 1")),
+        ("name: payments", format!("name: {pem}")),
+        ("meshfleet.dev/v1", pem.clone()),
+        ("kind: MeshConfig", format!("kind: {pem}")),
+        ("mesh: payments", format!("{pem}: payments")),
+        ("values.istiod.pilot.env.X", pem.clone()),
+    ] {
+        let said = said(parse_one(EXAMPLE.replacen(from, &to, 1)));
+        assert!(!said.contains("MIIE") && said.contains("hint"), "{to}: {said}");
+    }
+}
