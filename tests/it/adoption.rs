@@ -93,5 +93,13 @@ async fn an_existing_mesh_is_left_alone_or_taken_over_as_the_plan_said() -> Resu
     ensure!(after.metadata.generation == made.metadata.generation, "its spec was changed");
     let ours = control_plane(&plan(&rig).await?)?;
     ensure!(ours["adoption"] == "", "it is ours now: {ours:#}");
+
+    // What was taken over can be changed: the one who made it by hand holds it no longer.
+    rig.fleet.apply("moved.yaml", &mesh("IfNoDiff", "1.17.5")).await?;
+    let number = rig.fleet.roll_out(&["payments"]).await?;
+    rig.fleet.succeeded(number).await?;
+    let moved = planes.get(&name).await?;
+    ensure!(moved.metadata.uid == made.metadata.uid, "it was made anew");
+    ensure!(moved.data["spec"]["version"] == "1.17.5", "{:#}", moved.data);
     rig.passed().await
 }

@@ -1,7 +1,8 @@
 //! Conflicts over fields: who holds what, and whether the target says that it may be taken.
 //!
 //! Pure. Force takes every field in conflict at once, so it is used only if each of them was seen, asked for, and still has
-//! the value that was seen.
+//! the value that was seen; or if the object was taken over and the field is ours still, because then its value is the one
+//! that we agreed on with its former holder: a write of another value would have ended our share in it.
 
 use kube::core::Status;
 use serde_json::Value;
@@ -11,7 +12,8 @@ use crate::{
     digest::Digest,
     document::{ObjectId, Overwrite},
     drift,
-    owned::managers,
+    inventory::Role,
+    owned::{managers, ours},
     path::Path,
 };
 
@@ -33,14 +35,18 @@ pub(super) fn held(status: &Status) -> Vec<Held> {
 }
 
 /// Whether all of these fields may be taken from `live` by force.
-pub(super) fn may_take(held: &[Held], live: &Value, overwrite: &[Overwrite]) -> bool {
+pub(super) fn may_take(held: &[Held], live: &Value, overwrite: &[Overwrite], role: &Role) -> bool {
+    let shared = |field: &Held| {
+        let leaves = ours(live).map(|ours| ours.leaves()).unwrap_or_default();
+        *role == Role::Adopted && leaves.iter().any(|path| path.to_string() == field.field)
+    };
     let seen = |field: &Held| {
         let found = path(live, &field.field).and_then(|path| path.get(live).map(Digest::of_value));
         overwrite.iter().any(|allowed| {
             allowed.uid == uid(live) && allowed.path == field.field && Some(allowed.found) == found
         })
     };
-    !held.is_empty() && held.iter().all(seen)
+    !held.is_empty() && held.iter().all(|field| seen(field) || shared(field))
 }
 
 /// The path that is spelled so in some manager's fields.
@@ -96,19 +102,43 @@ mod tests {
         let one = conflict(&[".spec.version"]);
         let both = conflict(&[".spec.version", ".spec.mode"]);
         let version = allowed("u1", ".spec.version", json!("1.16"));
-        assert!(may_take(&one, &live(), std::slice::from_ref(&version)));
-        assert!(!may_take(&both, &live(), std::slice::from_ref(&version)), "one of two was asked for");
-        assert!(may_take(&both, &live(), &[version, allowed("u1", ".spec.mode", json!("PASSIVE"))]));
+        assert!(may_take(&one, &live(), std::slice::from_ref(&version), &Role::Created));
         assert!(
-            !may_take(&one, &live(), &[allowed("u1", ".spec.version", json!("1.15"))]),
+            !may_take(&both, &live(), std::slice::from_ref(&version), &Role::Created),
+            "one of two was asked for"
+        );
+        assert!(may_take(
+            &both,
+            &live(),
+            &[version, allowed("u1", ".spec.mode", json!("PASSIVE"))],
+            &Role::Created
+        ));
+        assert!(
+            !may_take(&one, &live(), &[allowed("u1", ".spec.version", json!("1.15"))], &Role::Created),
             "another value since"
         );
         assert!(
-            !may_take(&one, &live(), &[allowed("u0", ".spec.version", json!("1.16"))]),
+            !may_take(&one, &live(), &[allowed("u0", ".spec.version", json!("1.16"))], &Role::Created),
             "another object since"
         );
-        assert!(!may_take(&one, &live(), &[]));
-        assert!(!may_take(&[], &live(), &[allowed("u1", ".spec.version", json!("1.16"))]));
+        assert!(!may_take(&one, &live(), &[], &Role::Created));
+        assert!(!may_take(&[], &live(), &[allowed("u1", ".spec.version", json!("1.16"))], &Role::Created));
+    }
+
+    #[test]
+    fn what_was_taken_over_is_ours_alone_once_it_changes() {
+        let mut live = live();
+        let one = conflict(&[".spec.version"]);
+        let both = conflict(&[".spec.version", ".spec.mode"]);
+        assert!(!may_take(&one, &live, &[], &Role::Adopted), "somebody wrote another value since");
+        let entries = live["metadata"]["managedFields"].as_array_mut().unwrap();
+        entries.push(json!({"manager": crate::owned::MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:version": {}}}}));
+        assert!(may_take(&one, &live, &[], &Role::Adopted));
+        assert!(!may_take(&both, &live, &[], &Role::Adopted), "the mode was never ours");
+        assert!(
+            !may_take(&one, &live, &[], &Role::Created),
+            "what we made is shared only by somebody who wants it so"
+        );
     }
 
     #[test]

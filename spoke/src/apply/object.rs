@@ -174,7 +174,7 @@ impl Apply {
             (Err(writes::Error::Cluster(cluster::Error::Refused(status))), Some(live))
                 if !conflict::held(&status).is_empty() =>
             {
-                self.take_by_force(id, manifest, live, &conflict::held(&status)).await?
+                self.take_by_force((id, &role), manifest, live, &conflict::held(&status)).await?
             }
             (answer, _) => answer?,
         };
@@ -189,21 +189,21 @@ impl Apply {
         Ok(self.made(Written { id, digest, object: &response, role, outcome }))
     }
 
-    /// Takes fields that another manager holds, if the target says so, and only in the state that was looked at.
+    /// Takes fields that another manager holds, if it may, and only in the state that was looked at.
     async fn take_by_force(
         &self,
-        id: &ObjectId,
+        (id, role): (&ObjectId, &Role),
         mut manifest: Value,
         live: &Value,
         held: &[conflict::Held],
     ) -> Result<Value, Failure> {
-        if !conflict::may_take(held, live, &self.content.target.overwrite) {
+        if !conflict::may_take(held, live, &self.content.target.overwrite, role) {
             let message = conflict::words(id, held, live);
             return Err(Failure::Hopeless(Done { outcome: report::Outcome::Conflict, message }));
         }
         manifest["metadata"]["resourceVersion"] = resource_version(live).into();
         let params = PatchParams::apply(MANAGER).validation_strict().force();
-        tracing::info!(object = %id, fields = held.len(), "taking fields back, as the target says");
+        tracing::info!(object = %id, fields = held.len(), "taking fields that others hold");
         Ok(self.patch(id, &manifest, &params).await?)
     }
 
