@@ -37,8 +37,13 @@ impl ObjectId {
     /// Whether both name the same object, perhaps in different API versions.
     #[must_use]
     pub fn same_object(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+
+    /// What the same object has in all versions: group, kind, namespace and name.
+    #[must_use]
+    pub fn key(&self) -> (&str, &str, &str, &str) {
         (&self.group, &self.kind, &self.namespace, &self.name)
-            == (&other.group, &other.kind, &other.namespace, &other.name)
     }
 
     /// `group/version`, or `version` in the core group.

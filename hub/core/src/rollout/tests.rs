@@ -298,15 +298,20 @@ fn a_cluster_that_runs_the_plan_says_which_differences_remain() {
     assert_eq!(target.reason(Some(&config), None), "the cluster ran this plan already");
 }
 
-#[test]
-fn a_cluster_that_runs_the_plan_already_is_not_written_to() {
+/// Runs the pinned plan, to its end and healthy.
+fn running() -> SeenCluster {
     let delivery = delivery(1);
-    let runs = SeenCluster {
+    SeenCluster {
         current: Some(CurrentTarget { generation: 1, target: delivery.target, plan: pinned() }),
         fence: Some(Fence { epoch: 1, generation: 1, target: delivery.target, completed: 1 }),
         report: Some(report(Phase::Healthy)),
         ..ready()
-    };
+    }
+}
+
+#[test]
+fn a_cluster_that_runs_the_plan_already_is_not_written_to() {
+    let runs = running();
     let (state, retarget) = step_of(TargetState::Pending, runs.clone(), at(1));
     assert_eq!((state, retarget), (TargetState::Succeeded { at: at(1), delivery: None }, Vec::new()));
 
