@@ -256,7 +256,14 @@ impl Spoke {
 
     async fn enrolled(&self, store: &identity::Store) -> Result<Identity, identity::Error> {
         let key = match store.load().await? {
-            Kept::Identity(identity) => return Ok(identity),
+            Kept::Identity { identity, key, token } => {
+                return Ok(match self.token() {
+                    Ok(given) if token.as_ref() != Some(&given.id) => {
+                        self.enrolled_anew(store, identity, (&key, &given)).await
+                    }
+                    _ => identity,
+                });
+            }
             Kept::Key(key) => key,
             Kept::Nothing => {
                 // A token that cannot be used leaves nothing behind.
@@ -264,9 +271,41 @@ impl Spoke {
                 store.save_key(identity::generate_key()?).await?
             }
         };
-        let identity = identity::enrol(&self.config.hub, &self.token()?, &key).await?;
-        store.save(&key, &identity).await?;
+        let token = self.token()?;
+        let identity = identity::enrol(&self.config.hub, &token, &key).await?;
+        store.save(&key, &identity, &token).await?;
         Ok(identity)
+    }
+
+    /// A token that this identity did not come of: whoever put it there wants the cluster enrolled anew, for example
+    /// after it was detached. Where that does not work, the spoke goes on as who it is: an old token may just lie about.
+    async fn enrolled_anew(
+        &self,
+        store: &identity::Store,
+        known: Identity,
+        (key, token): (&identity::PendingKey, &Token),
+    ) -> Identity {
+        let fresh = match identity::enrol(&self.config.hub, token, key).await {
+            Ok(fresh) if fresh.cluster_id == known.cluster_id => fresh,
+            Ok(other) => {
+                tracing::error!(
+                    cluster.name = %known.cluster_name,
+                    "the token given is for cluster {}: it is not used; to make this cluster another one, remove its \
+                     mesh, delete the spoke's Secrets, and enrol it then",
+                    other.cluster_name
+                );
+                return known;
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the token given is not taken; going on as before");
+                return known;
+            }
+        };
+        match store.save(key, &fresh, token).await {
+            Ok(()) => tracing::info!("enrolled anew with the token given"),
+            Err(error) => tracing::warn!(error = %chain(&error), "enrolled anew, and not written down yet"),
+        }
+        fresh
     }
 
     /// The token, read anew each time: a person may replace one that was wrong.

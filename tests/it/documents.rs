@@ -144,6 +144,7 @@ async fn two_configs_block_and_are_named(rig: &Rig) -> Result<()> {
     ensure!(names_both(&condition["message"].to_string()), "{condition:#}");
     let shown = rig.ends_with(0, &["status"]).await?;
     ensure!(names_both(&shown), "{shown}");
+    ensure!(names_both(&rig.ends_with(1, &["plan", "explain", "eks-1"]).await?));
     for config in ["payments", "ledger"] {
         let refused = rig.ends_with(1, &["rollout", "start", config]).await?;
         ensure!(names_both(&refused), "{refused}");

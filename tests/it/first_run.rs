@@ -46,6 +46,10 @@ async fn a_failure_stops_the_next_wave() -> Result<()> {
     ensure!(ended["reason"].as_str().is_some_and(|reason| reason.contains("eks-sick")), "{ended:#}");
     ensure!(target(&ended, "eks-sick")["state"] == "TimedOut", "{ended:#}");
     ensure!(target(&ended, "eks-next")["state"] == "Skipped", "{ended:#}");
+    // The target would be the same; that it was not reached is a difference all the same.
+    let again = ["plan", "payments", "--cluster", "eks-sick", "--detailed-exitcode"];
+    let said = rig.ends_with(3, &again).await?;
+    ensure!(said.contains("target.unreached") && said.contains("meshfleet status eks-sick"), "{said}");
     let written = next.plane.audit().mutations_by(SPOKE_USER)?;
     ensure!(
         written.iter().all(|entry| entry.namespace == "meshfleet"),
@@ -74,6 +78,27 @@ async fn a_lost_api_server_is_a_state_and_not_a_dead_spoke() -> Result<()> {
     let spoke = cluster.spoke.as_mut().context("a spoke")?;
     let ended = tokio::time::timeout(Duration::ZERO, spoke.ended()).await;
     ensure!(ended.is_err(), "the spoke died with its API server");
+    rig.passed().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detached_cluster_comes_back_with_a_new_token() -> Result<()> {
+    let rig = Rig::start().await?;
+    let mut cluster = rig.cluster("eks-1", Dress::Eks, Behaviour::Normal).await?;
+    rig.fleet.enrol(&mut cluster, &[]).await?;
+    let before = rig.fleet.connected("eks-1").await?;
+    rig.fleet.command_line.done(&["cluster", "detach", "eks-1"]).await?;
+    until("the detached cluster to be gone", PATIENCE, || async {
+        let listed = rig.fleet.command_line.json(&["cluster", "list"]).await?;
+        let gone = listed["clusters"][0]["connected"] == false;
+        Ok((gone && listed["clusters"][0]["state"] == "Detached").then_some(()))
+    })
+    .await?;
+    let spoke = cluster.spoke.take().context("a spoke")?;
+    spoke.stop().await?;
+    rig.fleet.enrol(&mut cluster, &[]).await?;
+    let after = rig.fleet.connected("eks-1").await?;
+    ensure!(after["id"] == before["id"] && after["state"] == "Active", "{after:#}");
     rig.passed().await
 }
 

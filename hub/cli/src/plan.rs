@@ -46,7 +46,7 @@ async fn preview(call: &Call, arguments: Preview) -> Result<Outcome, Failure> {
     let names = || plan.clusters.iter().map(|plan| cluster::reference(&plan.cluster)).collect();
     call.answer(|screen| draw(screen, &plan, arguments.show_manifests), || json::preview(&plan), names)?;
     let sum = Sum::of(&plan, &part::parts(&plan));
-    let differs = sum.blocking > 0 || sum.changes() > 0;
+    let differs = sum.blocking > 0 || sum.changes() > 0 || sum.unreached > 0;
     Ok(if arguments.detailed_exitcode && differs { Outcome::Differs } else { Outcome::Done })
 }
 
@@ -139,6 +139,8 @@ struct Sum {
     expected: usize,
     blocking: usize,
     warnings: usize,
+    /// Clusters that did not reach what they were given last.
+    unreached: usize,
 }
 
 impl Sum {
@@ -157,6 +159,7 @@ impl Sum {
             parts.iter().flat_map(|part| part.findings.iter().map(finding::key)).collect();
         sum.blocking = findings.iter().filter(|(blocking, ..)| *blocking).count();
         sum.warnings = findings.len() - sum.blocking;
+        sum.unreached = plan.clusters.iter().filter(|cluster| cluster.unreached).count();
         sum
     }
 
@@ -219,6 +222,12 @@ fn draw_next(screen: &mut Screen, plan: &PreviewPlanResponse, parts: &[Part<'_>]
         let verb = if sum.blocking == 1 { "blocks" } else { "block" };
         let count = format!("{} {verb} the rollout", counted(sum.blocking, "finding"));
         screen.line(2, &[bad(count), plain(": put right what stands under BLOCKED, then look again")]);
+    } else if sum.changes() == 0 && sum.unreached > 0 {
+        let command = format!("meshfleet rollout start {}", plan.config);
+        let count = counted(sum.unreached, "cluster");
+        let told =
+            format!("no target would change, but {count} did not reach the one given last; try again with: ");
+        screen.line(2, &[warning(told), strong(command)]);
     } else if sum.changes() > 0 {
         let command = format!("meshfleet rollout start {}", plan.config);
         screen.line(2, &[plain("roll it out with: "), strong(command)]);

@@ -165,11 +165,11 @@ fn bounded(
     manifests: impl Iterator<Item = (ObjectId, String)>,
     inventory: &[ObjectState],
 ) -> Asking {
-    let ours: BTreeSet<Key<'_>> =
-        inventory.iter().filter(|state| is_ours(state)).map(|state| key(&state.id)).collect();
+    let ours: BTreeSet<_> =
+        inventory.iter().filter(|state| is_ours(state)).map(|state| state.id.identity()).collect();
     let mut objects: Vec<Asked> = Vec::new();
     let (mut bytes, mut left_out) = (0, 0);
-    for (id, manifest) in manifests.filter(|(id, _)| !ours.contains(&key(id))) {
+    for (id, manifest) in manifests.filter(|(id, _)| !ours.contains(&id.identity())) {
         if objects.len() == MOST_OBJECTS || bytes + manifest.len() > MOST_BYTES {
             left_out += 1;
             continue;
@@ -179,12 +179,6 @@ fn bounded(
     }
     let question = (!objects.is_empty()).then_some(Question { plan, objects });
     Asking { question, left_out }
-}
-
-type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
-
-fn key(id: &ObjectId) -> Key<'_> {
-    (&id.group, &id.kind, &id.namespace, &id.name)
 }
 
 /// Whether the inventory shows an object as one of ours that is there.

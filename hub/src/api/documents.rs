@@ -21,6 +21,12 @@ use crate::{
 /// Files in one request.
 const MOST_FILES: usize = 1_000;
 
+/// Names of documents in one request.
+const MOST_NAMES: usize = 5_000;
+
+/// Longest name of a file, in bytes: it is kept with each version of a config.
+const LONGEST_FILE_NAME: usize = 4_096;
+
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Documents(App);
@@ -85,6 +91,10 @@ impl documents_server::Documents for Documents {
         let operator = super::calling_operator(&request)?;
         let v1::DeleteDocumentsRequest { documents, files } = request.into_inner();
         let deleted = match (documents.is_empty(), files.is_empty()) {
+            (false, true) if documents.len() > MOST_NAMES => {
+                let why = format!("{} names, at most {MOST_NAMES} are taken", documents.len());
+                return Err(problem::bad_field("documents", why));
+            }
             (false, true) => {
                 let names: Vec<(Kind, Name)> =
                     documents.iter().map(document_name).collect::<Result<_, _>>()?;
@@ -157,12 +167,19 @@ fn sources(files: Vec<v1::SourceFile>) -> Result<Vec<Source>, Status> {
         let why = format!("{} files, at most {MOST_FILES} are taken", files.len());
         return Err(problem::bad_field("files", why));
     }
-    Ok(files.into_iter().map(source).collect())
+    files.into_iter().map(source).collect()
 }
 
-fn source(file: v1::SourceFile) -> Source {
+fn source(file: v1::SourceFile) -> Result<Source, Status> {
     let v1::SourceFile { name, text } = file;
-    Source { name, text }
+    if name.len() > LONGEST_FILE_NAME {
+        let why = format!("{} bytes, at most {LONGEST_FILE_NAME} are taken", name.len());
+        return Err(problem::bad_field("files.name", why));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(problem::bad_field("files.name", "has control characters"));
+    }
+    Ok(Source { name, text })
 }
 
 fn response(applied: Applied) -> v1::ApplyDocumentsResponse {

@@ -85,6 +85,7 @@ fn cluster_plan(preview: ClusterPreview, detail: Detail) -> v1::ClusterPlan {
         adoptions,
         selected,
         deletions,
+        unreached,
         disruption,
     } = preview;
     let (platform, platform_detail) = convert::platform(platform);
@@ -117,6 +118,7 @@ fn cluster_plan(preview: ClusterPreview, detail: Detail) -> v1::ClusterPlan {
         deletions: u32::try_from(deletions).unwrap_or(u32::MAX),
         disruption: disruption.to_string(),
         plan_digest: plan.map(|plan| plan.digest.to_string()).unwrap_or_default(),
+        unreached,
     }
 }
 

@@ -13,6 +13,7 @@ use hub_core::{
     adoption,
     config::{Adopt, ConfigVersion},
     fleet::{Cluster, ClusterId, Name},
+    plan::{self, Finding},
     probe::{Answer, Question},
 };
 use sqlx::PgConnection;
@@ -77,8 +78,11 @@ pub async fn explain(app: &App, cluster: &Name, wanted: &Wanted) -> Result<Expla
     let mut tx = app.begin().await?;
     let cluster = find_member(&mut tx, cluster).await?;
     let newest = store::configs::newest(&mut tx).await?;
-    let mut selecting = newest.into_iter().filter(|config| selects(config, &cluster));
-    let config = selecting.next().ok_or_else(|| Error::Unassigned(cluster.name.clone()))?;
+    let config = newest.iter().find(|config| selects(config, &cluster)).cloned();
+    let config = config.ok_or_else(|| Error::Unassigned(cluster.name.clone()))?;
+    if let Some(Finding { message, hint, .. }) = plan::second_config(&config, &newest, &cluster) {
+        return Err(Error::NoPlan { cluster: cluster.name, message, hint });
+    }
     let config = match wanted.version {
         None => config,
         Some(number) => find_config(&mut tx, &config.name, Some(number)).await?,

@@ -68,13 +68,13 @@ pub async fn ask(
     let deadline = Instant::now() + ANSWERED_WITHIN;
     let mut answers = BTreeMap::new();
     let mut waiting: VecDeque<(ClusterId, Question)> = questions.into();
-    let mut open: BTreeMap<ClusterId, Question> = BTreeMap::new();
+    let mut open: BTreeMap<ClusterId, Open> = BTreeMap::new();
     let mut answered = app.signals.probes.listen();
     loop {
         while open.len() < OPEN_AT_ONCE
             && let Some((cluster, question)) = waiting.pop_front()
         {
-            open.insert(cluster, question);
+            open.insert(cluster, Open { digest: question.seal().1, question });
         }
         answered.mark_unchanged();
         let done = look(app, &open).await?;
@@ -93,8 +93,14 @@ pub async fn ask(
     }
 }
 
+/// A question that is waited for, with its digest: it is looked at often, and may be a mebibyte.
+struct Open {
+    question: Question,
+    digest: Digest,
+}
+
 /// Reads what came, and asks what is not asked.
-async fn look(app: &App, open: &BTreeMap<ClusterId, Question>) -> Result<Vec<(ClusterId, Answer)>, Error> {
+async fn look(app: &App, open: &BTreeMap<ClusterId, Open>) -> Result<Vec<(ClusterId, Answer)>, Error> {
     let ids: Vec<ClusterId> = open.keys().copied().collect();
     let now = app.clock.now();
     let mut tx = app.begin().await?;
@@ -102,8 +108,8 @@ async fn look(app: &App, open: &BTreeMap<ClusterId, Question>) -> Result<Vec<(Cl
     let mut standings: BTreeMap<_, _> =
         standings.into_iter().map(|standing| (standing.cluster, standing)).collect();
     let (mut done, mut asked) = (Vec::new(), Vec::new());
-    for (cluster, question) in open {
-        match step(standings.remove(cluster), question.seal().1, now) {
+    for (cluster, Open { question, digest }) in open {
+        match step(standings.remove(cluster), *digest, now) {
             Step::Done(answer) => done.push((*cluster, answer)),
             Step::Wait => {}
             Step::Ask => {

@@ -1,6 +1,8 @@
 //! What spokes report of their targets and of drift. Reports are levels: the newest says everything, and the same one
 //! again writes nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hub_core::{
     digest::{self, Digest},
     drift::{self, DriftItem},
@@ -99,10 +101,12 @@ async fn save_objects(
     objects: &[ObjectState],
 ) -> Result<(), store::Error> {
     let known = store::reports::objects(tx, cluster).await?;
-    for gone in known.iter().filter(|old| !objects.iter().any(|new| new.id.same_object(&old.id))) {
+    let reported: BTreeSet<_> = objects.iter().map(|object| object.id.identity()).collect();
+    for gone in known.iter().filter(|old| !reported.contains(&old.id.identity())) {
         store::reports::forget_object(tx, cluster, &gone.id).await?;
     }
-    for changed in objects.iter().filter(|new| !known.contains(new)) {
+    let known: BTreeMap<_, _> = known.iter().map(|object| (object.id.identity(), object)).collect();
+    for changed in objects.iter().filter(|new| known.get(&new.id.identity()) != Some(new)) {
         store::reports::save_object(tx, cluster, changed).await?;
     }
     Ok(())

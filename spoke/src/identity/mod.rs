@@ -153,7 +153,14 @@ pub enum Kept {
     /// A key that is not known to be enrolled.
     Key(PendingKey),
     /// An identity.
-    Identity(Identity),
+    Identity {
+        /// What the hub gave.
+        identity: Identity,
+        /// Its key.
+        key: PendingKey,
+        /// Id of the token that it was enrolled with; none if that was before it was written down.
+        token: Option<String>,
+    },
 }
 
 /// A key that is written down and not known to be enrolled.
@@ -212,17 +219,18 @@ impl Store {
         Ok(PendingKey { pem, version })
     }
 
-    /// Writes down the identity that the hub gave for a key.
+    /// Writes down the identity that the hub gave for a key and a token.
     ///
     /// # Errors
     /// If it could not be written.
-    pub async fn save(&self, key: &PendingKey, identity: &Identity) -> Result<(), Error> {
+    pub async fn save(&self, key: &PendingKey, identity: &Identity, token: &Token) -> Result<(), Error> {
         let data = Data::from([
             ("key", identity.key.clone().into_bytes()),
             ("cluster-id", identity.cluster_id.clone().into_bytes()),
             ("cluster-name", identity.cluster_name.clone().into_bytes()),
             ("certificate", identity.certificate.clone().into_bytes()),
             ("ca", identity.ca.clone().into_bytes()),
+            ("token", token.id.clone().into_bytes()),
         ]);
         self.secrets.put(NAME, Some(&key.version), data).await.map(drop).map_err(Error::Write)
     }
@@ -240,6 +248,9 @@ fn read(secret: &Stored) -> Option<Kept> {
             key: key.clone(),
         })
     };
-    let pending = || Kept::Key(PendingKey { pem: key.clone(), version: secret.version.clone() });
-    Some(whole().map_or_else(pending, Kept::Identity))
+    let pending = PendingKey { pem: key.clone(), version: secret.version.clone() };
+    Some(match whole() {
+        Some(identity) => Kept::Identity { identity, key: pending, token: secret.text("token") },
+        None => Kept::Key(pending),
+    })
 }

@@ -6,6 +6,8 @@ use super::pin::Pin;
 #[derive(Clone)]
 pub struct Token {
     text: String,
+    /// Which token it is: no secret.
+    pub id: String,
     /// The hub's CA that this token was made under.
     pub pin: Pin,
 }
@@ -46,7 +48,7 @@ impl Token {
             return Err(InvalidToken::Form);
         }
         let pin = Pin::read(pin).ok_or(InvalidToken::Form)?;
-        Ok(Self { text: text.to_owned(), pin })
+        Ok(Self { text: text.to_owned(), id: id.to_owned(), pin })
     }
 
     /// The text, to be sent to the hub and to nobody else.

@@ -111,6 +111,15 @@ async fn refusals_say_why_and_what_to_do_over_the_wire() -> Result<()> {
     assert!(told.hint.contains("meshfleet cluster detach eu-1"), "{told:?}");
     let request = GetDocumentsRequest { kind: String::new(), name: String::new() };
     assert_eq!(documents.get(request).await?.into_inner().documents.len(), 2, "all or none");
+
+    let request = DeleteDocumentsRequest { documents: vec![named("Cluster", "a"); 5_001], files: Vec::new() };
+    let refused = documents.delete(request).await.err().context("a refusal")?;
+    assert!(refused.message().contains("5001 names, at most 5000 are taken"), "{refused:?}");
+    for name in ["x".repeat(4_097), "a\u{1b}[2J.yaml".to_owned()] {
+        let file = SourceFile { name, text: Vec::new() };
+        let refused = documents.apply(ApplyDocumentsRequest { files: vec![file] }).await.err();
+        assert!(refused.context("a refusal")?.message().starts_with("files.name: "));
+    }
     house.close().await?;
     Ok(())
 }

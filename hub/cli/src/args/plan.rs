@@ -42,7 +42,7 @@ pub struct Preview {
     /// Print the whole manifest of every object
     #[arg(long)]
     pub show_manifests: bool,
-    /// Exit with 3 if a rollout would change anything, or if a finding blocks it
+    /// Exit with 3 if a rollout would change anything, if a finding blocks it, or if a cluster did not reach its last target
     #[arg(long)]
     pub detailed_exitcode: bool,
 }

@@ -27,11 +27,12 @@ fn cluster(plan: &ClusterPlan) -> Value {
         not_probed,
         deletions,
         disruption,
+        unreached,
     } = plan;
     json!({
         "cluster": cluster, "platform": platform, "platformDetail": platform_detail, "planDigest": plan_digest,
         "namespaces": namespaces, "probed": probed, "notProbed": not_probed, "deletions": deletions,
-        "disruption": disruption,
+        "disruption": disruption, "unreached": unreached,
         "objects": objects.iter().map(object).collect::<Vec<_>>(),
         "findings": findings.iter().map(finding).collect::<Vec<_>>(),
     })

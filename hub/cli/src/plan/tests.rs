@@ -142,9 +142,11 @@ fn nothing_to_do_and_nobody_to_do_it_for_are_said() {
     plan.clusters.truncate(1);
     plan.clusters[0].objects.retain(|object| object.change() == Change::Expect);
     let nothing = golden(80, |screen| draw(screen, &plan, false));
+    plan.clusters[0].unreached = true;
+    let again = golden(80, |screen| draw(screen, &plan, false));
     plan.clusters.clear();
     let nobody = golden(80, |screen| draw(screen, &plan, false));
-    insta::assert_snapshot!(format!("{nothing}\n======\n{nobody}"));
+    insta::assert_snapshot!(format!("{nothing}\n======\n{again}\n======\n{nobody}"));
 }
 
 #[test]

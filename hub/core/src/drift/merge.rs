@@ -31,11 +31,7 @@ impl DriftItem {
     /// What makes it the same item in the next report.
     #[must_use]
     pub fn key(&self) -> ItemKey<'_> {
-        ItemKey {
-            object: (&self.id.group, &self.id.kind, &self.id.namespace, &self.id.name),
-            path: &self.path,
-            class: self.class,
-        }
+        ItemKey { object: self.id.identity(), path: &self.path, class: self.class }
     }
 }
 

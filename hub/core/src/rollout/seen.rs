@@ -110,6 +110,22 @@ pub struct SeenReport {
 }
 
 impl SeenCluster {
+    /// Why the cluster does not run its target to its end, healthy, in a few words; none if it does, or has no target.
+    #[must_use]
+    pub fn unreached(&self) -> Option<String> {
+        let current = self.current?;
+        match self.report_of(current.generation, current.target) {
+            Some(report) if report.is_success() => None,
+            Some(report) => {
+                let failed = report.failed.iter().map(|object| format!("{}: {}", object.id, object.message));
+                let words: Vec<String> =
+                    failed.chain([report.words()]).filter(|word| !word.is_empty()).collect();
+                Some(if words.is_empty() { "it is under way".to_owned() } else { words.join("; ") })
+            }
+            None => Some("its spoke has not reported on it yet".to_owned()),
+        }
+    }
+
     /// Whether the spoke accepted something that this hub does not know of: the database is older than the cluster.
     #[must_use]
     pub fn spoke_is_ahead(&self) -> bool {

@@ -9,6 +9,10 @@ use super::{
 };
 use crate::fleet::{ClusterId, Name};
 
+/// Targets of which the plans are computed in one step, though fewer may start: those that run theirs already take no
+/// turn, and shall not cost a step each.
+pub(super) const COMPUTED_AT_ONCE: usize = 100;
+
 /// A rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
@@ -163,8 +167,23 @@ impl Rollout {
         self.waves.iter().flat_map(|wave| &wave.targets)
     }
 
-    /// Targets that the next step may start: their plans are computed anew before it.
-    pub fn about_to_start(&self) -> impl Iterator<Item = &RolloutTarget> {
+    /// The targets whose plans are computed anew before the next step: all that something kept from starting, because
+    /// their time runs, and of those whose turn has not come as many as may start now, or a few more. Each of these starts,
+    /// is kept from it, or runs its plan already; so the others come to be looked at, and a step costs no more in a large
+    /// wave than in a small one.
+    #[must_use]
+    pub fn to_compute(&self, seen: &BTreeMap<ClusterId, SeenCluster>) -> Vec<ClusterId> {
+        let free = |target: &&RolloutTarget| {
+            seen.get(&target.cluster).is_some_and(|cluster| cluster.obstacle(self.number).is_none())
+        };
+        let (pending, blocked): (Vec<_>, Vec<_>) =
+            self.about_to_start().filter(free).partition(|target| target.state == TargetState::Pending);
+        let next = pending.into_iter().take(self.budget().max(COMPUTED_AT_ONCE));
+        blocked.into_iter().chain(next).map(|target| target.cluster).collect()
+    }
+
+    /// Targets that the next step may start.
+    fn about_to_start(&self) -> impl Iterator<Item = &RolloutTarget> {
         let may_start = self.state == RolloutState::Running && !self.is_failing() && self.budget() > 0;
         let open = self.open_wave().filter(|_| may_start);
         let targets = open.into_iter().flat_map(|index| &self.waves[index].targets);

@@ -234,55 +234,23 @@ pub struct IllegalTransition {
 impl TargetState {
     /// Gives the target to its cluster.
     pub fn sent(self, delivery: Delivery) -> Result<Self, IllegalTransition> {
-        match self {
-            Self::Pending | Self::Blocked { .. } => Ok(Self::Sent(delivery)),
-            illegal @ (Self::Sent(_)
-            | Self::Accepted(_)
-            | Self::Applying(_)
-            | Self::Converging(_)
-            | Self::Succeeded { .. }
-            | Self::Failed { .. }
-            | Self::TimedOut { .. }
-            | Self::Refused { .. }
-            | Self::Skipped { .. }
-            | Self::Left { .. }) => Err(IllegalTransition { from: illegal.name(), to: "Sent" }),
+        if self.is_waiting_to_start() {
+            Ok(Self::Sent(delivery))
+        } else {
+            Err(IllegalTransition { from: self.name(), to: "Sent" })
         }
     }
 
     /// What becomes of it when its rollout is held: nobody looks any more what keeps it, so its deadline begins anew.
     #[must_use]
     pub(super) fn paused(self) -> Self {
-        match self {
-            Self::Pending | Self::Blocked { .. } => Self::Pending,
-            other @ (Self::Sent(_)
-            | Self::Accepted(_)
-            | Self::Applying(_)
-            | Self::Converging(_)
-            | Self::Succeeded { .. }
-            | Self::Failed { .. }
-            | Self::TimedOut { .. }
-            | Self::Refused { .. }
-            | Self::Skipped { .. }
-            | Self::Left { .. }) => other,
-        }
+        if self.is_waiting_to_start() { Self::Pending } else { self }
     }
 
     /// What becomes of it when nothing is started any more.
     #[must_use]
     pub(super) fn skipped(self, at: Timestamp, why: Skip) -> Self {
-        match self {
-            Self::Pending | Self::Blocked { .. } => Self::Skipped { at, why },
-            other @ (Self::Sent(_)
-            | Self::Accepted(_)
-            | Self::Applying(_)
-            | Self::Converging(_)
-            | Self::Succeeded { .. }
-            | Self::Failed { .. }
-            | Self::TimedOut { .. }
-            | Self::Refused { .. }
-            | Self::Skipped { .. }
-            | Self::Left { .. }) => other,
-        }
+        if self.is_waiting_to_start() { Self::Skipped { at, why } } else { self }
     }
 
     /// What becomes of it when its rollout is aborted.

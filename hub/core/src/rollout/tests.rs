@@ -298,15 +298,20 @@ fn a_cluster_that_runs_the_plan_says_which_differences_remain() {
     assert_eq!(target.reason(Some(&config), None), "the cluster ran this plan already");
 }
 
-#[test]
-fn a_cluster_that_runs_the_plan_already_is_not_written_to() {
+/// Runs the pinned plan, to its end and healthy.
+fn running() -> SeenCluster {
     let delivery = delivery(1);
-    let runs = SeenCluster {
+    SeenCluster {
         current: Some(CurrentTarget { generation: 1, target: delivery.target, plan: pinned() }),
         fence: Some(Fence { epoch: 1, generation: 1, target: delivery.target, completed: 1 }),
         report: Some(report(Phase::Healthy)),
         ..ready()
-    };
+    }
+}
+
+#[test]
+fn a_cluster_that_runs_the_plan_already_is_not_written_to() {
+    let runs = running();
     let (state, retarget) = step_of(TargetState::Pending, runs.clone(), at(1));
     assert_eq!((state, retarget), (TargetState::Succeeded { at: at(1), delivery: None }, Vec::new()));
 
@@ -379,8 +384,8 @@ fn a_target_that_waits_for_its_turn_only_has_no_deadline() {
         assert_eq!(step.retarget, [cluster(0)]);
         let sent = Delivery { sent_at: at(50), ..delivery(1) };
         let under_way = step.rollout.sent(cluster(0), sent).unwrap();
-        assert!(under_way.about_to_start().next().is_none());
         let fleet = seen([ready(), then]);
+        assert_eq!(under_way.to_compute(&fleet.clusters), []);
         let step = advance(&under_way, &fleet, at(60));
         let step = advance(&step.rollout, &fleet, at(101));
         assert_eq!(step.rollout.waves[0].targets[1].state, TargetState::Pending);

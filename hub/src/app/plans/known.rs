@@ -25,6 +25,8 @@ pub(super) struct KnownCluster {
     pub(super) connected: bool,
     /// The plan of its present target.
     pub(super) present: Option<Present>,
+    /// What its spoke says of a target that it has not reached; none if it has, or has no target.
+    pub(super) unreached: Option<String>,
     /// The documents of the plans that it was given since the last completed generation, oldest first.
     pub(super) accepted: Vec<PlanDocument>,
     /// What its spoke reported last.
@@ -60,6 +62,7 @@ impl Known {
             let inventory = inventories.remove(&cluster.cluster).unwrap_or_else(|| Ok(Vec::new()));
             let of_cluster = KnownCluster {
                 connected: cluster.seen.is_connected(),
+                unreached: cluster.seen.unreached(),
                 present,
                 accepted,
                 inventory: inventory.unwrap_or_else(|error| unreadable(&error)),

@@ -50,6 +50,8 @@ pub struct ClusterPreview {
     pub selected: BTreeMap<ObjectId, BTreeSet<String>>,
     /// How many objects a rollout would delete.
     pub deletions: usize,
+    /// Whether its present target was not applied to its end, or is not healthy: a rollout tries again.
+    pub unreached: bool,
     /// The worst that the change does to running pods.
     pub disruption: Disruption,
 }
@@ -151,8 +153,10 @@ fn compute(
         adoptions: BTreeMap::new(),
         selected: BTreeMap::new(),
         deletions: 0,
+        unreached: known.unreached.is_some(),
         disruption: Disruption::None,
     };
+    preview.findings.extend(known.unreached.as_deref().map(|words| unreached(&cluster.name, words)));
     preview.findings.extend(plan::second_config(config, others, cluster));
     let proposal = match plan::propose(config, cluster) {
         Ok(proposal) => proposal,
@@ -179,6 +183,16 @@ fn compute(
 
 fn deleted(id: &ObjectId) -> ObjectDiff {
     ObjectDiff { id: id.clone(), change: Change::Delete, phase: String::new(), changes: Vec::new() }
+}
+
+/// The diff is of targets: that the present one is not reached stands beside it.
+fn unreached(cluster: &Name, words: &str) -> Finding {
+    Finding {
+        rule: "target.unreached".to_owned(),
+        severity: Severity::Warns,
+        message: format!("what it was given last is not applied to its end, or is not healthy: {words}"),
+        hint: format!("look at `meshfleet status {cluster}`; a new rollout tries again"),
+    }
 }
 
 /// A mistake in the rules, as a finding: the other clusters of a preview are worth seeing all the same.

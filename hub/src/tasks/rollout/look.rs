@@ -46,26 +46,17 @@ impl Looked {
         let known = store::seen::load(tx, &ids, now).await?;
         let clusters = known.rows.into_iter().map(|known| (known.cluster, known.seen)).collect();
         let mut looked = Self { clusters, deleting: BTreeMap::new(), corrupt: known.corrupt };
-        let starting = looked.starting(stored);
-        if starting.is_empty() {
+        let to_compute = stored.rollout.to_compute(&looked.clusters);
+        if to_compute.is_empty() {
             return Ok(looked);
         }
         let wanted = wanted(tx, &stored.aim).await?;
-        let present = store::clusters::load(tx, &starting).await?;
+        let present = store::clusters::load(tx, &to_compute).await?;
         looked.corrupt.extend(present.corrupt);
         for present in present.rows {
             looked.compute(tx, (stored, &wanted), present.cluster).await?;
         }
         Ok(looked)
-    }
-
-    /// Targets that may start now, if their plans are what they were.
-    fn starting(&self, stored: &StoredRollout) -> Vec<ClusterId> {
-        let number = stored.rollout.number;
-        let free = |cluster: &ClusterId| {
-            self.clusters.get(cluster).is_some_and(|seen| seen.obstacle(number).is_none())
-        };
-        stored.rollout.about_to_start().map(|target| target.cluster).filter(free).collect()
     }
 
     async fn compute(

@@ -1,6 +1,6 @@
 //! What people do with a running rollout, how much of it is in flight at once, and the brake.
 
-use super::*;
+use super::{super::state::COMPUTED_AT_ONCE, *};
 
 fn states(rollout: &Rollout) -> Vec<&'static str> {
     rollout.targets().map(|target| target.state.name()).collect()
@@ -28,7 +28,7 @@ fn a_held_rollout_starts_nothing_and_what_is_in_flight_goes_on() {
     let step = advance(&held, &seen([healthy(), ready(), ready()]), at(500));
     assert_eq!(states(&step.rollout), ["Succeeded", "Pending", "Pending"]);
     assert_eq!((step.rollout.state, step.retarget), (RolloutState::Paused, Vec::new()));
-    assert_eq!(step.rollout.about_to_start().count(), 0);
+    assert_eq!(step.rollout.to_compute(&seen([healthy(), ready(), ready()]).clusters), []);
     let going = step.rollout.resume().unwrap();
     assert_eq!(advance(&going, &seen([healthy(), ready(), ready()]), at(501)).retarget.len(), 2);
 }
@@ -95,10 +95,45 @@ fn no_more_are_in_flight_than_the_strategy_allows() {
     for started in step.retarget {
         going = going.sent(started, delivery(1)).unwrap();
     }
-    assert_eq!((going.budget(), going.about_to_start().count()), (0, 0));
+    assert_eq!((going.budget(), going.to_compute(&all_ready.clusters)), (0, Vec::new()));
     assert_eq!(advance(&going, &all_ready, at(2)).retarget, []);
     let step = advance(&going, &seen([healthy(), ready(), ready(), ready()]), at(3));
     assert_eq!(step.retarget, [cluster(2)]);
+}
+
+#[test]
+fn plans_are_computed_for_those_whose_turn_it_is_and_for_those_whose_time_runs() {
+    let number = 3 * COMPUTED_AT_ONCE;
+    let mut rollout = Rollout { max_unavailable: Some(1), ..rollout(&[number]) };
+    let last = number - 1;
+    rollout.waves[0].targets[last].state = TargetState::Blocked { by: Blocker::PlanChanged, since: at(0) };
+    let mut clusters = seen(vec![ready(); number]).clusters;
+    let offline = SeenCluster { presence: AWAY, ..ready() };
+    clusters.insert(cluster(0), offline);
+    let computed = rollout.to_compute(&clusters);
+    let expected: Vec<ClusterId> = [last].into_iter().chain(1..=COMPUTED_AT_ONCE).map(cluster).collect();
+    assert_eq!(computed, expected);
+    rollout.max_unavailable = None;
+    assert_eq!(rollout.to_compute(&clusters).len(), number - 1);
+
+    // Whoever runs its plan already makes room for the next.
+    let mut clusters = seen(vec![SeenCluster { computed: None, ..ready() }; number]).clusters;
+    rollout.max_unavailable = Some(1);
+    let mut steps = 0;
+    while rollout.state.is_live() {
+        let computing = rollout.to_compute(&clusters);
+        assert!(computing.len() <= COMPUTED_AT_ONCE + 1);
+        for one in clusters.values_mut() {
+            one.computed = None;
+        }
+        for one in &computing {
+            clusters.insert(*one, running());
+        }
+        rollout =
+            advance(&rollout, &Seen { clusters: clusters.clone(), deadlines_from: at(0) }, at(1)).rollout;
+        steps += 1;
+    }
+    assert!(matches!(rollout.state, RolloutState::Succeeded { .. }) && steps <= 4, "{steps}");
 }
 
 #[test]
