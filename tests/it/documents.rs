@@ -140,6 +140,8 @@ async fn two_configs_block_and_are_named(rig: &Rig) -> Result<()> {
     let two = findings.iter().find(|finding| finding["rule"] == "config.two").context("a finding")?;
     ensure!(two["blocking"] == true && names_both(&two["message"].to_string()), "{two:#}");
     ensure!(names_both(&rig.ends_with(3, &["plan", "payments", "--detailed-exitcode"]).await?));
+    let unread = rig.fleet.command_line.unread(&["plan", "payments", "--detailed-exitcode"]).await?;
+    ensure!(unread == Some(3), "{unread:?}: the exit code holds also if nobody reads to the end");
     let condition = rig.condition_is("eks-1", "Planned", "TwoConfigs").await?;
     ensure!(names_both(&condition["message"].to_string()), "{condition:#}");
     let shown = rig.ends_with(0, &["status"]).await?;

@@ -191,6 +191,16 @@ impl CommandLine {
         self.fed(arguments, "").await
     }
 
+    /// Runs a command whose output nobody reads, as in `meshfleet plan | true`, and gives its exit code.
+    pub async fn unread(&self, arguments: &[&str]) -> Result<Option<i32>> {
+        let mut command = Command::new(&self.program);
+        command.arg("--context").arg(&self.context).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut child = command.spawn().context("cannot run meshfleet")?;
+        drop(child.stdout.take());
+        Ok(child.wait().await?.code())
+    }
+
     /// Runs a command that reads `input`.
     pub async fn fed(&self, arguments: &[&str], input: &str) -> Result<Said> {
         let mut command = Command::new(&self.program);

@@ -71,6 +71,19 @@ impl Call {
         json: impl FnOnce() -> Value,
         names: impl FnOnce() -> Vec<String>,
     ) -> Result<(), Failure> {
+        match self.tell(draw, json, names) {
+            // Whoever read it has read enough. What came of the command is said by its exit code all the same.
+            Err(failure) if failure.is_closed_pipe() => Ok(()),
+            told => told,
+        }
+    }
+
+    fn tell(
+        &self,
+        draw: impl FnOnce(&mut Screen),
+        json: impl FnOnce() -> Value,
+        names: impl FnOnce() -> Vec<String>,
+    ) -> Result<(), Failure> {
         write_out(&match self.format {
             Format::Table | Format::Wide => self.drawn(draw),
             Format::Json => pretty(&json()),
@@ -87,7 +100,7 @@ impl Call {
         names: impl FnOnce() -> Vec<String>,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Table | Format::Wide | Format::Name => self.answer(draw, json, names),
+            Format::Table | Format::Wide | Format::Name => self.tell(draw, json, names),
             Format::Json => write_out(&format!("{}\n", quoted(&json().to_string()))),
             Format::Yaml => write_out(&format!("---\n{}", yaml(&json()))),
         }
