@@ -1,10 +1,11 @@
 //! Killed at every point: a process that dies right after each single write, and is started again, reaches the same end
 //! as one that never dies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use http::Request;
+use serde_json::{Value, json};
 use tests::{
     clusters::{audit::Entry, standin::calisti::Behaviour, wait::until},
     fleet::{Cluster, Dress, Fleet, SPOKE_USER},
@@ -66,26 +67,31 @@ async fn a_spoke_that_dies_after_each_write_reaches_the_same_end() -> Result<()>
     ensure!(of_cloud > 8, "only {of_cloud} lives: were the writes between them seen?");
     rig.fleet.succeeded(number).await?;
     rig.fleet.succeeded(over_there).await?;
-    same_end(&steady, &dying)?;
+    same_end(&steady, &dying).await?;
     never_back_and_forth(&dying)?;
-    has_instances_and_additions(&dying, &cloud)?;
+    has_instances_and_additions(&dying, &cloud).await?;
     never_back_and_forth(&cloud)?;
     rig.passed().await
 }
 
-/// What is not simply applied was written too: instances of templates, and fields on what the operator makes.
-fn has_instances_and_additions(rosa: &Cluster, aks: &Cluster) -> Result<()> {
-    let written: Vec<String> = meshes(rosa)?.iter().map(object).collect();
+/// What is not simply applied is there too: instances of templates, and fields on what the operator makes.
+async fn has_instances_and_additions(rosa: &Cluster, aks: &Cluster) -> Result<()> {
+    let there: Vec<String> = end(rosa).await?.into_keys().collect();
     for namespace in ["shop", "billing"] {
         let attachment = format!("network-attachment-definitions {namespace}/istio-cni");
         let binding = format!("rolebindings {namespace}/");
-        ensure!(written.contains(&attachment), "no {attachment} in {written:#?}");
-        ensure!(written.iter().any(|one| one.starts_with(&binding)), "no {binding} in {written:#?}");
+        ensure!(there.contains(&attachment), "no {attachment} in {there:#?}");
+        ensure!(there.iter().any(|one| one.starts_with(&binding)), "no {binding} in {there:#?}");
     }
-    let written = meshes(aks)?;
-    let added = |entry: &&Entry| entry.resource.ends_with("webhookconfigurations");
-    let webhooks: BTreeSet<String> = written.iter().filter(added).map(object).collect();
-    ensure!(webhooks.len() >= 2, "only {webhooks:?} carry fields of ours");
+    let there = end(aks).await?.into_iter();
+    let added: Vec<_> = there.filter(|(name, _)| name.contains("webhookconfigurations ")).collect();
+    ensure!(added.len() >= 2, "only {added:#?} carry fields of ours");
+    for (name, object) in added {
+        ensure!(
+            object["metadata"]["annotations"]["admissions.enforcer/disabled"] == "true",
+            "{name} lost what was added: {object:#}"
+        );
+    }
     Ok(())
 }
 
@@ -145,25 +151,53 @@ async fn ever_longer_lives(rig: &mut Rig, rollout: u64) -> Result<usize> {
     bail!("{MOST_LIVES} lives did not end the rollout")
 }
 
-/// What each object was made to be, by the last request that wrote it.
-fn last_written(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
-    let written = meshes(cluster)?;
-    let bodies = written.into_iter().map(|entry| {
-        let mut body = entry.request_body.clone().unwrap_or_default();
-        // Cluster and digest stand in the annotation, the cluster's name in the control plane: not the same by design.
-        body["metadata"]["annotations"] = Value::Null;
-        for field in ["clusterID", "networkName"] {
-            if body["spec"].get(field).is_some() {
-                body["spec"][field] = Value::Null;
-            }
-        }
-        (object(&entry), body)
+/// What is there in the end of all that the spoke ever sent. The audit log alone does not tell: of several writes side by
+/// side, those that a dying spoke did not wait for may have been done.
+async fn end(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
+    let sent = cluster.plane.audit().entries()?.into_iter().filter(|entry| {
+        entry.user == SPOKE_USER
+            && entry.mutates()
+            && entry.namespace != "meshfleet"
+            && !entry.name.is_empty()
     });
-    Ok(bodies.collect())
+    let paths: BTreeMap<String, String> = sent.map(|entry| (object(&entry), path(&entry))).collect();
+    let mut there = BTreeMap::new();
+    for (name, path) in paths {
+        let request = Request::get(&path).body(Vec::new())?;
+        match cluster.admin.request::<Value>(request).await {
+            Ok(found) => drop(there.insert(name, found)),
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => return Err(error).with_context(|| format!("reading {path}")),
+        }
+    }
+    Ok(there)
 }
 
-fn same_end(one: &Cluster, other: &Cluster) -> Result<()> {
-    let (one, other) = (last_written(one)?, last_written(other)?);
+/// The path of the object that a request was about.
+fn path(entry: &Entry) -> String {
+    let path = entry.request_uri.split('?').next().unwrap_or_default();
+    let name = format!("/{}", entry.name);
+    if path.ends_with(&name) { path.to_owned() } else { format!("{path}{name}") }
+}
+
+/// An object without what differs by design: who it is, its cluster, and what its operator says of it.
+fn alike(mut object: Value) -> Value {
+    let (name, namespace) = (object["metadata"]["name"].take(), object["metadata"]["namespace"].take());
+    object["metadata"] = json!({"name": name, "namespace": namespace});
+    object["status"] = Value::Null;
+    for field in ["clusterID", "networkName"] {
+        if object["spec"].get(field).is_some() {
+            object["spec"][field] = Value::Null;
+        }
+    }
+    object
+}
+
+async fn same_end(one: &Cluster, other: &Cluster) -> Result<()> {
+    let alike = |end: BTreeMap<String, Value>| -> BTreeMap<String, Value> {
+        end.into_iter().map(|(name, object)| (name, alike(object))).collect()
+    };
+    let (one, other) = (alike(end(one).await?), alike(end(other).await?));
     ensure!(one.len() >= 9, "a mesh on ROSA has more objects than {:?}", one.keys());
     ensure!(one == other, "not the same end:\n{one:#?}\n{other:#?}");
     Ok(())

@@ -142,8 +142,8 @@ impl Tending {
         }
     }
 
-    /// Takes note that an object holds its additions now.
-    fn added(&mut self, key: &ObjectKey) {
+    /// Takes note that additions were sent to an object, whatever came of it.
+    fn tried(&mut self, key: &ObjectKey) {
         let pace = Pace::written(self.paces.get(key), Instant::now());
         self.paces.insert(key.clone(), pace);
     }
@@ -240,8 +240,9 @@ impl Apply {
             if self.tending.is_due(&spot) {
                 let made = self.add(&addition).await;
                 let became = self.note(made);
-                if became.is_ok() {
-                    self.tending.added(&spot.0);
+                // One that was made anew under our hands was tried too, and counts.
+                if !matches!(became, Err(Failure::Underway(..) | Failure::Interrupted)) {
+                    self.tending.tried(&spot.0);
                 }
                 self.tending.note(spot, &became);
                 self.take_note(&addition.id, became, round)?;

@@ -69,8 +69,8 @@ impl Place {
     }
 }
 
-fn http_put(path: &str, body: Vec<u8>) -> Result<tonic::codegen::http::Request<Vec<u8>>> {
-    let request = tonic::codegen::http::Request::put(path).header("content-type", "application/json");
+fn http_put(path: &str, body: Vec<u8>) -> Result<http::Request<Vec<u8>>> {
+    let request = http::Request::put(path).header("content-type", "application/json");
     Ok(request.body(body)?)
 }
 
