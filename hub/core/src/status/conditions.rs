@@ -31,6 +31,13 @@ fn connected(known: &Known) -> Condition {
             "its spoke was never attached".to_owned(),
             format!("run `meshfleet cluster enrol {}` and start its spoke with the token", known.cluster),
         ),
+        // What to do about a detached cluster is said once, where it is said that it is detached.
+        Session::Gone { last_seen_at } if matches!(known.planned, Planned::Detached) => say(
+            Truth::False,
+            Reason::SessionGone,
+            format!("its session ended when it was detached; heard last at {last_seen_at:.0}"),
+            String::new(),
+        ),
         Session::Gone { last_seen_at } => say(
             Truth::False,
             Reason::SessionGone,

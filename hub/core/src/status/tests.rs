@@ -72,6 +72,15 @@ fn a_spoke_that_is_away_leaves_health_and_drift_unknown() {
 }
 
 #[test]
+fn what_to_do_about_a_detached_cluster_is_said_once() {
+    let gone = Session::Gone { last_seen_at: Timestamp::UNIX_EPOCH };
+    let detached = Known { session: gone, planned: Planned::Detached, ..known() };
+    let hints = conditions(&detached).map(|condition| condition.hint);
+    let said: Vec<&String> = hints.iter().filter(|hint| !hint.is_empty()).collect();
+    assert!(matches!(said[..], [only] if only.contains("meshfleet cluster enrol eu-1")), "{hints:?}");
+}
+
+#[test]
 fn a_report_of_an_older_generation_says_nothing_of_the_present_target() {
     let old = Known { report: Some(SeenReport { generation: 2, ..report(Phase::Healthy) }), ..known() };
     check(&old, ConditionKind::Applied, Truth::Unknown, Reason::NoReport);
