@@ -185,6 +185,7 @@ fn routes(app: &App, authority: &Arc<Authority>, delivery: &Delivery, health: &H
         .add_service(api::plans::Plans::server(app.clone()))
         .add_service(api::rollouts::Rollouts::server(app.clone()))
         .add_service(api::drift::Drift::server(app.clone()))
+        .add_service(api::operators::Operators::server(app.clone(), Arc::clone(authority)))
         .add_service(api::status::Status::server(app.clone()))
 }
 
@@ -289,7 +290,10 @@ async fn write_context(
     authority: &Authority,
     address: SocketAddr,
 ) -> Result<(), Error> {
-    let admin = app::operators::ensure_admin(app).await?;
+    let Some(admin) = app::operators::ensure_admin(app).await? else {
+        tracing::info!("the operator admin was revoked: no context is written for him");
+        return Ok(());
+    };
     let holder = context::Holder { id: admin.id, name: &admin.name, path: &config.context_file };
     let now: Timestamp = app.clock.now();
     context::write(&holder, &reachable(address).to_string(), authority, now).map_err(Error::Context)

@@ -3,6 +3,7 @@
 mod cluster;
 mod config;
 mod document;
+mod operator;
 mod plan;
 mod rollout;
 mod value;
@@ -15,6 +16,7 @@ pub use self::{
     cluster::{Cluster, Enrol},
     config::{Config, Diff as ConfigDiff, Show as ConfigShow, Unassign},
     document::{Delete, Files, Get, Kind, Wanted},
+    operator::{Add as AddOperator, Operator},
     plan::{Explain, Plan, PlanVerb, Preview},
     rollout::{Rollout, Start, Verb},
 };
@@ -93,6 +95,9 @@ pub enum Command {
     /// Drift: what was changed by others than meshfleet
     #[command(subcommand)]
     Drift(Drift),
+    /// Operators: who may call the hub, and as what
+    #[command(subcommand)]
+    Operator(Operator),
     /// Print the JSON Schema of a kind of document
     #[command(after_help = document::SCHEMA)]
     Schema {

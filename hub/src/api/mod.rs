@@ -17,6 +17,8 @@ pub mod rollouts;
 
 pub mod drift;
 
+pub mod operators;
+
 pub mod status;
 
 use hub_core::fleet::Name;

@@ -109,6 +109,15 @@ pub enum Error {
     /// A rollout is at its end already.
     #[error(transparent)]
     RolloutState(#[from] hub_core::rollout::WrongState),
+    /// No operator of this name.
+    #[error("there is no operator {0}")]
+    OperatorNotFound(Name),
+    /// There is one of this name.
+    #[error("there is an operator {0} already")]
+    OperatorExists(Name),
+    /// Nobody else is admin.
+    #[error("operator {0} is the last admin")]
+    LastAdmin(Name),
     /// The database could not do it.
     #[error("the hub's database failed")]
     Store(#[from] store::Error),
@@ -190,8 +199,11 @@ impl Error {
             | Self::StrategyNotFound(_)
             | Self::ClusterNotFound(_)
             | Self::DocumentNotFound { .. }
+            | Self::OperatorNotFound(_)
             | Self::RolloutNotFound(_) => Kind::NotFound,
             Self::KeyReplaced(_)
+            | Self::OperatorExists(_)
+            | Self::LastAdmin(_)
             | Self::DeleteRefused(_)
             | Self::NotEffective { .. }
             | Self::Unconfirmed { .. }
@@ -225,6 +237,9 @@ impl Error {
             Self::Detached(_) => "cluster.detached",
             Self::NoPlan { .. } => "plan.none",
             Self::RolloutNotFound(_) => "rollout.not_found",
+            Self::OperatorNotFound(_) => "operator.not_found",
+            Self::OperatorExists(_) => "operator.exists",
+            Self::LastAdmin(_) => "operator.last_admin",
             Self::NotSelected { .. } => "config.not_selected",
             Self::DocumentNotFound { .. } => "document.not_found",
             Self::DeleteRefused(refusals) => {
@@ -278,6 +293,13 @@ impl Error {
             Self::Detached(cluster) => format!("enrol it again with `meshfleet cluster enrol {cluster}`"),
             Self::NoPlan { hint, .. } => hint.clone(),
             Self::RolloutNotFound(_) => "`meshfleet rollout list` prints the numbers".to_owned(),
+            Self::OperatorNotFound(_) => "`meshfleet operator list` prints the names".to_owned(),
+            Self::OperatorExists(name) => format!(
+                "take another name; for a new key or another role, `meshfleet operator revoke {name}` first"
+            ),
+            Self::LastAdmin(_) => {
+                "add another admin first: `meshfleet operator add NAME --role admin`".to_owned()
+            }
             Self::NotSelected { .. } | Self::NothingSelected(_) | Self::Unassigned(_) => {
                 "compare `spec.clusters` of the MeshConfig with the labels in `meshfleet cluster list`"
                     .to_owned()

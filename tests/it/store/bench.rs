@@ -93,7 +93,7 @@ impl Bench {
         let clock = Arc::new(HandClock(Mutex::new(Timestamp::from_second(1_800_000_000)?)));
         let app = App::new(pool, clock.clone());
         hub_state::start(&app, Digest::of(b"ca")).await?;
-        let admin = operators::ensure_admin(&app).await?;
+        let admin = operators::ensure_admin(&app).await?.context("an admin")?;
         let (tasks, stop) = (JoinSet::new(), CancellationToken::new());
         Ok(Self { app, clock, admin, tasks, stop, server, _folder: folder })
     }
