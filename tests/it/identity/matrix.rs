@@ -9,8 +9,8 @@ use hub::{
     identity::callers::{Answers, METHODS},
 };
 use proto::v1::{
-    AddOperatorRequest, DetachClusterRequest, RevokeOperatorRequest, clusters_client::ClustersClient,
-    operators_client::OperatorsClient,
+    AddOperatorRequest, DetachClusterRequest, ListOperatorsRequest, RevokeOperatorRequest,
+    clusters_client::ClustersClient, operators_client::OperatorsClient,
 };
 use rcgen::{CertificateParams, KeyPair};
 use tonic::{
@@ -117,6 +117,33 @@ async fn every_method_answers_whom_the_table_says_and_nobody_else() -> Result<()
         passed + refused == METHODS.len() * all.len() && passed > 0,
         "{passed} passed, {refused} refused"
     );
+    house.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn somebody_is_always_admin_and_a_name_comes_back_as_somebody_else() -> Result<()> {
+    let house = House::open().await?;
+    let mut first = OperatorsClient::new(house.connect(Some(house.admin()?)).await?);
+    let revoke = |name: &str| RevokeOperatorRequest { name: name.to_owned() };
+    let status = first.revoke(revoke("admin")).await.err().context("nobody would be admin")?;
+    ensure!(reason(&status) == "operator.last_admin", "{status:?}");
+    let status = first.revoke(revoke("nobody")).await.err().context("there is none")?;
+    ensure!(reason(&status) == "operator.not_found", "{status:?}");
+
+    let ana = operator(&house, "ana", Role::Admin).await?;
+    let twice = operator(&house, "ana", Role::Viewer).await;
+    ensure!(twice.is_err_and(|error| error.to_string().contains("there is an operator ana already")));
+    let mut second = OperatorsClient::new(house.connect(Some(ana)).await?);
+    ensure!(!second.revoke(revoke("admin")).await?.into_inner().unchanged);
+    ensure!(second.revoke(revoke("admin")).await?.into_inner().unchanged, "twice is as good as once");
+    let status = first.list(ListOperatorsRequest {}).await.err().context("a revoked one was answered")?;
+    ensure!(reason(&status) == "caller.unknown", "{status:?}");
+
+    // Who was revoked does not come back with a start of the hub.
+    let house = House::open_in(house.close().await?).await?;
+    let listed = sqlx::query_scalar::<_, String>("select name from operator where revoked_at is null");
+    ensure!(listed.fetch_all(&mut house.database().await?).await? == ["ana"]);
     house.close().await?;
     Ok(())
 }
