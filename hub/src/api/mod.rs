@@ -19,6 +19,8 @@ pub mod drift;
 
 pub mod status;
 
+pub mod hub;
+
 use hub_core::fleet::Name;
 use tonic::{Code, Request, Status};
 

@@ -20,7 +20,7 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 29] = [
+pub const METHODS: [(&str, Answers); 32] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
@@ -35,6 +35,7 @@ pub const METHODS: [(&str, Answers); 29] = [
     ("/meshfleet.v1.Clusters/Show", Answers::Operators),
     ("/meshfleet.v1.Clusters/Facts", Answers::Operators),
     ("/meshfleet.v1.Clusters/Detach", Answers::Operators),
+    ("/meshfleet.v1.Clusters/Reconcile", Answers::Operators),
     ("/meshfleet.v1.Plans/Preview", Answers::Operators),
     ("/meshfleet.v1.Plans/Explain", Answers::Operators),
     ("/meshfleet.v1.Configs/List", Answers::Operators),
@@ -50,6 +51,8 @@ pub const METHODS: [(&str, Answers); 29] = [
     ("/meshfleet.v1.Rollouts/Abort", Answers::Operators),
     ("/meshfleet.v1.Drift/Report", Answers::Operators),
     ("/meshfleet.v1.Status/Show", Answers::Operators),
+    ("/meshfleet.v1.Hub/Epoch", Answers::Operators),
+    ("/meshfleet.v1.Hub/NewEpoch", Answers::Operators),
 ];
 
 /// Who a method answers; none if there is no such method.

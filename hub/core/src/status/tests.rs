@@ -3,14 +3,25 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::report::{Fence, Phase, RefusalCode};
+use crate::{
+    report::{Fence, Phase, RefusalCode},
+    rollout::TargetPlan,
+};
 
 fn known() -> Known {
-    let target = CurrentTarget { generation: 3, target: Digest::of(b"target"), plan: Digest::of(b"plan") };
+    let target = CurrentTarget {
+        generation: 3,
+        target: Digest::of(b"target"),
+        plan: TargetPlan::Known(Digest::of(b"plan")),
+    };
     Known {
         cluster: Name::parse("eu-1").unwrap(),
         session: Session::Open,
-        planned: Planned::Plan { digest: target.plan, config: Name::parse("payments").unwrap(), version: 2 },
+        planned: Planned::Plan {
+            digest: Digest::of(b"plan"),
+            config: Name::parse("payments").unwrap(),
+            version: 2,
+        },
         target: Some(target),
         fence: Some(Fence { epoch: 1, generation: 3, target: target.target, completed: 3 }),
         refusal: None,
@@ -122,7 +133,7 @@ fn open_drift_is_counted() {
 fn a_cluster_that_no_config_selects_keeps_its_mesh_and_says_what_to_do() {
     let unassigned = |target| Known { planned: Planned::Unassigned, target, ..known() };
     let target = known().target.unwrap();
-    let removed = CurrentTarget { plan: crate::plan::empty().digest, ..target };
+    let removed = CurrentTarget { plan: TargetPlan::Known(crate::plan::empty().digest), ..target };
     for (target, message, hint) in [
         (Some(target), "keeps its mesh", "`meshfleet config unassign eu-1`"),
         (Some(removed), "was removed", "apply a MeshConfig"),
