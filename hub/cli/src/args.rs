@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    cluster::{Cluster, Enrol},
+    cluster::{Cluster, Enrol, Reconcile},
     config::{Config, Diff as ConfigDiff, Show as ConfigShow, Unassign},
     document::{Delete, Files, Get, Kind, Wanted},
     plan::{Explain, Plan, PlanVerb, Preview},
@@ -93,6 +93,9 @@ pub enum Command {
     /// Drift: what was changed by others than meshfleet
     #[command(subcommand)]
     Drift(Drift),
+    /// The hub itself
+    #[command(subcommand)]
+    Hub(Hub),
     /// Print the JSON Schema of a kind of document
     #[command(after_help = document::SCHEMA)]
     Schema {
@@ -147,6 +150,28 @@ pub struct Report {
     #[arg(long)]
     pub exit_code: bool,
 }
+
+#[derive(Debug, Subcommand)]
+pub enum Hub {
+    /// The epoch: which life of the hub this is, for spokes
+    #[command(after_help = EPOCH)]
+    Epoch {
+        #[command(subcommand)]
+        verb: Option<EpochVerb>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EpochVerb {
+    /// Begin a new epoch: spokes refuse hubs of former ones
+    #[command(after_help = EPOCH)]
+    New,
+}
+
+const EPOCH: &str = "\
+Examples:
+  meshfleet hub epoch         which it is
+  meshfleet hub epoch new     after a hub was lost that may come back";
 
 const COMPLETION: &str = "\
 Examples:
