@@ -10,7 +10,7 @@ use crate::{
     call::{Call, Outcome},
     failure::Failure,
     rollout::{self, brake},
-    screen::{Screen, bad, counted, faint, good, plain, strong, warning},
+    screen::{Screen, bad, counted, good, plain, strong, warning},
 };
 
 /// How many objects are named.
