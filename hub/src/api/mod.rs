@@ -21,6 +21,8 @@ pub mod operators;
 
 pub mod status;
 
+pub mod hub;
+
 use hub_core::fleet::Name;
 use tonic::{Code, Request, Status};
 

@@ -31,12 +31,44 @@ pub async fn load(
     new: &PlanDocument,
 ) -> Result<Deleting, store::Error> {
     let completed = store::acceptance::completed(tx, cluster).await?;
-    let mut former = Vec::new();
-    for plan in store::targets::plans_since(tx, cluster, completed).await? {
-        former.push(store::plans::document(tx, plan).await?);
-    }
     let inventory = store::reports::objects(tx, cluster).await?;
+    let former = former(tx, (cluster, completed), &inventory).await?;
     Ok(Deleting::of(&inventory, &former, new))
+}
+
+/// The plans from which deletions follow, oldest first: those since the last completed generation. If that is one that this
+/// database never gave, only the inventory says what is there; the newest plan before it then says how to treat what is
+/// left of it.
+pub async fn former(
+    tx: &mut PgConnection,
+    (cluster, completed): (ClusterId, u64),
+    inventory: &[ObjectState],
+) -> Result<Vec<PlanDocument>, store::Error> {
+    let former = store::targets::former(tx, cluster, completed).await?;
+    let mut documents = Vec::new();
+    if let Some(plan) = former.before {
+        documents.push(left_of(store::plans::document(tx, plan).await?, inventory));
+    }
+    for plan in former.since {
+        documents.push(store::plans::document(tx, plan).await?);
+    }
+    Ok(documents)
+}
+
+/// A plan with only the objects and templates that the inventory still knows as ours. Pure.
+fn left_of(mut plan: PlanDocument, inventory: &[ObjectState]) -> PlanDocument {
+    let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
+    for phase in &mut plan.phases {
+        phase.objects.retain(|object| ours.iter().any(|state| state.id.same_object(&object.id)));
+    }
+    plan.templates.retain(|template| ours.iter().any(|state| is_instance(&state.id, &template.id)));
+    plan
+}
+
+/// How many objects of an inventory the spoke made or took over. Pure.
+#[must_use]
+pub fn ours(inventory: &[ObjectState]) -> usize {
+    inventory.iter().filter(|state| is_ours(state)).count()
 }
 
 fn is_ours(state: &ObjectState) -> bool {

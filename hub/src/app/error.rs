@@ -2,7 +2,7 @@
 
 mod refusal;
 
-pub use refusal::{DeleteRefusal, StartRefusal};
+pub use refusal::{DeleteRefusal, ReconcileRefusal, StartRefusal};
 
 use hub_core::{config::EffectiveProblem, document::Kind as DocumentKind, fleet::Name, rollout::Aim};
 
@@ -85,6 +85,9 @@ pub enum Error {
         /// Why, all at once; never empty.
         problems: Vec<EffectiveProblem>,
     },
+    /// A cluster is not one of which a person must decide who is right, or cannot be decided on now.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileRefusal),
     /// So much would be deleted that a person must confirm it.
     #[error("{} would be deleted{}", objects(*.total), unlike(*.confirmed))]
     Unconfirmed {
@@ -207,6 +210,7 @@ impl Error {
             | Self::DeleteRefused(_)
             | Self::NotEffective { .. }
             | Self::Unconfirmed { .. }
+            | Self::Reconcile(_)
             | Self::RolloutState(_)
             | Self::ClusterHeld { .. }
             | Self::Unassigned(_)
@@ -247,6 +251,7 @@ impl Error {
             }
             Self::NotEffective { .. } => "config.not_effective",
             Self::Unconfirmed { .. } => "rollout.deletions_unconfirmed",
+            Self::Reconcile(refusal) => refusal.reason(),
             Self::RolloutState(_) => "rollout.ended",
             Self::NothingSelected(_) => "config.selects_nothing",
             Self::RolloutRefused { refusals, .. } => {
@@ -311,6 +316,7 @@ impl Error {
             Self::Unconfirmed { total, .. } => {
                 format!("look at each; to have them deleted, run it again with --confirm-deletions {total}")
             }
+            Self::Reconcile(refusal) => refusal.hint(),
             Self::RolloutState(_) => "`meshfleet rollout show` says how it ended".to_owned(),
             Self::Store(error) if error.is_gone() => {
                 "the hub goes on by itself when its database is back".to_owned()

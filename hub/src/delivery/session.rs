@@ -26,7 +26,11 @@ use crate::{
         sessions::{self, Cut},
     },
     identity::callers::Spoke,
-    store, telemetry,
+    store::{
+        self,
+        targets::{Content, StoredTarget},
+    },
+    telemetry,
 };
 
 /// A spoke counts as gone after this many heartbeats that were not heard; with one less, a short pause of its machine
@@ -310,9 +314,11 @@ async fn load_target(
     cluster: ClusterId,
 ) -> Result<Option<OfferedTarget>, store::Error> {
     let Some(target) = store::targets::find(tx, cluster).await? else { return Ok(None) };
-    let bodies = store::bodies::offers(tx, target.plan).await?.into_iter().collect();
+    let StoredTarget { epoch, generation, digest, content } = target;
+    // What only the spoke knows cannot be sent: its spoke has it, and the next rollout brings one that can.
+    let Content::Known { bytes, plan, traceparent } = content else { return Ok(None) };
+    let bodies = store::bodies::offers(tx, plan).await?.into_iter().collect();
     let accepted = store::bodies::accepted(tx, cluster).await?;
-    let store::targets::StoredTarget { epoch, generation, bytes, digest, plan: _, traceparent } = target;
     Ok(Some(OfferedTarget { epoch, generation, digest, bytes, bodies, accepted, traceparent }))
 }
 

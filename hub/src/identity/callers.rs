@@ -23,7 +23,7 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 32] = [
+pub const METHODS: [(&str, Answers); 35] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
@@ -38,6 +38,7 @@ pub const METHODS: [(&str, Answers); 32] = [
     ("/meshfleet.v1.Clusters/Show", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Clusters/Facts", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Clusters/Detach", Answers::Operators(Role::Admin)),
+    ("/meshfleet.v1.Clusters/Reconcile", Answers::Operators(Role::Approver)),
     ("/meshfleet.v1.Plans/Preview", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Explain", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Configs/List", Answers::Operators(Role::Viewer)),
@@ -56,6 +57,8 @@ pub const METHODS: [(&str, Answers); 32] = [
     ("/meshfleet.v1.Operators/List", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Operators/Revoke", Answers::Operators(Role::Admin)),
     ("/meshfleet.v1.Status/Show", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Hub/Epoch", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Hub/NewEpoch", Answers::Operators(Role::Admin)),
 ];
 
 /// Who a method answers; none if there is no such method.

@@ -158,8 +158,9 @@ impl Open {
                 let Fence { epoch, generation, target, .. } = fence;
                 vec![Command::RecordAccepted { epoch, generation, target }]
             }
-            // The spoke is ahead of the database, or of a hub's later life: only a person can decide who is right.
-            Some(fence) if fence.generation >= target.generation || fence.epoch > target.epoch => Vec::new(),
+            // The spoke is ahead of the database: only a person can decide who is right.
+            Some(fence) if fence.generation >= target.generation => Vec::new(),
+            // To a hub of a former life the spoke itself says so, which a person then sees.
             Some(_) | None => vec![self.send_header(&target)],
         };
         self.target = Some(target);

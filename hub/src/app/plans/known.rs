@@ -7,11 +7,12 @@ use hub_core::{
     fleet::ClusterId,
     plan::{Before, PlanDocument},
     report::ObjectState,
+    rollout::TargetPlan,
 };
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
-use super::super::Error;
+use super::super::{Error, deletions};
 use crate::{store, telemetry};
 
 /// Of several clusters.
@@ -35,9 +36,16 @@ pub(super) struct KnownCluster {
 
 /// The plan that a cluster has now.
 #[derive(Debug)]
-pub(super) struct Present {
-    document: PlanDocument,
-    bodies: BTreeMap<Digest, Vec<u8>>,
+pub(super) enum Present {
+    /// This one.
+    Known {
+        /// The plan.
+        document: PlanDocument,
+        /// Its manifests.
+        bodies: BTreeMap<Digest, Vec<u8>>,
+    },
+    /// One that only its spoke knows.
+    Unknown,
 }
 
 impl Known {
@@ -55,17 +63,15 @@ impl Known {
                 Some(current) => Some(Present::load(tx, current.plan).await?),
                 None => None,
             };
-            let mut accepted = Vec::new();
-            for plan in store::targets::plans_since(tx, cluster.cluster, completed).await? {
-                accepted.push(store::plans::document(tx, plan).await?);
-            }
             let inventory = inventories.remove(&cluster.cluster).unwrap_or_else(|| Ok(Vec::new()));
+            let inventory = inventory.unwrap_or_else(|error| unreadable(&error));
+            let accepted = deletions::former(tx, (cluster.cluster, completed), &inventory).await?;
             let of_cluster = KnownCluster {
                 connected: cluster.seen.is_connected(),
                 unreached: cluster.seen.unreached(),
                 present,
                 accepted,
-                inventory: inventory.unwrap_or_else(|error| unreadable(&error)),
+                inventory,
             };
             known.insert(cluster.cluster, of_cluster);
         }
@@ -84,12 +90,17 @@ fn unreadable(error: &store::Error) -> Vec<ObjectState> {
 }
 
 impl Present {
-    async fn load(tx: &mut PgConnection, plan: Digest) -> Result<Self, store::Error> {
+    async fn load(tx: &mut PgConnection, plan: TargetPlan) -> Result<Self, store::Error> {
+        let TargetPlan::Known(plan) = plan else { return Ok(Self::Unknown) };
         let document = store::plans::document(tx, plan).await?;
-        Ok(Self { document, bodies: store::plans::manifests(tx, plan).await? })
+        Ok(Self::Known { document, bodies: store::plans::manifests(tx, plan).await? })
     }
 
-    pub(super) fn before(&self) -> Before<'_> {
-        Before { document: &self.document, bodies: &self.bodies }
+    /// What a new plan is compared with; none if nobody here knows it.
+    pub(super) fn before(&self) -> Option<Before<'_>> {
+        match self {
+            Self::Known { document, bodies } => Some(Before { document, bodies }),
+            Self::Unknown => None,
+        }
     }
 }
