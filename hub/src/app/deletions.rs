@@ -1,6 +1,9 @@
 //! What a target with a plan would delete in a cluster, from what is known of it now.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
+    digest::Digest,
     fleet::ClusterId,
     plan::{self, ObjectId, PlanDocument},
     report::{ObjectState, Outcome, Role},
@@ -24,19 +27,52 @@ pub struct Deleting {
     inventory: usize,
 }
 
-/// What a target with the plan `new` would delete.
+/// Clusters that are looked at together: few enough that their former plans fit in memory.
+const AT_ONCE: usize = 500;
+
+/// What targets with new plans would delete, by cluster: some queries for all of them.
 pub async fn load(
     tx: &mut PgConnection,
-    cluster: ClusterId,
-    new: &PlanDocument,
-) -> Result<Deleting, store::Error> {
-    let completed = store::acceptance::completed(tx, cluster).await?;
-    let mut former = Vec::new();
-    for plan in store::targets::plans_since(tx, cluster, completed).await? {
-        former.push(store::plans::document(tx, plan).await?);
+    new: &[(ClusterId, &PlanDocument)],
+) -> Result<BTreeMap<ClusterId, Deleting>, store::Error> {
+    let mut deleting = BTreeMap::new();
+    for some in new.chunks(AT_ONCE) {
+        let ids: Vec<ClusterId> = some.iter().map(|(cluster, _)| *cluster).collect();
+        let completed = store::acceptance::completed(tx, &ids).await?;
+        let former = Former::load(tx, &completed).await?;
+        let mut inventories = store::reports::objects_of(tx, &ids).await?;
+        for (cluster, new) in some {
+            let inventory = inventories.remove(cluster).unwrap_or_else(|| Ok(Vec::new()))?;
+            deleting.insert(*cluster, Deleting::of(&inventory, &former.of(*cluster), new));
+        }
     }
-    let inventory = store::reports::objects(tx, cluster).await?;
-    Ok(Deleting::of(&inventory, &former, new))
+    Ok(deleting)
+}
+
+/// The documents of the plans that clusters were given since the last generation that each completed.
+#[derive(Debug)]
+pub struct Former {
+    plans: BTreeMap<ClusterId, Vec<Digest>>,
+    documents: BTreeMap<Digest, PlanDocument>,
+}
+
+impl Former {
+    /// Loads them, by the generations that were completed. A document that many clusters share is read once.
+    pub async fn load(
+        tx: &mut PgConnection,
+        completed: &BTreeMap<ClusterId, u64>,
+    ) -> Result<Self, store::Error> {
+        let plans = store::targets::plans_since(tx, completed).await?;
+        let digests = plans.values().flatten().copied().collect();
+        Ok(Self { documents: store::plans::documents(tx, &digests).await?, plans })
+    }
+
+    /// Those of one cluster, oldest first.
+    #[must_use]
+    pub fn of(&self, cluster: ClusterId) -> Vec<&PlanDocument> {
+        let plans = self.plans.get(&cluster).into_iter().flatten();
+        plans.filter_map(|plan| self.documents.get(plan)).collect()
+    }
 }
 
 fn is_ours(state: &ObjectState) -> bool {
@@ -56,7 +92,7 @@ impl Deleting {
     /// What a target with the plan `new` would delete, by the spoke's inventory and the plans that it was given since the
     /// last completed generation. Pure.
     #[must_use]
-    pub fn of(inventory: &[ObjectState], former: &[PlanDocument], new: &PlanDocument) -> Self {
+    pub fn of(inventory: &[ObjectState], former: &[&PlanDocument], new: &PlanDocument) -> Self {
         let (deletions, templates) = plan::deletions(inventory, former, new);
         let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
         let instances = ours.iter().filter(|state| state.role == Role::Instance).map(|state| &state.id);

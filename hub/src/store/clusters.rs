@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hub_core::{
     digest::Digest,
-    fleet::{Cluster, ClusterId, Facts, Name},
+    fleet::{Cluster, ClusterId, Facts, Name, Selector},
     platform::PlatformName,
 };
 use jiff::Timestamp;
@@ -92,16 +92,24 @@ pub async fn list(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Er
     Ok(rows.into_iter().map(StoredCluster::try_from).collect())
 }
 
-/// All clusters that are not detached, by name, with their facts: those that something can be planned for.
-pub async fn members(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Error> {
+/// Clusters that are not detached, by name, with their facts: all that a selector may choose, and few besides. Which it
+/// does choose is the selector's to say; here those are left out whose name or labels cannot be meant.
+pub async fn narrowed(
+    conn: &mut PgConnection,
+    selector: &Selector,
+) -> Result<Readable<StoredCluster>, Error> {
+    let names: Vec<&str> = selector.names.iter().map(Name::as_str).collect();
     let rows = sqlx::query_as!(
         ClusterRow,
         "select id, name, state, labels, declared_platform, network, variables, document, facts, revision
-         from cluster where state <> 'Detached' order by name"
+         from cluster where state <> 'Detached' and (cardinality($1::text[]) = 0 or name = any($1)) and labels @> $2
+         order by name",
+        &names as _,
+        column::json(&selector.match_labels),
     )
     .fetch_all(conn)
     .await
-    .map_err(Error::doing("load the clusters of the fleet"))?;
+    .map_err(Error::doing("load the clusters that a selector may choose"))?;
     Ok(rows.into_iter().map(StoredCluster::try_from).collect())
 }
 

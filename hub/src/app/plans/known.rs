@@ -1,6 +1,6 @@
 //! What the database knows of clusters that a preview compares with: their present plans, and what their spokes hold.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use hub_core::{
     digest::Digest,
@@ -11,7 +11,7 @@ use hub_core::{
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
-use super::super::Error;
+use super::super::{Error, deletions::Former};
 use crate::{store, telemetry};
 
 /// Of several clusters.
@@ -33,11 +33,11 @@ pub(super) struct KnownCluster {
     pub(super) inventory: Vec<ObjectState>,
 }
 
-/// The plan that a cluster has now.
+/// The plan that a cluster has now. What clusters share is held once.
 #[derive(Debug)]
 pub(super) struct Present {
-    document: PlanDocument,
-    bodies: BTreeMap<Digest, Vec<u8>>,
+    document: Arc<PlanDocument>,
+    bodies: Arc<BTreeMap<Digest, Vec<u8>>>,
 }
 
 impl Known {
@@ -48,23 +48,17 @@ impl Known {
     ) -> Result<Self, Error> {
         let seen = super::super::readable(store::seen::load(tx, ids, now).await?);
         let mut inventories = store::reports::objects_of(tx, ids).await?;
+        let completed = seen.iter().map(|known| (known.cluster, known.seen.completed())).collect();
+        let former = Former::load(tx, &completed).await?;
+        let mut presents = presents(tx, &seen).await?;
         let mut known = BTreeMap::new();
         for cluster in seen {
-            let completed = cluster.seen.completed();
-            let present = match &cluster.seen.current {
-                Some(current) => Some(Present::load(tx, current.plan).await?),
-                None => None,
-            };
-            let mut accepted = Vec::new();
-            for plan in store::targets::plans_since(tx, cluster.cluster, completed).await? {
-                accepted.push(store::plans::document(tx, plan).await?);
-            }
             let inventory = inventories.remove(&cluster.cluster).unwrap_or_else(|| Ok(Vec::new()));
             let of_cluster = KnownCluster {
                 connected: cluster.seen.is_connected(),
                 unreached: cluster.seen.unreached(),
-                present,
-                accepted,
+                present: presents.remove(&cluster.cluster),
+                accepted: former.of(cluster.cluster).into_iter().cloned().collect(),
                 inventory: inventory.unwrap_or_else(|error| unreadable(&error)),
             };
             known.insert(cluster.cluster, of_cluster);
@@ -83,12 +77,24 @@ fn unreadable(error: &store::Error) -> Vec<ObjectState> {
     Vec::new()
 }
 
-impl Present {
-    async fn load(tx: &mut PgConnection, plan: Digest) -> Result<Self, store::Error> {
-        let document = store::plans::document(tx, plan).await?;
-        Ok(Self { document, bodies: store::plans::manifests(tx, plan).await? })
-    }
+async fn presents(
+    tx: &mut PgConnection,
+    seen: &[store::seen::Known],
+) -> Result<BTreeMap<ClusterId, Present>, store::Error> {
+    let current = || seen.iter().filter_map(|known| Some((known.cluster, known.seen.current?.plan)));
+    let plans = current().map(|(_, plan)| plan).collect();
+    let documents = store::plans::documents(tx, &plans).await?;
+    let documents: BTreeMap<Digest, Arc<PlanDocument>> =
+        documents.into_iter().map(|(plan, document)| (plan, Arc::new(document))).collect();
+    let bodies = Arc::new(store::plans::manifests(tx, &plans).await?);
+    let present = current().filter_map(|(cluster, plan)| {
+        let document = Arc::clone(documents.get(&plan)?);
+        Some((cluster, Present { document, bodies: Arc::clone(&bodies) }))
+    });
+    Ok(present.collect())
+}
 
+impl Present {
     pub(super) fn before(&self) -> Before<'_> {
         Before { document: &self.document, bodies: &self.bodies }
     }
