@@ -28,7 +28,7 @@ pub struct Deleting {
 }
 
 /// Clusters that are looked at together: few enough that their former plans fit in memory.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 1000;
 
 /// What targets with new plans would delete, by cluster: some queries for all of them.
 pub async fn load(

@@ -81,11 +81,7 @@ pub struct PlannedCluster {
 /// Stores what was planned for clusters, all in one statement. The same inputs give the same plan, so that what another
 /// hub stored from them already is not written again. Nothing is stored for a cluster that was detached or forgotten
 /// meanwhile. Clusters are held by name, as documents are.
-pub async fn save(
-    conn: &mut PgConnection,
-    planned: &[PlannedCluster],
-    at: Timestamp,
-) -> Result<(), Error> {
+pub async fn save(conn: &mut PgConnection, planned: &[PlannedCluster], at: Timestamp) -> Result<(), Error> {
     if planned.is_empty() {
         return Ok(());
     }

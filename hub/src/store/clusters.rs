@@ -152,6 +152,45 @@ pub async fn lock(conn: &mut PgConnection, id: ClusterId) -> Result<(), Error> {
     Ok(())
 }
 
+/// How a cluster stands whose spoke attaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attaching {
+    /// Its name.
+    pub name: Name,
+    /// The hash of the key it enrolled with last.
+    pub public_key: Digest,
+    /// Whether what its spoke says of it, uid or facts, is news.
+    pub changed: bool,
+}
+
+/// How a cluster stands whose spoke says this of it, locked as by [`lock`]; none if no spoke of it may attach.
+pub async fn lock_attaching(
+    conn: &mut PgConnection,
+    id: ClusterId,
+    (kube_system_uid, facts): (&str, &Facts),
+) -> Result<Option<Attaching>, Error> {
+    let row = sqlx::query!(
+        r#"select name, public_key_hash as "key?",
+            (kube_system_uid is distinct from $2 or facts is distinct from $3) as "changed!"
+         from cluster where id = $1 for no key update"#,
+        id.0,
+        column::text(kube_system_uid),
+        column::json(facts),
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(Error::doing("lock the cluster of a spoke that attaches"))?;
+    let place = Row::of("cluster", id);
+    let Some((row, key)) = row.and_then(|mut row| row.key.take().map(|key| (row, key))) else {
+        return Ok(None);
+    };
+    Ok(Some(Attaching {
+        name: place.name("name", &row.name)?,
+        public_key: place.digest("public_key_hash", &key)?,
+        changed: row.changed,
+    }))
+}
+
 /// The cluster of this name; its row is locked until the transaction ends.
 pub async fn lock_named(conn: &mut PgConnection, name: &Name) -> Result<Option<StoredCluster>, Error> {
     let row = sqlx::query_as!(

@@ -21,6 +21,7 @@ pub mod reports;
 pub mod rollouts;
 pub mod seen;
 pub mod sessions;
+pub mod standing;
 pub mod strategies;
 pub mod targets;
 pub mod tokens;

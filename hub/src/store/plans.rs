@@ -41,10 +41,7 @@ pub async fn pin<'a>(
 }
 
 /// Those of some plans that are stored.
-async fn pinned(
-    conn: &mut PgConnection,
-    plans: &BTreeMap<Digest, &Plan>,
-) -> Result<Vec<Digest>, Error> {
+async fn pinned(conn: &mut PgConnection, plans: &BTreeMap<Digest, &Plan>) -> Result<Vec<Digest>, Error> {
     let plans: Vec<&[u8]> = plans.keys().map(column::bytes).collect();
     let rows = sqlx::query_scalar!("select digest from plan where digest = any($1)", &plans as _)
         .fetch_all(conn)
@@ -62,7 +59,9 @@ async fn insert(
     let digests: Vec<&[u8]> = plans.keys().map(column::bytes).collect();
     let (of, bodies): (Vec<&[u8]>, Vec<&[u8]>) = plans
         .iter()
-        .flat_map(|(digest, plan)| plan.bodies.keys().map(|body| (column::bytes(digest), column::bytes(body))))
+        .flat_map(|(digest, plan)| {
+            plan.bodies.keys().map(|body| (column::bytes(digest), column::bytes(body)))
+        })
         .unzip();
     sqlx::query!(
         "with pinned as (

@@ -161,8 +161,7 @@ async fn remember(
 ) -> Result<(), Error> {
     let clusters: Vec<ClusterId> = targets.iter().map(|(target, _)| target.cluster).collect();
     let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
-    let generations: Vec<i64> =
-        targets.iter().map(|(target, _)| column::signed(target.generation)).collect();
+    let generations: Vec<i64> = targets.iter().map(|(target, _)| column::signed(target.generation)).collect();
     let digests: Vec<&[u8]> = targets.iter().map(|(_, digest)| column::bytes(digest)).collect();
     let plans: Vec<&[u8]> = targets.iter().map(|(target, _)| column::bytes(&target.plan)).collect();
     sqlx::query!(

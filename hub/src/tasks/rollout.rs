@@ -76,7 +76,8 @@ impl RolloutTask {
         let seen = rollout::Seen { clusters: looked.clusters, deadlines_from: self.deadlines_from };
         let step = rollout::advance(&stored.rollout, &seen, now);
         corrupt.extend(looked.corrupt);
-        let (after, retargeted) = send::targets(&mut tx, (&stored, &seen, &looked.deleting), step, now).await?;
+        let (after, retargeted) =
+            send::targets(&mut tx, (&stored, &seen, &looked.deleting), step, now).await?;
         send::origins(&mut tx, (&stored, &after), now).await?;
         if !store::rollouts::save(&mut tx, &stored.rollout, &after).await? {
             return Ok(());

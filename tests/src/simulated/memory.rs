@@ -8,9 +8,7 @@ use hub_core::{
     plan::{ObjectId, PlanDocument},
     target::Target,
 };
-use proto::v1::{
-    Accepted, BodyChunk, Fence, Header, ObjectState, Outcome, Report, Role, TargetPhase, Want,
-};
+use proto::v1::{Accepted, BodyChunk, Fence, Header, ObjectState, Outcome, Report, Role, TargetPhase, Want};
 
 /// What a simulated cluster keeps: digests and names, no bodies.
 #[derive(Debug, Clone, Default)]

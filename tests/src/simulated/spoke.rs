@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use proto::v1::{
     Facts, FromHub, FromSpoke, Header, Heartbeat, Hello, Probe, ProbeAnswer, ProbedState,
-    delivery_client::DeliveryClient,
-    from_hub,
-    from_spoke::Message,
+    delivery_client::DeliveryClient, from_hub, from_spoke::Message,
 };
 use tokio::{
     sync::mpsc,
@@ -28,11 +26,13 @@ use super::{
 const WAITING_MESSAGES: usize = 4;
 
 /// How long a hub may take to answer Hello, with a thousand others that greet it.
-const WELCOMED_WITHIN: Duration = Duration::from_secs(60);
+const WELCOMED_WITHIN: Duration = Duration::from_secs(300);
 
 /// A spoke in its session.
 #[derive(Debug)]
 pub struct Simulated {
+    say: mpsc::Sender<FromSpoke>,
+    traffic: Arc<Traffic>,
     stop: CancellationToken,
     session: JoinSet<Result<Memory>>,
 }
@@ -50,10 +50,15 @@ impl Simulated {
         let hear = delivery.attach(ReceiverStream::new(said)).await?.into_inner();
         let mut session = Session { say, hear, memory, taking: None, traffic: Arc::clone(traffic) };
         let beat = session.greet(facts).await?;
-        let stop = CancellationToken::new();
+        let (say, stop) = (session.say.clone(), CancellationToken::new());
         let mut running = JoinSet::new();
         running.spawn(session.run(beat, stop.clone()));
-        Ok(Self { stop, session: running })
+        Ok(Self { say, traffic: Arc::clone(traffic), stop, session: running })
+    }
+
+    /// Sends a heartbeat now; others go by themselves, as often as the hub asks for.
+    pub async fn beat(&self) -> Result<()> {
+        say(&self.say, &self.traffic, Message::Heartbeat(Heartbeat {})).await
     }
 
     /// Ends the session, if the hub did not, and gives what its cluster keeps.
@@ -156,10 +161,14 @@ impl Session {
     }
 
     async fn say(&self, message: Message) -> Result<()> {
-        let message = FromSpoke { trace: None, message: Some(message) };
-        self.traffic.sent(&message);
-        // Fails when the session has ended, which is heard as well.
-        let _ = self.say.send(message).await;
-        Ok(())
+        say(&self.say, &self.traffic, message).await
     }
+}
+
+/// Fails when the session has ended, which is heard as well.
+async fn say(say: &mpsc::Sender<FromSpoke>, traffic: &Traffic, message: Message) -> Result<()> {
+    let message = FromSpoke { trace: None, message: Some(message) };
+    traffic.sent(&message);
+    let _ = say.send(message).await;
+    Ok(())
 }

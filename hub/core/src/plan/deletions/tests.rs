@@ -174,8 +174,7 @@ fn templates_go_as_a_whole_and_their_instances_never_by_one() {
     instance.id = ObjectId { namespace: "shop".to_owned(), ..rosa.templates[0].id.clone() };
     let mut of_old = instance.clone();
     of_old.role = Role::Created;
-    let (objects, templates) =
-        deletions(std::slice::from_ref(&instance), &[&rosa], &empty().document);
+    let (objects, templates) = deletions(std::slice::from_ref(&instance), &[&rosa], &empty().document);
     assert!(objects.iter().all(|deletion| deletion.id != instance.id));
     let told: Vec<&str> = templates.iter().map(|deletion| deletion.template.as_str()).collect();
     assert_eq!(told.len(), 2, "{told:?}");
