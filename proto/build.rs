@@ -1,7 +1,7 @@
 //! Compiles the `.proto` files in pure Rust: no `protoc` needs to be installed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 10] = [
+    const FILES: &[&str] = &[
         "meshfleet/v1/trace.proto",
         "meshfleet/v1/delivery.proto",
         "meshfleet/v1/document.proto",

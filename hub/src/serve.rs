@@ -33,7 +33,7 @@ use crate::{
     api,
     app::{self, App},
     clock,
-    config::{Config, Database, DatabaseUrl},
+    config::{Config, Database, DatabaseUrl, Pace},
     delivery::Delivery,
     identity::{
         accept,
@@ -71,12 +71,19 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 /// A hub that is ready.
 #[derive(Debug)]
 pub struct Running {
+    app: App,
     address: SocketAddr,
     context_file: PathBuf,
     main: JoinSet<Result<(), Error>>,
 }
 
 impl Running {
+    /// Its use cases, for who runs it in the same process.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -121,10 +128,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<Running, E
     match open(&config, &ground, &stop).await {
         Ok(house) => {
             let (address, context_file) = (house.address, config.context_file);
-            let mut main = JoinSet::new();
+            let (app, mut main) = (ground.app.clone(), JoinSet::new());
             main.spawn(live(ground, house, stop));
             store::ready();
-            Ok(Running { address, context_file, main })
+            Ok(Running { app, address, context_file, main })
         }
         Err(error) => {
             ground.leave().await;
@@ -161,7 +168,10 @@ async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Res
         config.trust_domain.clone(),
         stop.clone(),
     );
-    tasks::spawn(&mut tasks, app, stop);
+    match config.pace {
+        Pace::Steady => tasks::spawn(&mut tasks, app, stop),
+        Pace::ByHand => {}
+    }
     tasks.spawn(upkeep::renew(certificate, app.clone(), stop.clone()));
     let health = HealthReporter::new();
     let delivery = Delivery::new(app.clone(), Arc::clone(&authority), config.heartbeat, stop.clone());

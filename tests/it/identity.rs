@@ -3,7 +3,7 @@
 #[path = "identity/given_database.rs"]
 mod given_database;
 #[path = "identity/house.rs"]
-mod house;
+pub mod house;
 #[path = "identity/hubs.rs"]
 mod hubs;
 #[path = "identity/matrix.rs"]

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod clusters;
+mod counts;
 mod crash;
 mod documents;
 mod facts;

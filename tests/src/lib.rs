@@ -6,3 +6,4 @@ pub mod fleet;
 pub mod processes;
 pub mod programs;
 pub mod proof;
+pub mod simulated;

@@ -1,6 +1,9 @@
 //! What a target with a plan would delete in a cluster, from what is known of it now.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use hub_core::{
+    digest::Digest,
     fleet::ClusterId,
     plan::{self, ObjectId, PlanDocument},
     report::{ObjectState, Outcome, Role},
@@ -9,7 +12,7 @@ use hub_core::{
 };
 use sqlx::PgConnection;
 
-use crate::store;
+use crate::store::{self, targets::FormerPlans};
 
 /// What would be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,35 +27,68 @@ pub struct Deleting {
     inventory: usize,
 }
 
-/// What a target with the plan `new` would delete.
+/// Clusters that are looked at together: few enough that their former plans fit in memory.
+const AT_ONCE: usize = 1000;
+
+/// What targets with new plans would delete, by cluster: some queries for all of them.
 pub async fn load(
+    tx: &mut PgConnection,
+    new: &[(ClusterId, &PlanDocument)],
+) -> Result<BTreeMap<ClusterId, Deleting>, store::Error> {
+    let mut deleting = BTreeMap::new();
+    for some in new.chunks(AT_ONCE) {
+        let ids: Vec<ClusterId> = some.iter().map(|(cluster, _)| *cluster).collect();
+        let completed = store::acceptance::completed(tx, &ids).await?;
+        let former = Former::load(tx, &completed).await?;
+        let mut inventories = store::reports::objects_of(tx, &ids).await?;
+        for (cluster, new) in some {
+            let inventory = inventories.remove(cluster).unwrap_or_else(|| Ok(Vec::new()))?;
+            let former = former.of(*cluster, &inventory);
+            let former: Vec<&PlanDocument> = former.iter().map(AsRef::as_ref).collect();
+            deleting.insert(*cluster, Deleting::of(&inventory, &former, new));
+        }
+    }
+    Ok(deleting)
+}
+
+/// What a target with a new plan would delete in one cluster.
+pub async fn load_one(
     tx: &mut PgConnection,
     cluster: ClusterId,
     new: &PlanDocument,
 ) -> Result<Deleting, store::Error> {
-    let completed = store::acceptance::completed(tx, cluster).await?;
-    let inventory = store::reports::objects(tx, cluster).await?;
-    let former = former(tx, (cluster, completed), &inventory).await?;
-    Ok(Deleting::of(&inventory, &former, new))
+    Ok(load(tx, &[(cluster, new)]).await?.remove(&cluster).unwrap_or_default())
 }
 
-/// The plans from which deletions follow, oldest first: those since the last completed generation. If that is one that this
-/// database never gave, only the inventory says what is there; the newest plan before it then says how to treat what is
-/// left of it.
-pub async fn former(
-    tx: &mut PgConnection,
-    (cluster, completed): (ClusterId, u64),
-    inventory: &[ObjectState],
-) -> Result<Vec<PlanDocument>, store::Error> {
-    let former = store::targets::former(tx, cluster, completed).await?;
-    let mut documents = Vec::new();
-    if let Some(plan) = former.before {
-        documents.push(left_of(store::plans::document(tx, plan).await?, inventory));
+/// The documents of the plans from which it follows what clusters' next targets delete.
+#[derive(Debug)]
+pub struct Former {
+    plans: BTreeMap<ClusterId, FormerPlans>,
+    documents: BTreeMap<Digest, PlanDocument>,
+}
+
+impl Former {
+    /// Loads them, by the generations that were completed. A document that many clusters share is read once.
+    pub async fn load(
+        tx: &mut PgConnection,
+        completed: &BTreeMap<ClusterId, u64>,
+    ) -> Result<Self, store::Error> {
+        let plans = store::targets::former(tx, completed).await?;
+        let digests = plans.values().flat_map(FormerPlans::all).collect();
+        Ok(Self { documents: store::plans::documents(tx, &digests).await?, plans })
     }
-    for plan in former.since {
-        documents.push(store::plans::document(tx, plan).await?);
+
+    /// Those of one cluster, oldest first: the plans since the last completed generation. If that is one that this
+    /// database never gave, only the inventory says what is there; the newest plan before it then says how to treat what
+    /// is left of it.
+    #[must_use]
+    pub fn of(&self, cluster: ClusterId, inventory: &[ObjectState]) -> Vec<Cow<'_, PlanDocument>> {
+        let Some(FormerPlans { before, since }) = self.plans.get(&cluster) else { return Vec::new() };
+        let document = |plan: &Digest| self.documents.get(plan);
+        let before = before.iter().filter_map(document);
+        let left = before.map(|plan| Cow::Owned(left_of(plan.clone(), inventory)));
+        left.chain(since.iter().filter_map(document).map(Cow::Borrowed)).collect()
     }
-    Ok(documents)
 }
 
 /// A plan with only the objects and templates that the inventory still knows as ours. Pure.
@@ -88,7 +124,7 @@ impl Deleting {
     /// What a target with the plan `new` would delete, by the spoke's inventory and the plans that it was given since the
     /// last completed generation. Pure.
     #[must_use]
-    pub fn of(inventory: &[ObjectState], former: &[PlanDocument], new: &PlanDocument) -> Self {
+    pub fn of(inventory: &[ObjectState], former: &[&PlanDocument], new: &PlanDocument) -> Self {
         let (deletions, templates) = plan::deletions(inventory, former, new);
         let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
         let instances = ours.iter().filter(|state| state.role == Role::Instance).map(|state| &state.id);

@@ -109,16 +109,19 @@ async fn choose(
     config: &ConfigVersion,
     only: Option<&Name>,
 ) -> Result<Vec<Cluster>, Error> {
-    let Some(name) = only else {
-        let all = super::readable(store::clusters::members(tx).await?);
-        let selects = |cluster: &Cluster| selects(config, cluster);
-        return Ok(all.into_iter().map(|stored| stored.cluster).filter(selects).collect());
-    };
+    let Some(name) = only else { return selected(tx, config).await };
     let cluster = find_member(tx, name).await?;
     if !selects(config, &cluster) {
         return Err(Error::NotSelected { config: config.name.clone(), cluster: cluster.name });
     }
     Ok(vec![cluster])
+}
+
+/// The clusters of the fleet that a config selects, by name, with their facts.
+pub(super) async fn selected(tx: &mut PgConnection, config: &ConfigVersion) -> Result<Vec<Cluster>, Error> {
+    let narrowed = super::readable(store::clusters::narrowed(tx, &config.config.clusters).await?);
+    let clusters = narrowed.into_iter().map(|stored| stored.cluster);
+    Ok(clusters.filter(|cluster| selects(config, cluster)).collect())
 }
 
 async fn find_member(tx: &mut PgConnection, name: &Name) -> Result<Cluster, Error> {

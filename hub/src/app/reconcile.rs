@@ -188,7 +188,7 @@ async fn judge(app: &App, tx: &mut PgConnection, stored: &StoredCluster) -> Resu
     let (deleting, closed) = match seen.current.map(|current| current.plan) {
         Some(TargetPlan::Known(plan)) => {
             let document = store::plans::document(tx, plan).await?;
-            (deletions::load(tx, id, &document).await?, false)
+            (deletions::load_one(tx, id, &document).await?, false)
         }
         Some(TargetPlan::Unknown) | None => (Deleting::default(), true),
     };

@@ -7,6 +7,7 @@ use hub_core::{
     digest::{self, Digest},
     drift::{self, DriftItem},
     fleet::ClusterId,
+    plan::ObjectId,
     report::{Fence, ObjectState, Refusal, Report},
 };
 use serde_json::json;
@@ -36,18 +37,20 @@ pub async fn accepted(
     let (generation, target) = target;
     let mut tx = app.begin().await?;
     store::clusters::lock(&mut tx, cluster).await?;
-    let known = store::acceptance::find(&mut tx, cluster).await?;
-    let newest = store::targets::find(&mut tx, cluster).await?.map_or(0, |target| target.generation);
-    let older = known.is_some_and(|fence| fence.generation > generation);
-    if older || generation == 0 || generation > newest {
+    let known = store::standing::load(&mut tx, cluster).await?;
+    let older = known.fence.is_some_and(|fence| fence.generation > generation);
+    if older || generation == 0 || generation > known.newest() {
         return Ok(Saved::Stale);
     }
-    let completed = known.map_or(0, |fence| fence.completed);
+    let completed = known.fence.map_or(0, |fence| fence.completed);
     let fence = Fence { epoch, generation, target, completed };
-    if !store::acceptance::save(&mut tx, cluster, &fence, app.clock.now()).await? {
+    if known.fence == Some(fence) {
         return Ok(Saved::Unchanged);
     }
-    store::acceptance::clear_refusal(&mut tx, cluster).await?;
+    store::acceptance::save(&mut tx, cluster, &fence, app.clock.now()).await?;
+    if known.refused {
+        store::acceptance::clear_refusal(&mut tx, cluster).await?;
+    }
     store::commit(tx).await?;
     app.signals.rollouts.wake();
     Ok(Saved::Stored)
@@ -74,17 +77,17 @@ pub async fn save(app: &App, cluster: ClusterId, report: &Report) -> Result<Save
     let now = app.clock.now();
     let mut tx = app.begin().await?;
     store::clusters::lock(&mut tx, cluster).await?;
-    let known = store::reports::head(&mut tx, cluster).await?;
-    let target = store::targets::find(&mut tx, cluster).await?;
-    let is_sent = target.is_some_and(|target| {
-        let is_newest = report.generation == target.generation && report.target == target.digest;
-        is_newest || report.generation < target.generation
+    let standing = store::standing::load(&mut tx, cluster).await?;
+    let is_sent = standing.target.is_some_and(|(generation, digest)| {
+        let is_newest = report.generation == generation && report.target == digest;
+        is_newest || report.generation < generation
     });
     // Of a spoke that is ahead of the database it is known only by this what it holds.
     let is_known = is_sent || {
-        let fence = store::acceptance::find(&mut tx, cluster).await?;
-        fence.is_some_and(|fence| (fence.generation, fence.target) == (report.generation, report.target))
+        let held = standing.fence.map(|fence| (fence.generation, fence.target));
+        held == Some((report.generation, report.target))
     };
+    let known = standing.report;
     let is_older = known.as_ref().is_some_and(|known| report.generation < known.generation);
     if !is_known || is_older || report.generation == 0 || report.completed > report.generation {
         return Ok(Saved::Stale);
@@ -107,14 +110,15 @@ async fn save_objects(
 ) -> Result<(), store::Error> {
     let known = store::reports::objects(tx, cluster).await?;
     let reported: BTreeSet<_> = objects.iter().map(|object| object.id.identity()).collect();
-    for gone in known.iter().filter(|old| !reported.contains(&old.id.identity())) {
-        store::reports::forget_object(tx, cluster, &gone.id).await?;
-    }
+    let gone = known.iter().filter(|old| !reported.contains(&old.id.identity()));
+    let gone: Vec<&ObjectId> = gone.map(|old| &old.id).collect();
+    store::reports::forget_objects(tx, cluster, &gone).await?;
     let known: BTreeMap<_, _> = known.iter().map(|object| (object.id.identity(), object)).collect();
-    for changed in objects.iter().filter(|new| known.get(&new.id.identity()) != Some(new)) {
-        store::reports::save_object(tx, cluster, changed).await?;
-    }
-    Ok(())
+    // The last of two that are the same object counts, as if they were stored one after the other.
+    let newest: BTreeMap<_, _> = objects.iter().map(|object| (object.id.identity(), object)).collect();
+    let changed = newest.into_iter().filter(|(id, new)| known.get(id) != Some(new));
+    let changed: Vec<&ObjectState> = changed.map(|(_, new)| new).collect();
+    store::reports::save_objects(tx, cluster, &changed).await
 }
 
 /// Stores everything that differs now; what is not among `items` is resolved. Durable when this returns.

@@ -64,9 +64,7 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let aim = Aim::Assign { config: config.name.clone(), version: config.number };
     let strategy = find_strategy(&mut tx, start.strategy.as_ref()).await?;
     let others = store::configs::newest(&mut tx).await?;
-    let members = super::readable(store::clusters::members(&mut tx).await?);
-    let members = members.into_iter().map(|stored| stored.cluster);
-    let selected: Vec<Cluster> = members.filter(|cluster| plans::selects(&config, cluster)).collect();
+    let selected = plans::selected(&mut tx, &config).await?;
     let ids: Vec<ClusterId> = selected.iter().map(|cluster| cluster.id).collect();
     let holders = store::holds::holders(&mut tx, &ids).await?;
     let (mut pinned, refusals) = judge((&config, &others), &strategy, selected, &holders);
@@ -74,8 +72,10 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     if pinned.is_empty() {
         return Err(Error::NothingSelected(config.name));
     }
+    let new: Vec<_> = pinned.iter().map(|one| (one.cluster.id, &one.plan.document)).collect();
+    let mut deleting = deletions::load(&mut tx, &new).await?;
     for one in &mut pinned {
-        one.deleting = deletions::load(&mut tx, one.cluster.id, &one.plan.document).await?;
+        one.deleting = deleting.remove(&one.cluster.id).unwrap_or_default();
     }
     confirm(&pinned, start.confirm_deletions)?;
     let new = NewRollout {

@@ -129,15 +129,18 @@ pub async fn attach(
     let now = app.clock.now();
     let session = Uuid::now_v7();
     let mut tx = app.begin().await?;
-    store::clusters::lock(&mut tx, cluster).await?;
-    let name = match store::clusters::find_key(&mut tx, cluster).await? {
-        Some((name, key)) if key == public_key => name,
-        Some((name, _)) => return Err(Error::KeyReplaced(name)),
+    let said = (hello.kube_system_uid.as_str(), &hello.facts);
+    let (name, changed) = match store::clusters::lock_attaching(&mut tx, cluster, said).await? {
+        Some(found) if found.public_key == public_key => (found.name, found.changed),
+        Some(found) => return Err(Error::KeyReplaced(found.name)),
         None => return Err(Error::ClusterNotFound(cluster.to_string())),
     };
     store::sessions::open(&mut tx, cluster, (session, &hello.spoke_version), now).await?;
-    store::clusters::save_kube_system_uid(&mut tx, cluster, &hello.kube_system_uid).await?;
-    let new_facts = store::clusters::save_facts(&mut tx, cluster, &hello.facts).await?;
+    let mut new_facts = false;
+    if changed {
+        store::clusters::save_kube_system_uid(&mut tx, cluster, &hello.kube_system_uid).await?;
+        new_facts = store::clusters::save_facts(&mut tx, cluster, &hello.facts).await?;
+    }
     let new_fence = match hello.fence.filter(|fence| fence.generation > 0) {
         Some(fence) => store::acceptance::save(&mut tx, cluster, &fence, now).await?,
         None => store::acceptance::clear(&mut tx, cluster).await?,

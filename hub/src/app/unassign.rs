@@ -99,7 +99,7 @@ async fn judge(
         let holder = store::holds::holders(tx, &[cluster.id]).await?.remove(&cluster.id);
         refusals.extend(holder.map(|rollout| StartRefusal::Held { cluster: name.clone(), rollout }));
         let target = store::targets::find(tx, cluster.id).await?;
-        let deleting = deletions::load(tx, cluster.id, &nothing.document).await?;
+        let deleting = deletions::load_one(tx, cluster.id, &nothing.document).await?;
         let Some(target) = target.filter(|target| !target.plan().is(nothing.digest) || !deleting.is_empty())
         else {
             refusals.push(StartRefusal::NothingToRemove { cluster: name.clone() });

@@ -1,6 +1,9 @@
 //! One session: a loop that feeds the core's step function and carries out what it says.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use hub_core::{
     delivery::{Command, Event, Hello, OfferedTarget, Session},
@@ -26,6 +29,7 @@ use crate::{
         sessions::{self, Cut},
     },
     identity::callers::Spoke,
+    signal::Listening,
     store::{
         self,
         targets::{Content, StoredTarget},
@@ -60,7 +64,7 @@ struct Conversation {
     /// None before Hello was stored.
     attached: Option<Uuid>,
     /// Wakes when the cluster's target may have changed, or its spoke is asked something.
-    wake: watch::Receiver<()>,
+    wake: Listening,
     /// Whether target and question have to be read. It stays so until the read succeeded.
     woken: bool,
     /// Tells that the session must end.
@@ -132,7 +136,7 @@ impl Running {
                     Ok(event) => Some(event),
                     Err(ending) => return ending,
                 },
-                Ok(()) = conversation.wake.changed() => {
+                () = conversation.wake.woken() => {
                     conversation.woken = true;
                     None
                 }
@@ -174,10 +178,16 @@ impl Running {
             if conversation.attached.is_none() || !std::mem::take(&mut conversation.woken) {
                 return Ok(());
             }
-            match load_levels(&self.app, self.spoke.cluster).await {
-                Ok(levels) => {
-                    for level in levels {
-                        commands.extend(conversation.machine.on(level, self.app.clock.now()));
+            match load_levels(&self.app, self.spoke.cluster, &conversation.machine).await {
+                Ok(Levels { target, probe }) => {
+                    if let Some(target) = target {
+                        conversation.wake.has_read(target.generation);
+                        let changed = Event::TargetChanged(Box::new(target));
+                        commands.extend(conversation.machine.on(changed, self.app.clock.now()));
+                    }
+                    if let Some(probe) = probe {
+                        let asked = Event::ProbeAsked(Box::new(probe));
+                        commands.extend(conversation.machine.on(asked, self.app.clock.now()));
                     }
                 }
                 Err(error) if error.kind() == Kind::Unavailable => {
@@ -297,28 +307,38 @@ fn hello_for_app(hello: Hello) -> sessions::Hello {
     sessions::Hello { spoke_version, fence, kube_system_uid, facts }
 }
 
-/// What the database has for a cluster's spoke now: its target, and what it is asked. A read goes straight to the store.
-async fn load_levels(app: &App, cluster: ClusterId) -> Result<Vec<Event>, Error> {
-    let mut tx = store::begin(&app.pool).await?;
-    let target = load_target(&mut tx, cluster).await?;
-    let asked_since = probes::waited_for_since(app.clock.now());
-    let probe = store::probes::open(&mut tx, cluster, asked_since).await?;
-    let target = target.map(|target| Event::TargetChanged(Box::new(target)));
-    let probe = probe.map(|probe: Probe| Event::ProbeAsked(Box::new(probe)));
-    Ok(target.into_iter().chain(probe).collect())
+/// What the database has for a cluster's spoke now.
+struct Levels {
+    /// Its target.
+    target: Option<OfferedTarget>,
+    /// What it is asked.
+    probe: Option<Probe>,
 }
 
-/// A cluster's target with everything that its spoke may ask for.
+/// A read goes straight to the store.
+async fn load_levels(app: &App, cluster: ClusterId, machine: &Session) -> Result<Levels, Error> {
+    let mut tx = store::begin(&app.pool).await?;
+    let target = load_target(&mut tx, cluster, machine).await?;
+    let asked_since = probes::waited_for_since(app.clock.now());
+    let probe = store::probes::open(&mut tx, cluster, asked_since).await?;
+    Ok(Levels { target, probe })
+}
+
+/// A cluster's target with everything that its spoke may ask for, if it is going to be offered.
 async fn load_target(
     tx: &mut PgConnection,
     cluster: ClusterId,
+    machine: &Session,
 ) -> Result<Option<OfferedTarget>, store::Error> {
     let Some(target) = store::targets::find(tx, cluster).await? else { return Ok(None) };
     let StoredTarget { epoch, generation, digest, content } = target;
     // What only the spoke knows cannot be sent: its spoke has it, and the next rollout brings one that can.
     let Content::Known { bytes, plan, traceparent } = content else { return Ok(None) };
-    let bodies = store::bodies::offers(tx, plan).await?.into_iter().collect();
-    let accepted = store::bodies::accepted(tx, cluster).await?;
+    let (mut bodies, mut accepted) = (BTreeMap::new(), BTreeSet::new());
+    if machine.lacks(generation, digest) {
+        bodies = store::bodies::offers(tx, plan).await?.into_iter().collect();
+        accepted = store::bodies::accepted(tx, cluster).await?;
+    }
     Ok(Some(OfferedTarget { epoch, generation, digest, bytes, bodies, accepted, traceparent }))
 }
 

@@ -1,5 +1,7 @@
 //! What spokes accepted and what they refused.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
     fleet::ClusterId,
     report::{Fence, Refusal},
@@ -7,25 +9,31 @@ use hub_core::{
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{
     Error,
     column::{self, Row},
 };
 
-/// The last generation that a cluster's spoke applied to its end, by its fence at the start of its session and by its
+/// The last generation that each cluster's spoke applied to its end, by its fence at the start of its session and by its
 /// reports since; 0 if none.
-pub async fn completed(conn: &mut PgConnection, cluster: ClusterId) -> Result<u64, Error> {
-    let completed = sqlx::query_scalar!(
-        r#"select coalesce(greatest(
-            (select completed from acceptance where cluster_id = $1),
-            (select completed from report where cluster_id = $1)), 0) as "completed!""#,
-        cluster.0
+pub async fn completed(
+    conn: &mut PgConnection,
+    clusters: &[ClusterId],
+) -> Result<BTreeMap<ClusterId, u64>, Error> {
+    let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select c.id as "id!", coalesce(greatest(a.completed, r.completed), 0) as "completed!"
+         from unnest($1::uuid[]) as c (id)
+         left join acceptance a on a.cluster_id = c.id left join report r on r.cluster_id = c.id"#,
+        &ids
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await
-    .map_err(Error::doing("look what a spoke completed"))?;
-    Row::of("acceptance", cluster).number("completed", completed)
+    .map_err(Error::doing("look what spokes completed"))?;
+    let read = |id: Uuid, completed| Row::of("acceptance", id).number("completed", completed);
+    rows.iter().map(|row| Ok((ClusterId(row.id), read(row.id, row.completed)?))).collect()
 }
 
 /// The fence of a cluster's spoke as it last said.

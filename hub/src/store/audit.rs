@@ -1,7 +1,7 @@
 //! What people did and what changed because of it. Written in the transaction of the change.
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx;
+use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -34,24 +34,47 @@ pub enum Actor {
     Hub,
 }
 
+impl Actor {
+    fn columns(self) -> (&'static str, Option<Uuid>) {
+        match self {
+            Self::Operator(id) => ("Operator", Some(id)),
+            Self::Spoke => ("Spoke", None),
+            Self::Hub => ("Hub", None),
+        }
+    }
+}
+
 /// Records an event.
 pub async fn record(conn: &mut PgConnection, event: Event) -> Result<(), Error> {
-    let (actor, operator) = match event.actor {
-        Actor::Operator(id) => ("Operator", Some(id)),
-        Actor::Spoke => ("Spoke", None),
-        Actor::Hub => ("Hub", None),
-    };
+    record_all(conn, &[event]).await
+}
+
+/// Records events in their order, all in one statement: a step of a rollout has as many as clusters.
+pub async fn record_all(conn: &mut PgConnection, events: &[Event]) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let times: Vec<SqlTimestamp> = events.iter().map(|event| event.at.to_sqlx()).collect();
+    let (actors, operators): (Vec<&str>, Vec<Option<Uuid>>) =
+        events.iter().map(|event| event.actor.columns()).unzip();
+    let actions: Vec<&str> = events.iter().map(|event| event.action).collect();
+    let subjects: Vec<&str> = events.iter().map(|event| event.subject.as_str()).collect();
+    let details: Vec<Value> = events.iter().map(|event| column::json(&event.detail)).collect();
     sqlx::query!(
-        "insert into audit_event (at, actor, operator_id, action, subject, detail) values ($1, $2, $3, $4, $5, $6)",
-        event.at.to_sqlx() as _,
-        actor,
-        operator,
-        event.action,
-        event.subject,
-        column::json(&event.detail),
+        "insert into audit_event (at, actor, operator_id, action, subject, detail)
+         select at, actor, operator_id, action, subject, detail
+         from unnest($1::timestamptz[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[])
+            with ordinality as e (at, actor, operator_id, action, subject, detail, place)
+         order by place",
+        &times as _,
+        &actors as _,
+        &operators as _,
+        &actions as _,
+        &subjects as _,
+        &details,
     )
     .execute(conn)
     .await
-    .map_err(Error::doing("record an audit event"))?;
+    .map_err(Error::doing("record audit events"))?;
     Ok(())
 }

@@ -10,25 +10,44 @@ use super::{
     column::{self, Row},
 };
 
-/// Bodies in one statement: some are a mebibyte, and a fleet has thousands.
-const AT_ONCE: usize = 100;
+/// Bodies in one statement: a fleet has thousands, of a few kilobytes each,
+const AT_ONCE: usize = 1000;
+
+/// and some are a mebibyte.
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 
 /// Stores bodies, by digest; those that are there stay. Safe to repeat: a body never changes.
 pub async fn insert(conn: &mut PgConnection, bodies: &BTreeMap<Digest, &[u8]>) -> Result<(), Error> {
-    let bodies: Vec<(&Digest, &[u8])> = bodies.iter().map(|(digest, bytes)| (digest, *bytes)).collect();
-    for some in bodies.chunks(AT_ONCE) {
-        let digests: Vec<Vec<u8>> = some.iter().map(|(digest, _)| column::bytes(digest).to_vec()).collect();
-        let bytes: Vec<Vec<u8>> = some.iter().map(|(_, bytes)| bytes.to_vec()).collect();
+    for some in portions(bodies) {
+        let (digests, some): (Vec<&[u8]>, Vec<&[u8]>) = some.into_iter().unzip();
         sqlx::query!(
             "insert into body (digest, bytes) select * from unnest($1::bytea[], $2::bytea[]) on conflict do nothing",
-            &digests,
-            &bytes,
+            &digests as _,
+            &some as _,
         )
         .execute(&mut *conn)
         .await
         .map_err(Error::doing("store bodies"))?;
     }
     Ok(())
+}
+
+/// Bodies in portions that one statement can take.
+fn portions<'a>(bodies: &'a BTreeMap<Digest, &'a [u8]>) -> Vec<Vec<(&'a [u8], &'a [u8])>> {
+    let mut portions: Vec<Vec<(&[u8], &[u8])>> = Vec::new();
+    let mut size = BYTES_AT_ONCE;
+    for (digest, bytes) in bodies {
+        let full = size >= BYTES_AT_ONCE || portions.last().is_none_or(|last| last.len() >= AT_ONCE);
+        if full {
+            portions.push(Vec::new());
+            size = 0;
+        }
+        size += bytes.len();
+        if let Some(last) = portions.last_mut() {
+            last.push((column::bytes(digest), *bytes));
+        }
+    }
+    portions
 }
 
 /// What a spoke may ask for when it is offered a plan: the plan document first, then its manifests, each with its size.

@@ -67,39 +67,62 @@ impl<'a> From<&'a Planned> for Columns<'a> {
     }
 }
 
-/// Stores what was planned for a cluster, and from what. The same inputs give the same plan, so that what another hub
-/// stored from them already is not written again. Nothing is stored for a cluster that was detached or forgotten meanwhile.
-pub async fn save(
-    conn: &mut PgConnection,
-    cluster: ClusterId,
-    (inputs, planned): (Digest, &Planned),
-    at: Timestamp,
-) -> Result<(), Error> {
-    let columns = Columns::from(planned);
+/// What was planned for a cluster, and the digest of what it was planned from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCluster {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Digest of the inputs.
+    pub inputs: Digest,
+    /// What came of them.
+    pub planned: Planned,
+}
+
+/// Stores what was planned for clusters, all in one statement. The same inputs give the same plan, so that what another
+/// hub stored from them already is not written again. Nothing is stored for a cluster that was detached or forgotten
+/// meanwhile. Clusters are held by name, as documents are.
+pub async fn save(conn: &mut PgConnection, planned: &[PlannedCluster], at: Timestamp) -> Result<(), Error> {
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let columns: Vec<Columns<'_>> = planned.iter().map(|one| Columns::from(&one.planned)).collect();
+    let clusters: Vec<Uuid> = planned.iter().map(|one| one.cluster.0).collect();
+    let inputs: Vec<&[u8]> = planned.iter().map(|one| column::bytes(&one.inputs)).collect();
+    let outcomes: Vec<&str> = columns.iter().map(|of| of.outcome).collect();
+    let configs: Vec<Option<&str>> = columns.iter().map(|of| of.config.map(Name::as_str)).collect();
+    let versions: Vec<Option<i64>> = columns.iter().map(|of| of.version.map(column::signed)).collect();
+    let others: Vec<Option<&str>> = columns.iter().map(|of| of.other_config.map(Name::as_str)).collect();
+    let plans: Vec<Option<&[u8]>> = columns.iter().map(|of| of.plan.as_ref().map(column::bytes)).collect();
+    let findings: Vec<Value> = columns.iter().map(|of| column::json(&of.findings)).collect();
+    let messages: Vec<String> = columns.iter().map(|of| column::text(of.message)).collect();
     sqlx::query!(
         "insert into cluster_plan as p (cluster_id, inputs, outcome, config, version, other_config, plan, findings, message,
             computed_at)
-         select id, $2, $3, $4, $5, $6, $7, $8, $9, $10
-         from (select id from cluster where id = $1 and state <> 'Detached' for key share) c
+         select c.id, n.inputs, n.outcome, n.config, n.version, n.other_config, n.plan, n.findings, n.message, $10
+         from unnest($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[], $8::jsonb[],
+            $9::text[]) as n (cluster_id, inputs, outcome, config, version, other_config, plan, findings, message)
+         join (select id, name from cluster where id = any($1) and state <> 'Detached' order by name for key share) c
+            on c.id = n.cluster_id
+         order by c.name
          on conflict (cluster_id) do update set inputs = excluded.inputs, outcome = excluded.outcome,
             config = excluded.config, version = excluded.version, other_config = excluded.other_config,
             plan = excluded.plan, findings = excluded.findings, message = excluded.message,
             computed_at = excluded.computed_at
          where p.inputs <> excluded.inputs",
-        cluster.0,
-        column::bytes(&inputs),
-        columns.outcome,
-        columns.config.map(Name::as_str),
-        columns.version.map(column::signed),
-        columns.other_config.map(Name::as_str),
-        columns.plan.as_ref().map(column::bytes),
-        column::json(&columns.findings),
-        column::text(columns.message),
+        &clusters,
+        &inputs as _,
+        &outcomes as _,
+        &configs as _,
+        &versions as _,
+        &others as _,
+        &plans as _,
+        &findings,
+        &messages,
         at.to_sqlx() as _,
     )
     .execute(conn)
     .await
-    .map_err(Error::doing("store a computed plan"))?;
+    .map_err(Error::doing("store computed plans"))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hub_core::{
     digest::Digest,
-    fleet::{Cluster, ClusterId, Facts, Name},
+    fleet::{Cluster, ClusterId, Facts, Name, Selector},
     platform::PlatformName,
 };
 use jiff::Timestamp;
@@ -92,16 +92,24 @@ pub async fn list(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Er
     Ok(rows.into_iter().map(StoredCluster::try_from).collect())
 }
 
-/// All clusters that are not detached, by name, with their facts: those that something can be planned for.
-pub async fn members(conn: &mut PgConnection) -> Result<Readable<StoredCluster>, Error> {
+/// Clusters that are not detached, by name, with their facts: all that a selector may choose, and few besides. Which it
+/// does choose is the selector's to say; here those are left out whose name or labels cannot be meant.
+pub async fn narrowed(
+    conn: &mut PgConnection,
+    selector: &Selector,
+) -> Result<Readable<StoredCluster>, Error> {
+    let names: Vec<&str> = selector.names.iter().map(Name::as_str).collect();
     let rows = sqlx::query_as!(
         ClusterRow,
         "select id, name, state, labels, declared_platform, network, variables, document, facts, revision
-         from cluster where state <> 'Detached' order by name"
+         from cluster where state <> 'Detached' and (cardinality($1::text[]) = 0 or name = any($1)) and labels @> $2
+         order by name",
+        &names as _,
+        column::json(&selector.match_labels),
     )
     .fetch_all(conn)
     .await
-    .map_err(Error::doing("load the clusters of the fleet"))?;
+    .map_err(Error::doing("load the clusters that a selector may choose"))?;
     Ok(rows.into_iter().map(StoredCluster::try_from).collect())
 }
 
@@ -142,6 +150,45 @@ pub async fn lock(conn: &mut PgConnection, id: ClusterId) -> Result<(), Error> {
         .await
         .map_err(Error::doing("lock a cluster"))?;
     Ok(())
+}
+
+/// How a cluster stands whose spoke attaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attaching {
+    /// Its name.
+    pub name: Name,
+    /// The hash of the key it enrolled with last.
+    pub public_key: Digest,
+    /// Whether what its spoke says of it, uid or facts, is news.
+    pub changed: bool,
+}
+
+/// How a cluster stands whose spoke says this of it, locked as by [`lock`]; none if no spoke of it may attach.
+pub async fn lock_attaching(
+    conn: &mut PgConnection,
+    id: ClusterId,
+    (kube_system_uid, facts): (&str, &Facts),
+) -> Result<Option<Attaching>, Error> {
+    let row = sqlx::query!(
+        r#"select name, public_key_hash as "key?",
+            (kube_system_uid is distinct from $2 or facts is distinct from $3) as "changed!"
+         from cluster where id = $1 for no key update"#,
+        id.0,
+        column::text(kube_system_uid),
+        column::json(facts),
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(Error::doing("lock the cluster of a spoke that attaches"))?;
+    let place = Row::of("cluster", id);
+    let Some((row, key)) = row.and_then(|mut row| row.key.take().map(|key| (row, key))) else {
+        return Ok(None);
+    };
+    Ok(Some(Attaching {
+        name: place.name("name", &row.name)?,
+        public_key: place.digest("public_key_hash", &key)?,
+        changed: row.changed,
+    }))
 }
 
 /// The cluster of this name; its row is locked until the transaction ends.

@@ -22,6 +22,7 @@ pub mod rollouts;
 pub mod schema;
 pub mod seen;
 pub mod sessions;
+pub mod standing;
 pub mod strategies;
 pub mod targets;
 pub mod tokens;

@@ -16,18 +16,23 @@ use super::{
     targets::Origin,
 };
 
-/// Notes what the target of a cluster stands for. The cluster has a target.
+/// Notes what the targets of clusters stand for. Each cluster has a target.
 pub async fn save(
     conn: &mut PgConnection,
-    cluster: ClusterId,
+    clusters: &[ClusterId],
     origin: &Origin<'_>,
     at: Timestamp,
 ) -> Result<(), Error> {
+    if clusters.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
     sqlx::query!(
-        "insert into target_origin (cluster_id, config, version, rollout, since) values ($1, $2, $3, $4, $5)
+        "insert into target_origin (cluster_id, config, version, rollout, since)
+         select id, $2, $3, $4, $5 from unnest($1::uuid[]) as id order by id
          on conflict (cluster_id) do update set config = excluded.config, version = excluded.version,
             rollout = excluded.rollout, since = excluded.since",
-        cluster.0,
+        &ids,
         origin.config.map(|(name, _)| name.as_str()),
         origin.config.map(|(_, version)| column::signed(version)),
         column::signed(origin.rollout),
@@ -35,7 +40,7 @@ pub async fn save(
     )
     .execute(conn)
     .await
-    .map_err(Error::doing("note what a target stands for"))?;
+    .map_err(Error::doing("note what targets stand for"))?;
     Ok(())
 }
 

@@ -27,22 +27,6 @@ pub struct Head {
     pub digest: Digest,
 }
 
-/// What is known of the newest report.
-pub async fn head(conn: &mut PgConnection, cluster: ClusterId) -> Result<Option<Head>, Error> {
-    let row = sqlx::query!("select generation, digest from report where cluster_id = $1", cluster.0)
-        .fetch_optional(conn)
-        .await
-        .map_err(Error::doing("look at a report"))?;
-    let place = Row::of("report", cluster);
-    row.map(|row| {
-        Ok(Head {
-            generation: place.number("generation", row.generation)?,
-            digest: place.digest("digest", &row.digest)?,
-        })
-    })
-    .transpose()
-}
-
 /// Stores a report in place of the one before, without its objects. `digest` is that of everything it says.
 pub async fn save(
     conn: &mut PgConnection,
@@ -179,52 +163,78 @@ fn by_cluster(rows: Vec<ObjectRow>) -> BTreeMap<ClusterId, Result<Vec<ObjectStat
     read
 }
 
-/// Stores one object's state in place of the one before.
-pub async fn save_object(
+/// Stores states of objects in place of those before, all in one statement. Each object is among them once.
+pub async fn save_objects(
     conn: &mut PgConnection,
     cluster: ClusterId,
-    state: &ObjectState,
+    states: &[&ObjectState],
 ) -> Result<(), Error> {
+    if states.is_empty() {
+        return Ok(());
+    }
+    let texts = |of: fn(&ObjectState) -> &str| -> Vec<String> {
+        states.iter().map(|state| column::text(of(state))).collect()
+    };
+    let bodies: Vec<Option<&[u8]>> =
+        states.iter().map(|state| state.body.as_ref().map(column::bytes)).collect();
+    let roles: Vec<String> = states.iter().map(|state| column::word(&state.role)).collect();
+    let outcomes: Vec<String> = states.iter().map(|state| column::word(&state.outcome)).collect();
+    let healthy: Vec<bool> = states.iter().map(|state| state.healthy).collect();
+    let generations: Vec<i64> = states.iter().map(|state| column::signed(state.generation)).collect();
     sqlx::query!(
         "insert into object_state (cluster_id, api_group, version, kind, namespace, name, role, uid, body, outcome,
             healthy, message, generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         select $1, n.api_group, n.version, n.kind, n.namespace, n.name, n.role, n.uid, n.body, n.outcome, n.healthy,
+            n.message, n.generation
+         from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[],
+            $10::text[], $11::boolean[], $12::text[], $13::bigint[]) as n (api_group, version, kind, namespace, name, role,
+            uid, body, outcome, healthy, message, generation)
          on conflict (cluster_id, api_group, kind, namespace, name) do update set version = excluded.version,
             role = excluded.role, uid = excluded.uid, body = excluded.body, outcome = excluded.outcome,
             healthy = excluded.healthy, message = excluded.message, generation = excluded.generation",
         cluster.0,
-        column::text(&state.id.group),
-        column::text(&state.id.version),
-        column::text(&state.id.kind),
-        column::text(&state.id.namespace),
-        column::text(&state.id.name),
-        column::word(&state.role),
-        column::text(&state.uid),
-        state.body.as_ref().map(column::bytes),
-        column::word(&state.outcome),
-        state.healthy,
-        column::text(&state.message),
-        column::signed(state.generation),
+        &texts(|state| &state.id.group),
+        &texts(|state| &state.id.version),
+        &texts(|state| &state.id.kind),
+        &texts(|state| &state.id.namespace),
+        &texts(|state| &state.id.name),
+        &roles,
+        &texts(|state| &state.uid),
+        &bodies as _,
+        &outcomes,
+        &healthy,
+        &texts(|state| &state.message),
+        &generations,
     )
     .execute(conn)
     .await
-    .map_err(Error::doing("store the state of an object"))?;
+    .map_err(Error::doing("store the states of objects"))?;
     Ok(())
 }
 
-/// Forgets an object that its spoke reports no longer.
-pub async fn forget_object(conn: &mut PgConnection, cluster: ClusterId, id: &ObjectId) -> Result<(), Error> {
+/// Forgets objects that their spoke reports no longer, all in one statement.
+pub async fn forget_objects(
+    conn: &mut PgConnection,
+    cluster: ClusterId,
+    ids: &[&ObjectId],
+) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let texts = |of: fn(&ObjectId) -> &str| -> Vec<&str> { ids.iter().map(|id| of(id)).collect() };
     sqlx::query!(
-        "delete from object_state
-         where cluster_id = $1 and api_group = $2 and kind = $3 and namespace = $4 and name = $5",
+        "delete from object_state o using unnest($2::text[], $3::text[], $4::text[], $5::text[])
+            as n (api_group, kind, namespace, name)
+         where o.cluster_id = $1 and o.api_group = n.api_group and o.kind = n.kind and o.namespace = n.namespace
+            and o.name = n.name",
         cluster.0,
-        id.group,
-        id.kind,
-        id.namespace,
-        id.name,
+        &texts(|id| &id.group) as _,
+        &texts(|id| &id.kind) as _,
+        &texts(|id| &id.namespace) as _,
+        &texts(|id| &id.name) as _,
     )
     .execute(conn)
     .await
-    .map_err(Error::doing("forget an object"))?;
+    .map_err(Error::doing("forget objects"))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Targets: what each cluster should run now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hub_core::{
     digest::Digest,
@@ -143,50 +143,77 @@ pub async fn set(
     origin: &Origin<'_>,
     at: Timestamp,
 ) -> Result<Option<Digest>, Error> {
-    let (bytes, digest) = target.seal();
-    let seen = column::signed(target.generation) - 1;
-    let generation = sqlx::query_scalar!(
+    Ok(set_all(conn, std::slice::from_ref(target), origin, at).await?.remove(&target.cluster))
+}
+
+/// Gives clusters their targets, each of the generation after the one that was seen, and returns the digests. A cluster
+/// whose generation is another one by now is not among them: the caller looks again. Three statements, however many
+/// clusters.
+pub async fn set_all(
+    conn: &mut PgConnection,
+    targets: &[Target],
+    origin: &Origin<'_>,
+    at: Timestamp,
+) -> Result<BTreeMap<ClusterId, Digest>, Error> {
+    if targets.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (bytes, digests): (Vec<Vec<u8>>, Vec<Digest>) = targets.iter().map(Target::seal).unzip();
+    let ids: Vec<Uuid> = targets.iter().map(|target| target.cluster.0).collect();
+    let epochs: Vec<i64> = targets.iter().map(|target| column::signed(target.epoch)).collect();
+    let generations: Vec<i64> = targets.iter().map(|target| column::signed(target.generation)).collect();
+    let sealed: Vec<&[u8]> = digests.iter().map(column::bytes).collect();
+    let plans: Vec<&[u8]> = targets.iter().map(|target| column::bytes(&target.plan)).collect();
+    let set = sqlx::query_scalar!(
         "insert into target as t (cluster_id, epoch, generation, bytes, digest, plan, traceparent, set_at)
-         select $1, $2, 1, $3, $4, $5, $6, $7 where $8::bigint = 0
-            or exists (select from target where cluster_id = $1)
-         on conflict (cluster_id) do update set generation = t.generation + 1, epoch = excluded.epoch,
+         select n.cluster_id, n.epoch, n.generation, n.bytes, n.digest, n.plan, $7, $8
+         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[])
+            as n (cluster_id, epoch, generation, bytes, digest, plan)
+         where n.generation = 1 or exists (select from target where cluster_id = n.cluster_id)
+         order by n.cluster_id
+         on conflict (cluster_id) do update set generation = excluded.generation, epoch = excluded.epoch,
             bytes = excluded.bytes, digest = excluded.digest, plan = excluded.plan,
             traceparent = excluded.traceparent, set_at = excluded.set_at
-         where t.generation = $8
-         returning generation",
-        target.cluster.0,
-        column::signed(target.epoch),
-        bytes,
-        column::bytes(&digest),
-        column::bytes(&target.plan),
+         where t.generation + 1 = excluded.generation
+         returning cluster_id",
+        &ids,
+        &epochs,
+        &generations,
+        &bytes,
+        &sealed as _,
+        &plans as _,
         origin.traceparent,
         at.to_sqlx() as _,
-        seen,
     )
-    .fetch_optional(&mut *conn)
+    .fetch_all(&mut *conn)
     .await
-    .map_err(Error::doing("set a target"))?;
-    let Some(generation) = generation else { return Ok(None) };
-    if generation != column::signed(target.generation) {
-        return Err(Row::of("target", target.cluster).corrupt("generation"));
-    }
-    remember(conn, target, (digest, origin), at).await?;
-    Ok(Some(digest))
+    .map_err(Error::doing("set targets"))?;
+    let set: BTreeSet<ClusterId> = set.into_iter().map(ClusterId).collect();
+    let done: Vec<(&Target, Digest)> =
+        targets.iter().zip(digests).filter(|(target, _)| set.contains(&target.cluster)).collect();
+    remember(conn, &done, origin, at).await?;
+    Ok(done.into_iter().map(|(target, digest)| (target.cluster, digest)).collect())
 }
 
 async fn remember(
     conn: &mut PgConnection,
-    target: &Target,
-    (digest, origin): (Digest, &Origin<'_>),
+    targets: &[(&Target, Digest)],
+    origin: &Origin<'_>,
     at: Timestamp,
 ) -> Result<(), Error> {
+    let clusters: Vec<ClusterId> = targets.iter().map(|(target, _)| target.cluster).collect();
+    let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
+    let generations: Vec<i64> = targets.iter().map(|(target, _)| column::signed(target.generation)).collect();
+    let digests: Vec<&[u8]> = targets.iter().map(|(_, digest)| column::bytes(digest)).collect();
+    let plans: Vec<&[u8]> = targets.iter().map(|(target, _)| column::bytes(&target.plan)).collect();
     sqlx::query!(
         "insert into target_history (cluster_id, generation, digest, plan, config, version, rollout, set_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        target.cluster.0,
-        column::signed(target.generation),
-        column::bytes(&digest),
-        column::bytes(&target.plan),
+         select n.cluster_id, n.generation, n.digest, n.plan, $5, $6, $7, $8
+         from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[]) as n (cluster_id, generation, digest, plan)",
+        &ids,
+        &generations,
+        &digests as _,
+        &plans as _,
         origin.config.map(|(name, _)| name.as_str()),
         origin.config.map(|(_, version)| column::signed(version)),
         column::signed(origin.rollout),
@@ -194,8 +221,8 @@ async fn remember(
     )
     .execute(&mut *conn)
     .await
-    .map_err(Error::doing("remember a target"))?;
-    origins::save(conn, target.cluster, origin, at).await
+    .map_err(Error::doing("remember targets"))?;
+    origins::save(conn, &clusters, origin, at).await
 }
 
 /// Gives a cluster its target anew, above the generation that its spoke is ahead with. It stands for what it stood for.
@@ -267,7 +294,7 @@ pub async fn take_over(
 
 /// The plans from which it follows what the next target of a cluster deletes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Former {
+pub struct FormerPlans {
     /// Where the last completed generation was not given by this database: the newest plan that it gave before.
     pub before: Option<Digest>,
     /// The plans since the last completed generation, oldest first, each once; with the plan of that generation itself,
@@ -275,27 +302,41 @@ pub struct Former {
     pub since: Vec<Digest>,
 }
 
-/// The plans that a cluster was given since the generation `completed`.
-pub async fn former(conn: &mut PgConnection, cluster: ClusterId, completed: u64) -> Result<Former, Error> {
+impl FormerPlans {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Digest> {
+        self.before.iter().chain(&self.since).copied()
+    }
+}
+
+/// The plans that clusters were given since the generation that each completed.
+pub async fn former(
+    conn: &mut PgConnection,
+    completed: &BTreeMap<ClusterId, u64>,
+) -> Result<BTreeMap<ClusterId, FormerPlans>, Error> {
+    let ids: Vec<Uuid> = completed.keys().map(|id| id.0).collect();
+    let generations: Vec<i64> = completed.values().map(|completed| column::signed(*completed)).collect();
     let rows = sqlx::query!(
-        r#"select plan, max(generation) >= $2 as "since!" from target_history
-         where cluster_id = $1 and generation >= coalesce(
-            (select max(generation) from target_history where cluster_id = $1 and generation <= $2), $2)
-         group by plan order by max(generation)"#,
-        cluster.0,
-        column::signed(completed),
+        r#"select h.cluster_id, h.plan, max(h.generation) >= c.completed as "since!"
+         from unnest($1::uuid[], $2::bigint[]) as c (id, completed)
+         join target_history h on h.cluster_id = c.id and h.generation >= coalesce(
+            (select max(generation) from target_history where cluster_id = c.id and generation <= c.completed),
+            c.completed)
+         group by h.cluster_id, h.plan, c.completed order by h.cluster_id, max(h.generation)"#,
+        &ids,
+        &generations,
     )
     .fetch_all(conn)
     .await
-    .map_err(Error::doing("look at a cluster's former plans"))?;
-    let place = Row::of("target_history", cluster);
-    let mut former = Former::default();
+    .map_err(Error::doing("look at the former plans of clusters"))?;
+    let mut former: BTreeMap<ClusterId, FormerPlans> = BTreeMap::new();
     for row in rows {
-        let plan = place.digest("plan", &row.plan)?;
+        let plan = Row::of("target_history", row.cluster_id).digest("plan", &row.plan)?;
+        let of_cluster = former.entry(ClusterId(row.cluster_id)).or_default();
         if row.since {
-            former.since.push(plan);
+            of_cluster.since.push(plan);
         } else {
-            former.before = Some(plan);
+            of_cluster.before = Some(plan);
         }
     }
     Ok(former)

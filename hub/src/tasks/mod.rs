@@ -39,6 +39,47 @@ pub fn spawn(tasks: &mut JoinSet<()>, app: &App, stop: &CancellationToken) {
     run(tasks, Rhythm { name: "heartbeat", every: Duration::from_secs(1), listen }, stop, heartbeat);
 }
 
+/// The looks of all tasks, made one by one: for who counts what each costs.
+pub struct Looks {
+    rollout: rollout::RolloutTask,
+    plan: plan::PlanTask,
+    wake: wake::WakeTask,
+    heartbeat: heartbeat::HeartbeatTask,
+}
+
+impl Looks {
+    /// The tasks of a hub that runs none by itself.
+    #[must_use]
+    pub fn new(app: &App) -> Self {
+        Self {
+            rollout: rollout::RolloutTask::new(app.clone()),
+            plan: plan::PlanTask::new(app.clone()),
+            wake: wake::WakeTask::new(app.clone()),
+            heartbeat: heartbeat::HeartbeatTask::new(app.clone()),
+        }
+    }
+
+    /// One step of each live rollout.
+    pub async fn rollout(&mut self) -> Result<(), Error> {
+        self.rollout.look().await
+    }
+
+    /// Plans the clusters whose inputs changed.
+    pub async fn plan(&mut self) -> Result<(), Error> {
+        self.plan.look().await
+    }
+
+    /// Wakes the sessions that missed something.
+    pub async fn wake(&mut self) -> Result<(), Error> {
+        self.wake.look().await
+    }
+
+    /// Stores which spokes were heard, and ends the sessions that are none any more.
+    pub async fn heartbeat(&mut self) -> Result<(), Error> {
+        self.heartbeat.look().await
+    }
+}
+
 /// Something that is looked at again and again. It takes no input: it reads everything anew.
 trait Task: Send + 'static {
     /// One look.

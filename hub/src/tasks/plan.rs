@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{Task, unreadable::Unreadable};
 use crate::{
     app::{App, Error},
-    store::{self, clusters::Outline},
+    store::{self, cluster_plans::PlannedCluster, clusters::Outline},
 };
 
 /// The task.
@@ -52,13 +52,15 @@ impl Task for PlanTask {
         corrupt.extend(clusters.corrupt);
         self.unreadable.note(&corrupt);
         let clusters = clusters.rows.iter().map(|stored| &stored.cluster);
-        let planned: Vec<(ClusterId, Planned)> =
-            clusters.map(|cluster| (cluster.id, planned(&selecting(&configs, cluster), cluster))).collect();
+        let planned: Vec<PlannedCluster> = clusters
+            .map(|cluster| PlannedCluster {
+                cluster: cluster.id,
+                inputs: stale[&cluster.id],
+                planned: planned(&selecting(&configs, cluster), cluster),
+            })
+            .collect();
         // Only now is anything locked: planning takes its time.
-        let now = self.app.clock.now();
-        for (cluster, planned) in &planned {
-            store::cluster_plans::save(&mut tx, *cluster, (stale[cluster], planned), now).await?;
-        }
+        store::cluster_plans::save(&mut tx, &planned, self.app.clock.now()).await?;
         store::commit(tx).await?;
         Ok(())
     }

@@ -76,14 +76,14 @@ impl RolloutTask {
         let seen = rollout::Seen { clusters: looked.clusters, deadlines_from: self.deadlines_from };
         let step = rollout::advance(&stored.rollout, &seen, now);
         corrupt.extend(looked.corrupt);
-        let (after, retargeted) = send::targets(&mut tx, (&stored, &looked.deleting), step, now).await?;
+        let (after, retargeted) =
+            send::targets(&mut tx, (&stored, &seen, &looked.deleting), step, now).await?;
         send::origins(&mut tx, (&stored, &after), now).await?;
         if !store::rollouts::save(&mut tx, &stored.rollout, &after).await? {
             return Ok(());
         }
-        for event in rollouts::events((&stored.rollout, &after), (&stored.aim, &seen.clusters), now) {
-            audit::record(&mut tx, event).await?;
-        }
+        let events = rollouts::events((&stored.rollout, &after), (&stored.aim, &seen.clusters), now);
+        audit::record_all(&mut tx, &events).await?;
         if !after.state.is_live() {
             store::holds::release(&mut tx, number).await?;
         }

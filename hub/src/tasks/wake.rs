@@ -1,8 +1,6 @@
 //! Wakes the sessions of this process whose cluster's target another hub changed or whose spoke another hub asks
 //! something, or whose wake was lost: two queries for all sessions, however many there are.
 
-use std::collections::BTreeMap;
-
 use hub_core::fleet::ClusterId;
 
 use super::Task;
@@ -14,34 +12,31 @@ use crate::{
 /// The task.
 pub(super) struct WakeTask {
     app: App,
-    /// Generations as they were seen last.
-    seen: BTreeMap<ClusterId, u64>,
 }
 
 impl WakeTask {
     pub(super) fn new(app: App) -> Self {
-        Self { app, seen: BTreeMap::new() }
+        Self { app }
     }
 }
 
 impl Task for WakeTask {
     async fn look(&mut self) -> Result<(), Error> {
-        let listened = self.app.signals.listened();
-        if listened.is_empty() {
+        let read = self.app.signals.listened();
+        if read.is_empty() {
             return Ok(());
         }
+        let listened: Vec<ClusterId> = read.keys().copied().collect();
         let mut tx = store::begin(&self.app.pool).await?;
-        let now = store::targets::generations(&mut tx, &listened).await?;
-        for (cluster, generation) in &now {
-            if self.seen.get(cluster) != Some(generation) {
-                self.app.signals.wake_cluster(*cluster);
+        for (cluster, generation) in store::targets::generations(&mut tx, &listened).await? {
+            if read.get(&cluster) != Some(&generation) {
+                self.app.signals.wake_cluster(cluster);
             }
         }
         let asked_since = probes::waited_for_since(self.app.clock.now());
         for cluster in store::probes::waiting(&mut tx, &listened, asked_since).await? {
             self.app.signals.wake_cluster(cluster);
         }
-        self.seen = now;
         Ok(())
     }
 }

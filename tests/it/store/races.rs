@@ -13,7 +13,7 @@ use hub::{
         rollouts::{self, Start},
         status,
     },
-    store,
+    store::{self, cluster_plans::PlannedCluster},
 };
 use hub_core::{
     digest::Digest,
@@ -214,7 +214,8 @@ async fn a_plan_that_another_hub_stored_from_the_same_inputs_is_not_written_agai
     for _ in 0..2 {
         let mut tx = store::begin(bench.pool()).await?;
         let now = hub::clock::Clock::now(&*bench.clock);
-        store::cluster_plans::save(&mut tx, spoke.id, (inputs, &Planned::Unassigned), now).await?;
+        let planned = PlannedCluster { cluster: spoke.id, inputs, planned: Planned::Unassigned };
+        store::cluster_plans::save(&mut tx, &[planned], now).await?;
         store::commit(tx).await?;
         bench.clock.advance(1);
     }

@@ -76,6 +76,19 @@ struct Header {
     bodies: BTreeSet<Digest>,
 }
 
+/// How a target of the database stands to what a session knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It was looked at before.
+    Known,
+    /// The spoke has accepted it.
+    Accepted(Fence),
+    /// The spoke is ahead of the database, or of a hub's later life: only a person can decide who is right.
+    Behind,
+    /// It is to be offered.
+    Lacking,
+}
+
 impl Session {
     /// A session that waits for Hello. `versions` are those that this hub speaks.
     #[must_use]
@@ -100,6 +113,16 @@ impl Session {
             self.state = State::Closed;
         }
         commands
+    }
+
+    /// Whether a target would be offered now. One that would not needs none of its bodies: the fleet comes back after each
+    /// restart of a hub, and most of it has what it should.
+    #[must_use]
+    pub fn lacks(&self, generation: u64, digest: Digest) -> bool {
+        match &self.state {
+            State::Open(open) => open.standing(generation, digest) == Standing::Lacking,
+            State::New | State::Closed => false,
+        }
     }
 
     fn begin(&mut self, hello: Box<Hello>) -> Vec<Command> {
@@ -145,24 +168,33 @@ impl Open {
         }
     }
 
-    /// A level: the same target again does nothing, and one older than what was offered is a read that came late.
-    fn target_changed(&mut self, target: OfferedTarget) -> Vec<Command> {
+    /// How a target of the database stands to what this session knows. A level: the same target again is nothing new, and
+    /// one older than what was offered is a read that came late.
+    fn standing(&self, generation: u64, digest: Digest) -> Standing {
         let known = self.target.as_ref().map_or(0, |known| known.generation);
-        if target.generation <= known {
-            return Vec::new();
+        match self.fence {
+            _ if generation <= known => Standing::Known,
+            Some(fence) if (fence.generation, fence.target) == (generation, digest) => {
+                Standing::Accepted(fence)
+            }
+            Some(fence) if fence.generation >= generation => Standing::Behind,
+            Some(_) | None => Standing::Lacking,
         }
-        self.offer_again_at = None;
-        let commands = match self.fence {
+    }
+
+    fn target_changed(&mut self, target: OfferedTarget) -> Vec<Command> {
+        let commands = match self.standing(target.generation, target.digest) {
+            Standing::Known => return Vec::new(),
             // The hub may have been killed before it stored the acceptance, so it is stored again.
-            Some(fence) if (fence.generation, fence.target) == (target.generation, target.digest) => {
-                let Fence { epoch, generation, target, .. } = fence;
+            Standing::Accepted(Fence { epoch, generation, target, .. }) => {
                 vec![Command::RecordAccepted { epoch, generation, target }]
             }
             // The spoke is ahead of the database: only a person can decide who is right.
-            Some(fence) if fence.generation >= target.generation => Vec::new(),
+            Standing::Behind => Vec::new(),
             // To a hub of a former life the spoke itself says so, which a person then sees.
-            Some(_) | None => vec![self.send_header(&target)],
+            Standing::Lacking => vec![self.send_header(&target)],
         };
+        self.offer_again_at = None;
         self.target = Some(target);
         commands
     }

@@ -22,13 +22,13 @@ const WHY: &str = "no longer in the plan";
 #[must_use]
 pub fn deletions(
     inventory: &[ObjectState],
-    accepted: &[PlanDocument],
+    accepted: &[&PlanDocument],
     new: &PlanDocument,
 ) -> (Vec<Deletion>, Vec<TemplateDeletion>) {
     (objects(inventory, accepted, new), templates(accepted, new))
 }
 
-fn objects(inventory: &[ObjectState], accepted: &[PlanDocument], new: &PlanDocument) -> Vec<Deletion> {
+fn objects(inventory: &[ObjectState], accepted: &[&PlanDocument], new: &PlanDocument) -> Vec<Deletion> {
     let planned = accepted.iter().flat_map(|plan| &plan.phases).flat_map(|phase| &phase.objects);
     let owned = inventory.iter().filter(|state| is_ours(state));
     let mut order: Vec<&ObjectId> = planned.map(|object| &object.id).collect();
@@ -54,12 +54,14 @@ fn objects(inventory: &[ObjectState], accepted: &[PlanDocument], new: &PlanDocum
 }
 
 /// What the newest plan that has an object says of it.
-fn keep_while(accepted: &[PlanDocument]) -> BTreeMap<(&str, &str, &str, &str), Option<&KeepWhile>> {
-    let planned = accepted.iter().flat_map(|plan| &plan.phases).flat_map(|phase| &phase.objects);
+fn keep_while<'a>(
+    accepted: &[&'a PlanDocument],
+) -> BTreeMap<(&'a str, &'a str, &'a str, &'a str), Option<&'a KeepWhile>> {
+    let planned = accepted.iter().flat_map(|plan| plan.phases.iter()).flat_map(|phase| &phase.objects);
     planned.map(|object| (object.id.identity(), object.keep_while.as_ref())).collect()
 }
 
-fn templates(accepted: &[PlanDocument], new: &PlanDocument) -> Vec<TemplateDeletion> {
+fn templates(accepted: &[&PlanDocument], new: &PlanDocument) -> Vec<TemplateDeletion> {
     let mut deletions: Vec<TemplateDeletion> = Vec::new();
     for template in accepted.iter().rev().flat_map(|plan| &plan.templates) {
         let known = deletions

@@ -105,6 +105,15 @@ impl TargetPlan {
     pub fn is(self, plan: Digest) -> bool {
         self == Self::Known(plan)
     }
+
+    /// The plan, where it is known.
+    #[must_use]
+    pub fn known(self) -> Option<Digest> {
+        match self {
+            Self::Known(plan) => Some(plan),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// The newest report of a spoke.

@@ -1,6 +1,6 @@
 //! What the database knows of clusters that a preview compares with: their present plans, and what their spokes hold.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use hub_core::{
     digest::Digest,
@@ -12,7 +12,7 @@ use hub_core::{
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
-use super::super::{Error, deletions};
+use super::super::{Error, deletions::Former};
 use crate::{store, telemetry};
 
 /// Of several clusters.
@@ -34,15 +34,15 @@ pub(super) struct KnownCluster {
     pub(super) inventory: Vec<ObjectState>,
 }
 
-/// The plan that a cluster has now.
+/// The plan that a cluster has now. What clusters share is held once.
 #[derive(Debug)]
 pub(super) enum Present {
     /// This one.
     Known {
         /// The plan.
-        document: PlanDocument,
-        /// Its manifests.
-        bodies: BTreeMap<Digest, Vec<u8>>,
+        document: Arc<PlanDocument>,
+        /// Its manifests, among others.
+        bodies: Arc<BTreeMap<Digest, Vec<u8>>>,
     },
     /// One that only its spoke knows.
     Unknown,
@@ -56,21 +56,19 @@ impl Known {
     ) -> Result<Self, Error> {
         let seen = super::super::readable(store::seen::load(tx, ids, now).await?);
         let mut inventories = store::reports::objects_of(tx, ids).await?;
+        let completed = seen.iter().map(|known| (known.cluster, known.seen.completed())).collect();
+        let former = Former::load(tx, &completed).await?;
+        let mut presents = presents(tx, &seen).await?;
         let mut known = BTreeMap::new();
         for cluster in seen {
-            let completed = cluster.seen.completed();
-            let present = match &cluster.seen.current {
-                Some(current) => Some(Present::load(tx, current.plan).await?),
-                None => None,
-            };
             let inventory = inventories.remove(&cluster.cluster).unwrap_or_else(|| Ok(Vec::new()));
             let inventory = inventory.unwrap_or_else(|error| unreadable(&error));
-            let accepted = deletions::former(tx, (cluster.cluster, completed), &inventory).await?;
+            let accepted = former.of(cluster.cluster, &inventory);
             let of_cluster = KnownCluster {
                 connected: cluster.seen.is_connected(),
                 unreached: cluster.seen.unreached(),
-                present,
-                accepted,
+                present: presents.remove(&cluster.cluster),
+                accepted: accepted.into_iter().map(Cow::into_owned).collect(),
                 inventory,
             };
             known.insert(cluster.cluster, of_cluster);
@@ -89,13 +87,29 @@ fn unreadable(error: &store::Error) -> Vec<ObjectState> {
     Vec::new()
 }
 
-impl Present {
-    async fn load(tx: &mut PgConnection, plan: TargetPlan) -> Result<Self, store::Error> {
-        let TargetPlan::Known(plan) = plan else { return Ok(Self::Unknown) };
-        let document = store::plans::document(tx, plan).await?;
-        Ok(Self::Known { document, bodies: store::plans::manifests(tx, plan).await? })
-    }
+async fn presents(
+    tx: &mut PgConnection,
+    seen: &[store::seen::Known],
+) -> Result<BTreeMap<ClusterId, Present>, store::Error> {
+    let current = || seen.iter().filter_map(|known| Some((known.cluster, known.seen.current?.plan)));
+    let plans = current().filter_map(|(_, plan)| plan.known()).collect();
+    let documents = store::plans::documents(tx, &plans).await?;
+    let documents: BTreeMap<Digest, Arc<PlanDocument>> =
+        documents.into_iter().map(|(plan, document)| (plan, Arc::new(document))).collect();
+    let bodies = Arc::new(store::plans::manifests(tx, &plans).await?);
+    let present = current().filter_map(|(cluster, plan)| {
+        let present = match plan {
+            TargetPlan::Known(plan) => {
+                Present::Known { document: Arc::clone(documents.get(&plan)?), bodies: Arc::clone(&bodies) }
+            }
+            TargetPlan::Unknown => Present::Unknown,
+        };
+        Some((cluster, present))
+    });
+    Ok(present.collect())
+}
 
+impl Present {
     /// What a new plan is compared with; none if nobody here knows it.
     pub(super) fn before(&self) -> Option<Before<'_>> {
         match self {

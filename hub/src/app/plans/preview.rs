@@ -173,7 +173,7 @@ fn compute(
     let (Some(plan), Some(facts)) = (proposal.plan, &cluster.facts) else { return preview };
     preview.diff = plan::diff(known.present.as_ref().and_then(Present::before), &plan);
     preview.diff.retain(|object| object.change != Change::Delete);
-    let deleting = Deleting::of(&known.inventory, &known.accepted, &plan.document);
+    let deleting = Deleting::of(&known.inventory, &Vec::from_iter(&known.accepted), &plan.document);
     preview.deletions = deleting.count().deletions;
     preview.diff.extend(deleting.objects().map(deleted));
     for template in &plan.document.templates {

@@ -1,6 +1,9 @@
 //! Setting a rollout off: what is common to giving clusters a mesh and to removing it.
 
+use std::collections::BTreeMap;
+
 use hub_core::{
+    drift::DriftItem,
     fleet::{Cluster, ClusterId, Name},
     plan::{self, Plan},
     rollout::{Aim, Repair, RolloutTarget, TargetState},
@@ -14,7 +17,7 @@ use crate::{
         self,
         audit::{self, Actor, Event},
         clusters::ClusterState,
-        rollouts::NewRollout,
+        rollouts::{NewRollout, NewTarget},
     },
 };
 
@@ -74,9 +77,7 @@ pub async fn launch(tx: &mut PgConnection, new: &NewRollout<'_>, pinned: &[Pinne
         store::holds::take(tx, number, &ids, new.at).await?;
     }
     store::plans::pin(tx, pinned.iter().map(|one| &one.plan), new.at).await?;
-    for one in pinned {
-        save(tx, number, new, one).await?;
-    }
+    save(tx, number, new, pinned).await?;
     audit::record(tx, started(new, number, pinned)).await?;
     Ok(number)
 }
@@ -124,25 +125,58 @@ async fn save(
     tx: &mut PgConnection,
     rollout: u64,
     new: &NewRollout<'_>,
-    pinned: &Pinned,
+    pinned: &[Pinned],
 ) -> Result<(), store::Error> {
-    let Pinned { cluster, plan, wave, deleting } = pinned;
-    let repair = if new.overwrite_drift {
-        let open = store::drift::open(tx, Some(cluster.id)).await?;
-        Repair::of(open.iter().map(|numbered| &numbered.open.item))
-    } else {
-        Repair::Nothing
+    let mut repairs = repairs(tx, new, pinned).await?;
+    let waves = new.spec.wave_names();
+    let targets: Vec<RolloutTarget> = pinned
+        .iter()
+        .map(|one| RolloutTarget {
+            cluster: one.cluster.id,
+            name: one.cluster.name.clone(),
+            plan: one.plan.digest,
+            repair: repairs.remove(&one.cluster.id).unwrap_or(Repair::Nothing),
+            deletions: one.deleting.count().deletions,
+            state: TargetState::Pending,
+        })
+        .collect();
+    let new: Vec<NewTarget<'_>> = pinned
+        .iter()
+        .zip(&targets)
+        .map(|(Pinned { cluster, wave, .. }, target)| NewTarget {
+            wave: *wave,
+            wave_name: &waves[*wave],
+            cluster,
+            target,
+        })
+        .collect();
+    store::rollouts::insert_targets(tx, rollout, &new).await
+}
+
+/// What is known to have drifted, where a rollout takes it back.
+async fn repairs(
+    tx: &mut PgConnection,
+    new: &NewRollout<'_>,
+    pinned: &[Pinned],
+) -> Result<BTreeMap<ClusterId, Repair>, store::Error> {
+    if !new.overwrite_drift {
+        return Ok(BTreeMap::new());
+    }
+    // One query: of all drift that is open, if it is not for one cluster.
+    let only = match pinned {
+        [one] => Some(one.cluster.id),
+        _ => None,
     };
-    let target = RolloutTarget {
-        cluster: cluster.id,
-        name: cluster.name.clone(),
-        plan: plan.digest,
-        repair,
-        deletions: deleting.count().deletions,
-        state: TargetState::Pending,
-    };
-    let wave_name = &new.spec.wave_names()[*wave];
-    store::rollouts::insert_target(tx, rollout, (*wave, wave_name), (cluster, &target)).await
+    let open = store::drift::open(tx, only).await?;
+    let mut items: BTreeMap<&Name, Vec<&DriftItem>> = BTreeMap::new();
+    for numbered in &open {
+        items.entry(&numbered.open.cluster).or_default().push(&numbered.open.item);
+    }
+    let repairs = pinned.iter().map(|one| {
+        let of_cluster = items.remove(&one.cluster.name).unwrap_or_default();
+        (one.cluster.id, Repair::of(of_cluster.into_iter()))
+    });
+    Ok(repairs.collect())
 }
 
 fn started(new: &NewRollout<'_>, number: u64, pinned: &[Pinned]) -> Event {

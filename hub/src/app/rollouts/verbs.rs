@@ -62,9 +62,7 @@ pub async fn order(app: &App, by: &Operator, number: u64, (verb, reason): (Verb,
     audit::record(&mut tx, ordered).await?;
     let ids: Vec<ClusterId> = after.targets().map(|target| target.cluster).collect();
     let seen = super::clusters_seen(&mut tx, &ids, at).await?;
-    for event in events((&stored.rollout, &after), (&stored.aim, &seen), at) {
-        audit::record(&mut tx, event).await?;
-    }
+    audit::record_all(&mut tx, &events((&stored.rollout, &after), (&stored.aim, &seen), at)).await?;
     if !after.state.is_live() {
         store::holds::release(&mut tx, number).await?;
     }

@@ -69,28 +69,50 @@ fn columns(aim: &Aim) -> (&'static str, Option<&str>, Option<i64>) {
     }
 }
 
-/// Stores a target that is to be rolled out.
-pub async fn insert_target(
+/// A target to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewTarget<'a> {
+    /// Its wave, by index.
+    pub wave: usize,
+    /// Name of the wave.
+    pub wave_name: &'a Name,
+    /// What the cluster is now.
+    pub cluster: &'a Cluster,
+    /// The target.
+    pub target: &'a RolloutTarget,
+}
+
+/// Stores the targets that are to be rolled out, all in one statement.
+pub async fn insert_targets(
     conn: &mut PgConnection,
     rollout: u64,
-    (wave, wave_name): (usize, &Name),
-    (cluster, target): (&Cluster, &RolloutTarget),
+    targets: &[NewTarget<'_>],
 ) -> Result<(), Error> {
+    let clusters: Vec<Uuid> = targets.iter().map(|new| new.cluster.id.0).collect();
+    let inputs: Vec<Value> = targets.iter().map(|new| column::json(&Inputs::of(new.cluster))).collect();
+    let waves: Vec<i64> = targets.iter().map(|new| column::signed(new.wave as u64 + 1)).collect();
+    let wave_names: Vec<&str> = targets.iter().map(|new| new.wave_name.as_str()).collect();
+    let plans: Vec<&[u8]> = targets.iter().map(|new| column::bytes(&new.target.plan)).collect();
+    let overwrites: Vec<Option<Value>> =
+        targets.iter().map(|new| target::overwrite(&new.target.repair)).collect();
+    let deletions: Vec<i64> = targets.iter().map(|new| column::signed(new.target.deletions as u64)).collect();
     sqlx::query!(
         "insert into rollout_target (rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, state)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'Pending')",
+         select $1, n.cluster_id, n.inputs, n.wave, n.wave_name, n.plan, n.overwrite, n.deletions, 'Pending'
+         from unnest($2::uuid[], $3::jsonb[], $4::bigint[], $5::text[], $6::bytea[], $7::jsonb[], $8::bigint[])
+            as n (cluster_id, inputs, wave, wave_name, plan, overwrite, deletions)",
         column::signed(rollout),
-        cluster.id.0,
-        column::json(&Inputs::of(cluster)),
-        column::signed(wave as u64 + 1),
-        wave_name.as_str(),
-        column::bytes(&target.plan),
-        target::overwrite(&target.repair),
-        column::signed(target.deletions as u64),
+        &clusters,
+        &inputs,
+        &waves,
+        &wave_names as _,
+        &plans as _,
+        &overwrites as _,
+        &deletions,
     )
     .execute(conn)
     .await
-    .map_err(Error::doing("store a target of a rollout"))?;
+    .map_err(Error::doing("store the targets of a rollout"))?;
     Ok(())
 }
 
@@ -291,13 +313,10 @@ async fn complete(conn: &mut PgConnection, row: RolloutRow) -> Result<StoredRoll
 /// Stores what changed between two looks at a rollout: its own state, and those targets whose state is another one.
 /// Says whether anything did; if not, nothing was written.
 pub async fn save(conn: &mut PgConnection, before: &Rollout, after: &Rollout) -> Result<bool, Error> {
-    let mut changed = false;
-    for (old, new) in before.targets().zip(after.targets()) {
-        if old.state != new.state {
-            target::save(conn, after.number, new).await?;
-            changed = true;
-        }
-    }
+    let moved = before.targets().zip(after.targets()).filter(|(old, new)| old.state != new.state);
+    let moved: Vec<&RolloutTarget> = moved.map(|(_, new)| new).collect();
+    let mut changed = !moved.is_empty();
+    target::save(conn, after.number, &moved).await?;
     if before.state != after.state {
         save_state(conn, after).await?;
         changed = true;

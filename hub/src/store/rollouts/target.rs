@@ -340,34 +340,67 @@ fn blocker_word(by: Blocker) -> &'static str {
     }
 }
 
-/// Stores the state of a target.
-pub(super) async fn save(conn: &mut PgConnection, rollout: u64, target: &RolloutTarget) -> Result<(), Error> {
-    let columns = Columns::from(&target.state);
-    let delivery = target.state.delivery();
+/// Stores the states of targets, all in one statement.
+pub(super) async fn save(
+    conn: &mut PgConnection,
+    rollout: u64,
+    targets: &[&RolloutTarget],
+) -> Result<(), Error> {
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let states = || targets.iter().map(|target| &target.state);
+    let columns: Vec<Columns<'_>> = states().map(Columns::from).collect();
+    let deliveries: Vec<Option<Delivery>> = states().map(TargetState::delivery).collect();
+    let clusters: Vec<Uuid> = targets.iter().map(|target| target.cluster.0).collect();
+    let words: Vec<&str> = states().map(TargetState::name).collect();
+    let blocked_by: Vec<Option<&str>> = columns.iter().map(|of| of.blocked_by).collect();
+    let blocked_since: Vec<Option<SqlTimestamp>> = columns.iter().map(|of| of.blocked_since).collect();
+    let delivered = |delivery: &Option<Delivery>| delivery.map(|of| column::signed(of.generation));
+    let generations: Vec<Option<i64>> = deliveries.iter().map(delivered).collect();
+    let digests: Vec<Option<&[u8]>> =
+        deliveries.iter().map(|of| of.as_ref().map(|of| column::bytes(&of.target))).collect();
+    let sent_at: Vec<Option<SqlTimestamp>> =
+        deliveries.iter().map(|of| of.map(|of| of.sent_at.to_sqlx())).collect();
+    let failures: Vec<Option<&str>> = columns.iter().map(|of| of.failure).collect();
+    let objects: Vec<Option<&Value>> = columns.iter().map(|of| of.failed_object.as_ref()).collect();
+    let outcomes: Vec<Option<&str>> = columns.iter().map(|of| of.failed_outcome.as_deref()).collect();
+    let stages: Vec<Option<&str>> = columns.iter().map(|of| of.stage).collect();
+    let refusals: Vec<Option<&str>> = columns.iter().map(|of| of.refusal_code.as_deref()).collect();
+    let skipped: Vec<Option<&str>> = columns.iter().map(|of| of.skipped_because).collect();
+    let messages: Vec<&str> = columns.iter().map(|of| of.message).collect();
+    let ended_at: Vec<Option<SqlTimestamp>> =
+        states().map(|state| state.ended_at().map(ToSqlx::to_sqlx)).collect();
     sqlx::query!(
-        "update rollout_target set state = $3, blocked_by = $4, blocked_since = $5, generation = $6, target = $7,
-            sent_at = $8, failure = $9, failed_object = $10, failed_outcome = $11, stage = $12, refusal_code = $13,
-            message = $14, ended_at = $15, skipped_because = $16
-         where rollout = $1 and cluster_id = $2",
+        "update rollout_target t set state = n.state, blocked_by = n.blocked_by, blocked_since = n.blocked_since,
+            generation = n.generation, target = n.target, sent_at = n.sent_at, failure = n.failure,
+            failed_object = n.failed_object, failed_outcome = n.failed_outcome, stage = n.stage,
+            refusal_code = n.refusal_code, message = n.message, ended_at = n.ended_at,
+            skipped_because = n.skipped_because
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bytea[],
+            $8::timestamptz[], $9::text[], $10::jsonb[], $11::text[], $12::text[], $13::text[], $14::text[],
+            $15::timestamptz[], $16::text[]) as n (cluster_id, state, blocked_by, blocked_since, generation, target,
+            sent_at, failure, failed_object, failed_outcome, stage, refusal_code, message, ended_at, skipped_because)
+         where t.rollout = $1 and t.cluster_id = n.cluster_id",
         column::signed(rollout),
-        target.cluster.0,
-        target.state.name(),
-        columns.blocked_by,
-        columns.blocked_since as _,
-        delivery.map(|delivery| column::signed(delivery.generation)),
-        delivery.as_ref().map(|delivery| column::bytes(&delivery.target)),
-        delivery.map(|delivery| delivery.sent_at.to_sqlx()) as _,
-        columns.failure,
-        columns.failed_object,
-        columns.failed_outcome,
-        columns.stage,
-        columns.refusal_code,
-        columns.message,
-        target.state.ended_at().map(ToSqlx::to_sqlx) as _,
-        columns.skipped_because,
+        &clusters,
+        &words as _,
+        &blocked_by as _,
+        &blocked_since as _,
+        &generations as _,
+        &digests as _,
+        &sent_at as _,
+        &failures as _,
+        &objects as _,
+        &outcomes as _,
+        &stages as _,
+        &refusals as _,
+        &messages as _,
+        &ended_at as _,
+        &skipped as _,
     )
     .execute(conn)
     .await
-    .map_err(Error::doing("store the state of a rollout's target"))?;
+    .map_err(Error::doing("store the states of a rollout's targets"))?;
     Ok(())
 }

@@ -53,34 +53,31 @@ impl Looked {
         let wanted = wanted(tx, &stored.aim).await?;
         let present = store::clusters::load(tx, &to_compute).await?;
         looked.corrupt.extend(present.corrupt);
-        for present in present.rows {
-            looked.compute(tx, (stored, &wanted), present.cluster).await?;
-        }
+        let proposals: Vec<(ClusterId, Result<plan::Plan, Computed>)> = present
+            .rows
+            .into_iter()
+            .filter_map(|present| propose(stored, &wanted, present.cluster))
+            .collect();
+        looked.compute(tx, proposals).await?;
         Ok(looked)
     }
 
+    /// Notes what was computed, with what each plan would delete.
     async fn compute(
         &mut self,
         tx: &mut PgConnection,
-        (stored, wanted): (&StoredRollout, &Wanted),
-        present: Cluster,
+        proposals: Vec<(ClusterId, Result<plan::Plan, Computed>)>,
     ) -> Result<(), Error> {
-        let id = present.id;
-        let Some(seen) = self.clusters.get_mut(&id) else { return Ok(()) };
-        let Some(inputs) = stored.inputs.get(&id) else { return Ok(()) };
-        let plan = match wanted {
-            Wanted::Version(config) => propose(config, &inputs.with_facts(id, present.facts)),
-            Wanted::Nothing { unless } => nothing(unless, &present),
-        };
-        seen.computed = Some(match plan {
-            Err(none) => none,
-            Ok(plan) => {
-                let deleting = deletions::load(tx, id, &plan.document).await?;
-                let computed = Computed::Plan { digest: plan.digest, deletions: deleting.count() };
-                self.deleting.insert(id, deleting);
-                computed
-            }
-        });
+        let plans = proposals.iter().filter_map(|(id, plan)| Some((*id, &plan.as_ref().ok()?.document)));
+        self.deleting = deletions::load(tx, &Vec::from_iter(plans)).await?;
+        for (id, plan) in proposals {
+            let Some(seen) = self.clusters.get_mut(&id) else { continue };
+            let deletions = self.deleting.get(&id).map(Deleting::count).unwrap_or_default();
+            seen.computed = Some(match plan {
+                Ok(plan) => Computed::Plan { digest: plan.digest, deletions },
+                Err(none) => none,
+            });
+        }
         Ok(())
     }
 }
@@ -96,8 +93,23 @@ async fn wanted(tx: &mut PgConnection, aim: &Aim) -> Result<Wanted, Error> {
     }
 }
 
+/// The plan that a cluster is to get, or why there is none. Pure.
+fn propose(
+    stored: &StoredRollout,
+    wanted: &Wanted,
+    present: Cluster,
+) -> Option<(ClusterId, Result<plan::Plan, Computed>)> {
+    let id = present.id;
+    let inputs = stored.inputs.get(&id)?;
+    let plan = match wanted {
+        Wanted::Version(config) => make(config, &inputs.with_facts(id, present.facts)),
+        Wanted::Nothing { unless } => nothing(unless, &present),
+    };
+    Some((id, plan))
+}
+
 /// Pure.
-fn propose(config: &ConfigVersion, cluster: &Cluster) -> Result<plan::Plan, Computed> {
+fn make(config: &ConfigVersion, cluster: &Cluster) -> Result<plan::Plan, Computed> {
     match plan::propose(config, cluster) {
         Ok(proposal) if !proposal.is_blocked() => proposal.plan.ok_or(Computed::Blocked),
         Ok(_) | Err(_) => Err(Computed::Blocked),

@@ -1,11 +1,11 @@
 //! What a step of a rollout changes in clusters: their targets, and what those stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hub_core::{
     config::Adopt,
     fleet::ClusterId,
-    rollout::{Aim, Delivery, Rollout, RolloutTarget, Step, TargetState},
+    rollout::{Aim, Delivery, Rollout, RolloutTarget, Seen, Step, TargetState},
     target::Target,
 };
 use jiff::Timestamp;
@@ -16,10 +16,10 @@ use crate::{
     store::{self, rollouts::StoredRollout, targets::Origin},
 };
 
-/// Gives their targets to the clusters that the step names.
+/// Gives their targets to the clusters that the step names, all at once.
 pub(super) async fn targets(
     tx: &mut PgConnection,
-    (stored, deleting): (&StoredRollout, &BTreeMap<ClusterId, Deleting>),
+    (stored, seen, deleting): (&StoredRollout, &Seen, &BTreeMap<ClusterId, Deleting>),
     step: Step,
     now: Timestamp,
 ) -> Result<(Rollout, Vec<ClusterId>), Error> {
@@ -27,17 +27,25 @@ pub(super) async fn targets(
     if step.retarget.is_empty() {
         return Ok((rollout, step.retarget));
     }
-    let adopt = adopt(tx, &stored.aim).await?;
-    let mut sent = Vec::new();
-    for cluster in step.retarget {
-        let found = rollout.targets().find(|target| target.cluster == cluster).cloned();
-        let (Some(target), Some(deleting)) = (found, deleting.get(&cluster)) else { continue };
-        // Somebody else changed the target since it was looked at: the next step sees that.
-        let Some(delivery) = retarget(tx, (stored, adopt), (&target, deleting), now).await? else { continue };
-        rollout = rollout.sent(cluster, delivery)?;
-        sent.push(cluster);
+    let (epoch, adopt) = (store::hub::epoch(tx).await?, adopt(tx, &stored.aim).await?);
+    let retarget = BTreeSet::from_iter(step.retarget);
+    let named = rollout.targets().filter(|target| retarget.contains(&target.cluster));
+    let documents: Vec<Target> = named
+        .filter_map(|target| {
+            let current = seen.clusters.get(&target.cluster)?.current;
+            let generation = current.map_or(0, |current| current.generation) + 1;
+            Some(document(target, deleting.get(&target.cluster)?, (epoch, generation), adopt))
+        })
+        .collect();
+    // Where somebody else changed the target since it was looked at, the next step sees that.
+    let set = store::targets::set_all(tx, &documents, &origin(stored), now).await?;
+    for document in &documents {
+        if let Some(target) = set.get(&document.cluster) {
+            let delivery = Delivery { generation: document.generation, target: *target, sent_at: now };
+            rollout = rollout.sent(document.cluster, delivery)?;
+        }
     }
-    Ok((rollout, sent))
+    Ok((rollout, set.into_keys().collect()))
 }
 
 async fn adopt(tx: &mut PgConnection, aim: &Aim) -> Result<Adopt, Error> {
@@ -47,26 +55,24 @@ async fn adopt(tx: &mut PgConnection, aim: &Aim) -> Result<Adopt, Error> {
     Ok(found.ok_or_else(missing)?.config.adopt)
 }
 
-async fn retarget(
-    tx: &mut PgConnection,
-    (stored, adopt): (&StoredRollout, Adopt),
-    (target, deleting): (&RolloutTarget, &Deleting),
-    now: Timestamp,
-) -> Result<Option<Delivery>, store::Error> {
-    let current = store::targets::find(tx, target.cluster).await?;
-    let document = Target {
+/// Pure.
+fn document(
+    target: &RolloutTarget,
+    deleting: &Deleting,
+    (epoch, generation): (u64, u64),
+    adopt: Adopt,
+) -> Target {
+    Target {
         format: 1,
         cluster: target.cluster,
-        epoch: store::hub::epoch(tx).await?,
-        generation: current.map_or(0, |current| current.generation) + 1,
+        epoch,
+        generation,
         plan: target.plan,
         deletions: deleting.deletions.clone(),
         delete_templates: deleting.templates.clone(),
         overwrite: target.repair.overwrite().to_vec(),
         adopt,
-    };
-    let digest = store::targets::set(tx, &document, &origin(stored), now).await?;
-    Ok(digest.map(|target| Delivery { generation: document.generation, target, sent_at: now }))
+    }
 }
 
 /// Notes of clusters that ran the plan already that their targets stand for this version now.
@@ -75,13 +81,11 @@ pub(super) async fn origins(
     (stored, after): (&StoredRollout, &Rollout),
     now: Timestamp,
 ) -> Result<(), store::Error> {
-    for (old, new) in stored.rollout.targets().zip(after.targets()) {
-        let ran_already = matches!(new.state, TargetState::Succeeded { delivery: None, .. });
-        if ran_already && old.state != new.state {
-            store::origins::save(tx, new.cluster, &origin(stored), now).await?;
-        }
-    }
-    Ok(())
+    let moved = stored.rollout.targets().zip(after.targets()).filter(|(old, new)| old.state != new.state);
+    let ran_already = moved
+        .filter(|(_, new)| matches!(new.state, TargetState::Succeeded { delivery: None, .. }))
+        .map(|(_, new)| new.cluster);
+    store::origins::save(tx, &Vec::from_iter(ran_already), &origin(stored), now).await
 }
 
 fn origin(stored: &StoredRollout) -> Origin<'_> {

@@ -93,7 +93,7 @@ proptest! {
         let plans: Vec<PlanDocument> =
             accepted.iter().map(|(objects, expected)| document(objects, expected)).collect();
         let new = document(&planned, &expected);
-        let (deletions, _) = deletions(&inventory, &plans, &new);
+        let (deletions, _) = deletions(&inventory, &Vec::from_iter(&plans), &new);
 
         let known: BTreeSet<ObjectId> = accepted.iter().flat_map(|(objects, _)| objects).map(|number| id(*number))
             .chain(inventory.iter().filter(|state| matches!(state.role, Role::Created | Role::Adopted)).map(|state| state.id.clone()))
@@ -123,7 +123,7 @@ proptest! {
             .filter(|number| objects.contains(number))
             .map(|number| state(number, Role::Created, Outcome::Created))
             .collect();
-        prop_assert_eq!(deletions(&inventory, std::slice::from_ref(&plan), &plan).0, vec![]);
+        prop_assert_eq!(deletions(&inventory, &[&plan], &plan).0, vec![]);
     }
 }
 
@@ -131,7 +131,7 @@ proptest! {
 fn what_was_applied_last_goes_first() {
     let accepted = [document(&[4, 5], &[]), document(&[4, 6], &[])];
     let inventory = [state(9, Role::Created, Outcome::Created), state(5, Role::Created, Outcome::Created)];
-    let (deletions, _) = deletions(&inventory, &accepted, &document(&[6], &[]));
+    let (deletions, _) = deletions(&inventory, &Vec::from_iter(&accepted), &document(&[6], &[]));
     let told: Vec<(&str, &str)> =
         deletions.iter().map(|deletion| (deletion.id.name.as_str(), deletion.uid.as_str())).collect();
     assert_eq!(told, [("n9", "uid-9"), ("n5", "uid-5"), ("n4", "")]);
@@ -143,7 +143,7 @@ fn a_stranger_in_our_objects_place_is_not_named_by_uid() {
         [state(5, Role::Created, Outcome::AdoptionRequired), state(6, Role::Expected, Outcome::Fulfilled)];
     let none = document(&[], &[]);
     assert_eq!(deletions(&inventory, &[], &none).0, vec![]);
-    let (named, _) = deletions(&inventory, &[document(&[5], &[6])], &none);
+    let (named, _) = deletions(&inventory, &[&document(&[5], &[6])], &none);
     assert_eq!(named.iter().map(|deletion| deletion.uid.as_str()).collect::<Vec<_>>(), [""]);
 }
 
@@ -157,13 +157,13 @@ fn another_api_version_is_the_same_object() {
 #[test]
 fn everything_of_the_former_plan_goes_but_what_others_made() {
     let former = sailed(PlatformName::Rosa, "1.30.3", |_| ()).document;
-    let (deletions, templates) = deletions(&[], &[former], &empty().document);
+    let (deletions, templates) = deletions(&[], &[&former], &empty().document);
     let told: Vec<(String, bool)> =
         deletions.iter().map(|deletion| (deletion.id.to_string(), deletion.keep_while.is_some())).collect();
     assert_eq!(told, [("IstioCNI default".to_owned(), true), ("Istio default".to_owned(), false)]);
     assert_eq!(templates, []);
     let (additions, _) =
-        super::deletions(&[], &[sailed(PlatformName::Aks, "1.30.3", |_| ()).document], &empty().document);
+        super::deletions(&[], &[&sailed(PlatformName::Aks, "1.30.3", |_| ()).document], &empty().document);
     assert_eq!(additions.len(), 1);
 }
 
@@ -174,12 +174,11 @@ fn templates_go_as_a_whole_and_their_instances_never_by_one() {
     instance.id = ObjectId { namespace: "shop".to_owned(), ..rosa.templates[0].id.clone() };
     let mut of_old = instance.clone();
     of_old.role = Role::Created;
-    let (objects, templates) =
-        deletions(std::slice::from_ref(&instance), std::slice::from_ref(&rosa), &empty().document);
+    let (objects, templates) = deletions(std::slice::from_ref(&instance), &[&rosa], &empty().document);
     assert!(objects.iter().all(|deletion| deletion.id != instance.id));
     let told: Vec<&str> = templates.iter().map(|deletion| deletion.template.as_str()).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(templates.iter().all(|deletion| deletion.keep_while == Some(KeepWhile::injected())));
-    let (objects, templates) = deletions(&[of_old], std::slice::from_ref(&rosa), &rosa);
+    let (objects, templates) = deletions(&[of_old], &[&rosa], &rosa);
     assert_eq!((objects, templates), (vec![], vec![]), "what a template wants stays, whoever made it");
 }
