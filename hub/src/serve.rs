@@ -118,7 +118,6 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<Running, E
             let (address, context_file) = (house.address, config.context_file);
             let mut main = JoinSet::new();
             main.spawn(live(ground, house, stop));
-            store::ready();
             Ok(Running { address, context_file, main })
         }
         Err(error) => {

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{Task, unreadable::Unreadable};
 use crate::{
     app::{App, Error},
+    fail_point,
     store::{self, clusters::Outline},
 };
 
@@ -59,7 +60,7 @@ impl Task for PlanTask {
         for (cluster, planned) in &planned {
             store::cluster_plans::save(&mut tx, *cluster, (stale[cluster], planned), now).await?;
         }
-        store::commit(tx).await?;
+        store::commit_of(fail_point::PLANS, tx).await?;
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 
 use crate::{
     app::{Error, deletions::Deleting},
+    fail_point,
     store::{self, rollouts::StoredRollout, targets::Origin},
 };
 
@@ -66,6 +67,7 @@ async fn retarget(
         adopt,
     };
     let digest = store::targets::set(tx, &document, &origin(stored), now).await?;
+    fail_point::passed(fail_point::TARGET_SET);
     Ok(digest.map(|target| Delivery { generation: document.generation, target, sent_at: now }))
 }
 
