@@ -359,6 +359,8 @@ impl Work {
         .await?;
         let number = until("the rollout to begin", PATIENCE, || self.begun()).await?.to_string();
         let ended = until("the rollout to end", PATIENCE, || async {
+            // One process that waits costs less than many that look. It may end early, with its hub.
+            self.command_line.run(&["rollout", "watch", &number]).await?;
             let shown = self.command_line.json(&["rollout", "show", &number]).await?;
             Ok((shown["state"] != "Running").then_some(shown))
         })
@@ -392,7 +394,8 @@ pub fn word(version: u64) -> String {
     format!("/dev/version-{version}-")
 }
 
-fn document(version: u64) -> String {
+/// The cluster and its mesh.
+pub fn document(version: u64) -> String {
     let file = word(version);
     format!(
         "\

@@ -5,13 +5,13 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::{
-    clusters::{standin::calisti::Behaviour, wait::until},
-    fleet::{Dress, MESH, PATIENCE},
+    clusters::wait::until,
+    fleet::{Dress, PATIENCE},
 };
 
 use super::{
     grid::{nothing_is_lost, same_end, settled},
-    lane::{CLUSTER, Lane, Program},
+    lane::{CLUSTER, Lane, Program, document},
     never_back_and_forth,
 };
 use crate::rig::Rig;
@@ -134,9 +134,9 @@ fn all_of(postmaster: u32) -> Result<Vec<u32>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_outlives_a_postgres_that_is_killed_or_stopped() -> Result<()> {
     let rig = Rig::start().await?;
-    let mut cluster = rig.cluster("eks-1", Dress::Eks, Behaviour::Normal).await?;
+    let mut cluster = rig.sail(CLUSTER, Dress::Eks).await?;
     rig.join(&mut [&mut cluster]).await?;
-    rig.apply_mesh(&["eks-1"]).await?;
+    rig.fleet.apply("mesh.yaml", &document(1)).await?;
     let data = rig.path().join("hub/postgres/data");
 
     let number = rig.fleet.roll_out(&["payments"]).await?;
@@ -146,7 +146,7 @@ async fn a_rollout_outlives_a_postgres_that_is_killed_or_stopped() -> Result<()>
     ensure!(ended["targets"][0]["generation"] == 1, "the target was sent anew: {ended:#}");
     ensure!(postmaster(&data)? != killed, "it was not started again");
 
-    rig.fleet.apply("mesh.yaml", &MESH.replace("billing", "ledger")).await?;
+    rig.fleet.apply("mesh.yaml", &document(2)).await?;
     let number = rig.fleet.roll_out(&["payments"]).await?;
     let still = all_of(postmaster(&data)?)?;
     for process in &still {
