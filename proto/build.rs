@@ -1,7 +1,7 @@
 //! Compiles the `.proto` files in pure Rust: no `protoc` needs to be installed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 9] = [
+    const FILES: &[&str] = &[
         "meshfleet/v1/trace.proto",
         "meshfleet/v1/delivery.proto",
         "meshfleet/v1/document.proto",
@@ -10,7 +10,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "meshfleet/v1/plan.proto",
         "meshfleet/v1/rollout.proto",
         "meshfleet/v1/drift.proto",
+        "meshfleet/v1/operator.proto",
         "meshfleet/v1/status.proto",
+        "meshfleet/v1/hub.proto",
     ];
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

@@ -53,7 +53,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Migrate { database_url } => {
             telemetry::start(LogFormat::default());
-            Ok(serve::migrate(&database_url).await?)
+            let migrated = serve::migrate(&database_url).await?;
+            Ok(writeln!(std::io::stdout(), "{migrated}")?)
         }
     }
 }

@@ -31,7 +31,7 @@ use tonic_health::{
 
 use crate::{
     api,
-    app::{self, App, hub::StartError},
+    app::{self, App},
     clock,
     config::{Config, Database, DatabaseUrl, Pace},
     delivery::Delivery,
@@ -42,7 +42,12 @@ use crate::{
         gate::GateLayer,
         tls::{self, ServerCertificate},
     },
-    postgres, store, tasks,
+    postgres,
+    store::{
+        self,
+        schema::{Migrated, Standing},
+    },
+    tasks,
 };
 
 /// Connections to the database: enough for all cores of a small machine to wait for the disk.
@@ -145,11 +150,9 @@ struct House {
 
 async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Result<House, Error> {
     let app = &ground.app;
-    if ground.postgres.is_some() {
-        store::migrate(&app.pool).await.map_err(Error::Schema)?;
-    }
+    take_schema(ground).await?;
     let authority = Arc::new(take_authority(config, app).await?);
-    let state = app::hub::start(app, authority.fingerprint()).await.map_err(not_taken_up)?;
+    let state = app::hub::start(app, authority.fingerprint()).await.map_err(Error::State)?;
     let listener = listen(&config.listen).await?;
     let address =
         listener.local_addr().map_err(|source| Error::Listen { address: config.listen.clone(), source })?;
@@ -195,7 +198,9 @@ fn routes(app: &App, authority: &Arc<Authority>, delivery: &Delivery, health: &H
         .add_service(api::plans::Plans::server(app.clone()))
         .add_service(api::rollouts::Rollouts::server(app.clone()))
         .add_service(api::drift::Drift::server(app.clone()))
+        .add_service(api::operators::Operators::server(app.clone(), Arc::clone(authority)))
         .add_service(api::status::Status::server(app.clone()))
+        .add_service(api::hub::Hub::server(app.clone()))
 }
 
 fn limits(server: Server) -> Server {
@@ -254,22 +259,40 @@ fn pool(options: PgConnectOptions) -> PgPool {
 }
 
 /// Brings the schema of a given database up to date: what `hub migrate` does.
-pub async fn migrate(url: &DatabaseUrl) -> Result<(), Error> {
+pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, Error> {
     let pool = pool(url.options()?);
     let migrated = store::migrate(&pool).await.map_err(Error::Schema);
     pool.close().await;
-    migrated
+    let migrated = migrated?;
+    match migrated.standing {
+        Standing::TooNew { .. } => Err(Error::SchemaTooNew(migrated.standing)),
+        Standing::Absent
+        | Standing::Older { .. }
+        | Standing::Same
+        | Standing::OneNewer { .. }
+        | Standing::Broken { .. } => Ok(migrated),
+    }
 }
 
-/// SQLSTATE of a table that is not there.
-const UNDEFINED_TABLE: &str = "42P01";
-
-fn not_taken_up(error: StartError) -> Error {
-    let StartError::App(app::Error::Store(store::Error::Database { source, .. })) = &error else {
-        return Error::State(error);
+/// A private database is brought up to date here and now; a given one must be already, so that no hub changes under the
+/// others what they share.
+async fn take_schema(ground: &Ground) -> Result<(), Error> {
+    let pool = &ground.app.pool;
+    let standing = match ground.postgres {
+        Some(_) => store::migrate(pool).await.map_err(Error::Schema)?.standing,
+        None => store::schema::standing(pool).await.map_err(Error::SchemaUnknown)?,
     };
-    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    if code.is_some_and(|code| code == UNDEFINED_TABLE) { Error::NoSchema } else { Error::State(error) }
+    match standing {
+        Standing::Same => Ok(()),
+        Standing::OneNewer { version } => {
+            tracing::warn!(schema.version = version, "{standing}");
+            Ok(())
+        }
+        Standing::Absent => Err(Error::NoSchema),
+        Standing::Older { .. } => Err(Error::SchemaOlder(standing)),
+        Standing::TooNew { .. } => Err(Error::SchemaTooNew(standing)),
+        Standing::Broken { .. } => Err(Error::SchemaBroken(standing)),
+    }
 }
 
 /// With a private database the authority is made at the first start, and only then: a database that knows one wants that
@@ -299,7 +322,10 @@ async fn write_context(
     authority: &Authority,
     address: SocketAddr,
 ) -> Result<(), Error> {
-    let admin = app::operators::ensure_admin(app).await?;
+    let Some(admin) = app::operators::ensure_admin(app).await? else {
+        tracing::info!("the operator admin was revoked: no context is written for him");
+        return Ok(());
+    };
     let holder = context::Holder { id: admin.id, name: &admin.name, path: &config.context_file };
     let now: Timestamp = app.clock.now();
     context::write(&holder, &reachable(address).to_string(), authority, now).map_err(Error::Context)

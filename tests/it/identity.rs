@@ -6,6 +6,8 @@ mod given_database;
 pub mod house;
 #[path = "identity/hubs.rs"]
 mod hubs;
+#[path = "identity/matrix.rs"]
+mod matrix;
 #[path = "identity/membership.rs"]
 mod membership;
 mod operators;
@@ -111,7 +113,7 @@ async fn nothing_but_enrolment_and_health_answers_a_caller_without_a_certificate
         let refusal = status.as_ref().map(reason).unwrap_or_default();
         match answers(&path) {
             Some(Answers::Anybody) => assert!(!refusal.starts_with("caller."), "{path}: {status:?}"),
-            Some(Answers::Spokes | Answers::Operators) => {
+            Some(Answers::Spokes | Answers::Operators(_)) => {
                 assert_eq!(refusal, "caller.anonymous", "{path}");
                 assert_eq!(status.map(|status| status.code()), Some(Code::Unauthenticated), "{path}");
             }
@@ -152,7 +154,7 @@ async fn spokes_and_operators_do_not_answer_for_one_another() -> Result<()> {
         let (channel, expected) = match answers {
             Answers::Anybody => continue,
             Answers::Spokes => (&mut admin, "caller.other_kind"),
-            Answers::Operators => (&mut spoke, "caller.other_kind"),
+            Answers::Operators(_) => (&mut spoke, "caller.other_kind"),
         };
         let status = call(channel, path).await?.with_context(|| format!("{path} answered"))?;
         assert_eq!((reason(&status).as_str(), status.code()), (expected, Code::PermissionDenied), "{path}");

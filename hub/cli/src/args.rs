@@ -3,6 +3,7 @@
 mod cluster;
 mod config;
 mod document;
+mod operator;
 mod plan;
 mod rollout;
 mod value;
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    cluster::{Cluster, Enrol},
+    cluster::{Cluster, Enrol, Reconcile},
     config::{Config, Diff as ConfigDiff, Show as ConfigShow, Unassign},
     document::{Delete, Files, Get, Kind, Wanted},
+    operator::{Add as AddOperator, Operator},
     plan::{Explain, Plan, PlanVerb, Preview},
     rollout::{Rollout, Start, Verb},
 };
@@ -93,6 +95,12 @@ pub enum Command {
     /// Drift: what was changed by others than meshfleet
     #[command(subcommand)]
     Drift(Drift),
+    /// Operators: who may call the hub, and as what
+    #[command(subcommand)]
+    Operator(Operator),
+    /// The hub itself
+    #[command(subcommand)]
+    Hub(Hub),
     /// Print the JSON Schema of a kind of document
     #[command(after_help = document::SCHEMA)]
     Schema {
@@ -147,6 +155,28 @@ pub struct Report {
     #[arg(long)]
     pub exit_code: bool,
 }
+
+#[derive(Debug, Subcommand)]
+pub enum Hub {
+    /// The epoch: which life of the hub this is, for spokes
+    #[command(after_help = EPOCH)]
+    Epoch {
+        #[command(subcommand)]
+        verb: Option<EpochVerb>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EpochVerb {
+    /// Begin a new epoch: spokes refuse hubs of former ones
+    #[command(after_help = EPOCH)]
+    New,
+}
+
+const EPOCH: &str = "\
+Examples:
+  meshfleet hub epoch         which it is
+  meshfleet hub epoch new     after a hub was lost that may come back";
 
 const COMPLETION: &str = "\
 Examples:

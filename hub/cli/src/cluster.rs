@@ -1,6 +1,7 @@
 //! `meshfleet cluster`: how clusters join and leave, which there are, and what they are.
 
 mod facts;
+mod reconcile;
 
 use std::collections::HashMap;
 
@@ -28,6 +29,7 @@ pub async fn run(call: &Call, command: args::Cluster) -> Result<Outcome, Failure
         args::Cluster::Facts { name } => facts::show(call, name).await,
         args::Cluster::Enrol(enrol) => self::enrol(call, enrol).await,
         args::Cluster::Detach { name } => detach(call, name).await,
+        args::Cluster::Reconcile(arguments) => reconcile::run(call, arguments).await,
     }
 }
 
@@ -154,7 +156,15 @@ fn state(state: &str) -> Piece {
 }
 
 fn draw_one(screen: &mut Screen, answer: &ShowClusterResponse, now: Timestamp) {
-    let ShowClusterResponse { cluster, document, spoke_version, enrolled_at, network, variables } = answer;
+    let ShowClusterResponse {
+        cluster,
+        document,
+        spoke_version,
+        enrolled_at,
+        network,
+        variables,
+        spoke_is_ahead,
+    } = answer;
     let Some(cluster) = cluster else { return };
     screen.line(2, &[strong(&cluster.name), plain("  "), platform(cluster)]);
     screen.field(0, "state", &[state(&cluster.state)]);
@@ -175,7 +185,13 @@ fn draw_one(screen: &mut Screen, answer: &ShowClusterResponse, now: Timestamp) {
             "it has no document yet: labels, network and variables come with `meshfleet apply -f FILE`";
         screen.line(2, &[plain(text)]);
     }
-    if cluster.state == "Active" {
+    if *spoke_is_ahead {
+        let text = "its spoke accepted something newer than this hub knows of: nothing is sent to it until you decide";
+        screen.line(2, &[warning("note: "), plain(text)]);
+        let command = format!("meshfleet cluster reconcile {}", cluster.name);
+        let ways = faint("   then with --keep-hub or --keep-spoke");
+        screen.line(6, &[faint("next: "), plain(command), ways]);
+    } else if cluster.state == "Active" {
         let (name, next) = (&cluster.name, faint("next: "));
         let commands = format!("meshfleet status {name}, meshfleet cluster facts {name}");
         screen.line(6, &[next, plain(commands)]);
@@ -256,10 +272,18 @@ fn to_json(cluster: &Cluster) -> Value {
 }
 
 fn one_to_json(answer: &ShowClusterResponse) -> Value {
-    let ShowClusterResponse { cluster, document, spoke_version, enrolled_at, network, variables } = answer;
+    let ShowClusterResponse {
+        cluster,
+        document,
+        spoke_version,
+        enrolled_at,
+        network,
+        variables,
+        spoke_is_ahead,
+    } = answer;
     json!({
         "cluster": cluster.as_ref().map(to_json), "document": value(document), "spokeVersion": spoke_version,
-        "enrolledAt": enrolled_at, "network": network, "variables": map_to_json(variables),
+        "enrolledAt": enrolled_at, "network": network, "spokeIsAhead": spoke_is_ahead, "variables": map_to_json(variables),
     })
 }
 

@@ -41,6 +41,12 @@ pub enum Failure {
     NoJson { what: &'static str, source: serde_json::Error },
     #[error("cannot write the answer")]
     Output(#[source] io::Error),
+    #[error("cannot make a private key")]
+    Key(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot write {}", path.display())]
+    NotWritten { path: PathBuf, source: io::Error },
+    #[error("operator {name} was added, but the key is lost: cannot write {}", path.display())]
+    KeyLost { name: String, path: PathBuf, source: io::Error },
     #[error("cannot get random bytes: {0}")]
     Random(getrandom::Error),
 }
@@ -90,6 +96,9 @@ impl Failure {
             | Self::Usage { .. }
             | Self::NoJson { .. }
             | Self::Output(_)
+            | Self::Key(_)
+            | Self::NotWritten { .. }
+            | Self::KeyLost { .. }
             | Self::Random(_) => false,
         }
     }
@@ -142,10 +151,14 @@ impl Failure {
             Self::Silent { .. } => "client.timeout",
             Self::NotTheHub { .. } | Self::NotTaken { .. } => "client.tls",
             Self::Broken { .. } => "client.connection",
-            Self::File { .. } | Self::TooLarge { .. } => "client.file",
+            Self::File { .. } | Self::TooLarge { .. } | Self::NotWritten { .. } | Self::KeyLost { .. } => {
+                "client.file"
+            }
             Self::Usage { .. } => "client.usage",
             Self::NoJson { .. } => "client.answer",
-            Self::Provider | Self::Runtime(_) | Self::Output(_) | Self::Random(_) => "client.system",
+            Self::Provider | Self::Runtime(_) | Self::Output(_) | Self::Key(_) | Self::Random(_) => {
+                "client.system"
+            }
         }
     }
 
@@ -178,7 +191,16 @@ impl Failure {
             Self::File { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
                 "name the files in it: `-f FOLDER/*.yaml`"
             }
-            Self::File { .. } | Self::Provider | Self::Runtime(_) | Self::Output(_) | Self::Random(_) => "",
+            Self::NotWritten { .. } => "nothing was done; name another file with --out",
+            Self::KeyLost { name, .. } => {
+                return format!("revoke the operator, `meshfleet operator revoke {name}`, and add a new one");
+            }
+            Self::File { .. }
+            | Self::Key(_)
+            | Self::Provider
+            | Self::Runtime(_)
+            | Self::Output(_)
+            | Self::Random(_) => "",
         };
         hint.to_owned()
     }

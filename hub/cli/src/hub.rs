@@ -5,8 +5,8 @@ use std::{future::ready, io, path::PathBuf, sync::Arc, time::Duration};
 use hyper_util::rt::TokioIo;
 use proto::v1::{
     clusters_client::ClustersClient, configs_client::ConfigsClient, documents_client::DocumentsClient,
-    drift_client::DriftClient, plans_client::PlansClient, rollouts_client::RolloutsClient,
-    status_client::StatusClient,
+    drift_client::DriftClient, hub_client::HubClient, operators_client::OperatorsClient,
+    plans_client::PlansClient, rollouts_client::RolloutsClient, status_client::StatusClient,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -83,6 +83,14 @@ impl Hub {
 
     pub fn status(&self) -> StatusClient<Channel> {
         StatusClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    pub fn operators(&self) -> OperatorsClient<Channel> {
+        OperatorsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    pub fn hub(&self) -> HubClient<Channel> {
+        HubClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
     }
 
     pub fn drift(&self) -> DriftClient<Channel> {

@@ -17,6 +17,8 @@ mod completion;
 mod config;
 mod document;
 mod drift;
+mod epoch;
+mod operator;
 mod plan;
 mod rollout;
 mod status;
@@ -60,6 +62,8 @@ async fn run(call: &Call, command: Command) -> Result<Outcome, Failure> {
         Command::Plan(plan) => plan::run(call, plan).await,
         Command::Rollout(command) => rollout::run(call, command).await,
         Command::Drift(args::Drift::Report(report)) => drift::report(call, report).await,
+        Command::Operator(command) => operator::run(call, command).await,
+        Command::Hub(args::Hub::Epoch { verb }) => epoch::run(call, verb).await,
         Command::Schema { kind } => document::get::schema(call, kind).await,
         Command::Completion { shell } => completion::print(shell),
     }

@@ -22,6 +22,12 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
+/// How long it is until something: `10m`, `364d`.
+pub fn until(now: Timestamp, rfc3339: &str) -> String {
+    let Ok(then) = rfc3339.parse::<Timestamp>() else { return rfc3339.to_owned() };
+    span(then.duration_since(now).as_secs().max(0))
+}
+
 /// As [`ago`], in a sentence: `12s ago`.
 pub fn since(now: Timestamp, rfc3339: &str) -> String {
     match ago(now, rfc3339).as_str() {
@@ -67,6 +73,8 @@ mod tests {
         }
         assert_eq!(since(now, "2026-11-24T09:55:00Z"), "5m ago");
         assert_eq!(since(now, ""), "");
+        assert_eq!(until(now, "2026-11-24T10:10:00Z"), "10m");
+        assert_eq!(until(now, "2026-11-24T09:10:00Z"), "0s");
     }
 
     #[test]

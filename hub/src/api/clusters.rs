@@ -1,11 +1,12 @@
 //! Clusters: inviting, listing, showing and detaching them.
 
 mod facts;
+mod reconcile;
 
 use proto::v1::{self, clusters_server};
 use tonic::{Code, Request, Response, Status};
 
-use super::convert;
+use super::{convert, rollouts};
 use crate::{
     app::{
         App,
@@ -86,13 +87,15 @@ impl clusters_server::Clusters for Clusters {
         let v1::ShowClusterRequest { name } = request.into_inner();
         let name = super::name("name", &name)?;
         let details = use_case::show(&self.app, &name).await.map_err(|error| problem::of(&error))?;
-        let ClusterDetails { overview, document, spoke_version, enrolled_at, network } = details;
+        let ClusterDetails { overview, document, spoke_version, enrolled_at, network, spoke_is_ahead } =
+            details;
         let document = document.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok(Response::new(v1::ShowClusterResponse {
             document: document.unwrap_or_default(),
             spoke_version: spoke_version.unwrap_or_default(),
             enrolled_at: convert::time(enrolled_at),
             network: network.map(|network| network.to_string()).unwrap_or_default(),
+            spoke_is_ahead,
             variables: overview.cluster.variables.clone().into_iter().collect(),
             cluster: Some(cluster(overview)),
         }))
@@ -122,6 +125,17 @@ impl clusters_server::Clusters for Clusters {
             Detached::Before => true,
         };
         Ok(Response::new(v1::DetachClusterResponse { unchanged }))
+    }
+
+    async fn reconcile(
+        &self,
+        request: Request<v1::ReconcileClusterRequest>,
+    ) -> Result<Response<v1::ReconcileClusterResponse>, Status> {
+        let operator = super::calling_operator(&request)?;
+        let traceparent = rollouts::traceparent(&request);
+        let request = request.into_inner();
+        let name = super::name("name", &request.name)?;
+        reconcile::answer(&self.app, &operator, (&name, &request, traceparent)).await.map(Response::new)
     }
 }
 

@@ -17,7 +17,11 @@ pub mod rollouts;
 
 pub mod drift;
 
+pub mod operators;
+
 pub mod status;
+
+pub mod hub;
 
 use hub_core::fleet::Name;
 use tonic::{Code, Request, Status};

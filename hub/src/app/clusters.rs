@@ -73,6 +73,8 @@ pub struct ClusterDetails {
     pub enrolled_at: Option<Timestamp>,
     /// The mesh network that it stands in; none if its label is no name.
     pub network: Option<Name>,
+    /// Whether its spoke accepted something that this hub does not know: a person must decide who is right.
+    pub spoke_is_ahead: bool,
 }
 
 /// What ending a membership changed.
@@ -268,6 +270,7 @@ pub async fn show(app: &App, name: &Name) -> Result<ClusterDetails, Error> {
     let known = super::readable(store::seen::load(&mut tx, &[id], app.clock.now()).await?);
     let configs = store::configs::newest(&mut tx).await?;
     Ok(ClusterDetails {
+        spoke_is_ahead: known.iter().any(|known| known.seen.spoke_is_ahead()),
         document: stored.document.clone(),
         spoke_version: store::sessions::spoke_version(&mut tx, id).await?,
         enrolled_at: store::clusters::enrolled_at(&mut tx, id).await?,

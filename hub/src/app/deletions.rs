@@ -1,6 +1,6 @@
 //! What a target with a plan would delete in a cluster, from what is known of it now.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use hub_core::{
     digest::Digest,
@@ -12,7 +12,7 @@ use hub_core::{
 };
 use sqlx::PgConnection;
 
-use crate::store;
+use crate::store::{self, targets::FormerPlans};
 
 /// What would be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,16 +43,27 @@ pub async fn load(
         let mut inventories = store::reports::objects_of(tx, &ids).await?;
         for (cluster, new) in some {
             let inventory = inventories.remove(cluster).unwrap_or_else(|| Ok(Vec::new()))?;
-            deleting.insert(*cluster, Deleting::of(&inventory, &former.of(*cluster), new));
+            let former = former.of(*cluster, &inventory);
+            let former: Vec<&PlanDocument> = former.iter().map(AsRef::as_ref).collect();
+            deleting.insert(*cluster, Deleting::of(&inventory, &former, new));
         }
     }
     Ok(deleting)
 }
 
-/// The documents of the plans that clusters were given since the last generation that each completed.
+/// What a target with a new plan would delete in one cluster.
+pub async fn load_one(
+    tx: &mut PgConnection,
+    cluster: ClusterId,
+    new: &PlanDocument,
+) -> Result<Deleting, store::Error> {
+    Ok(load(tx, &[(cluster, new)]).await?.remove(&cluster).unwrap_or_default())
+}
+
+/// The documents of the plans from which it follows what clusters' next targets delete.
 #[derive(Debug)]
 pub struct Former {
-    plans: BTreeMap<ClusterId, Vec<Digest>>,
+    plans: BTreeMap<ClusterId, FormerPlans>,
     documents: BTreeMap<Digest, PlanDocument>,
 }
 
@@ -62,17 +73,38 @@ impl Former {
         tx: &mut PgConnection,
         completed: &BTreeMap<ClusterId, u64>,
     ) -> Result<Self, store::Error> {
-        let plans = store::targets::plans_since(tx, completed).await?;
-        let digests = plans.values().flatten().copied().collect();
+        let plans = store::targets::former(tx, completed).await?;
+        let digests = plans.values().flat_map(FormerPlans::all).collect();
         Ok(Self { documents: store::plans::documents(tx, &digests).await?, plans })
     }
 
-    /// Those of one cluster, oldest first.
+    /// Those of one cluster, oldest first: the plans since the last completed generation. If that is one that this
+    /// database never gave, only the inventory says what is there; the newest plan before it then says how to treat what
+    /// is left of it.
     #[must_use]
-    pub fn of(&self, cluster: ClusterId) -> Vec<&PlanDocument> {
-        let plans = self.plans.get(&cluster).into_iter().flatten();
-        plans.filter_map(|plan| self.documents.get(plan)).collect()
+    pub fn of(&self, cluster: ClusterId, inventory: &[ObjectState]) -> Vec<Cow<'_, PlanDocument>> {
+        let Some(FormerPlans { before, since }) = self.plans.get(&cluster) else { return Vec::new() };
+        let document = |plan: &Digest| self.documents.get(plan);
+        let before = before.iter().filter_map(document);
+        let left = before.map(|plan| Cow::Owned(left_of(plan.clone(), inventory)));
+        left.chain(since.iter().filter_map(document).map(Cow::Borrowed)).collect()
     }
+}
+
+/// A plan with only the objects and templates that the inventory still knows as ours. Pure.
+fn left_of(mut plan: PlanDocument, inventory: &[ObjectState]) -> PlanDocument {
+    let ours: Vec<&ObjectState> = inventory.iter().filter(|state| is_ours(state)).collect();
+    for phase in &mut plan.phases {
+        phase.objects.retain(|object| ours.iter().any(|state| state.id.same_object(&object.id)));
+    }
+    plan.templates.retain(|template| ours.iter().any(|state| is_instance(&state.id, &template.id)));
+    plan
+}
+
+/// How many objects of an inventory the spoke made or took over. Pure.
+#[must_use]
+pub fn ours(inventory: &[ObjectState]) -> usize {
+    inventory.iter().filter(|state| is_ours(state)).count()
 }
 
 fn is_ours(state: &ObjectState) -> bool {

@@ -2,7 +2,7 @@
 
 mod refusal;
 
-pub use refusal::{DeleteRefusal, StartRefusal};
+pub use refusal::{DeleteRefusal, ReconcileRefusal, StartRefusal};
 
 use hub_core::{config::EffectiveProblem, document::Kind as DocumentKind, fleet::Name, rollout::Aim};
 
@@ -85,6 +85,9 @@ pub enum Error {
         /// Why, all at once; never empty.
         problems: Vec<EffectiveProblem>,
     },
+    /// A cluster is not one of which a person must decide who is right, or cannot be decided on now.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileRefusal),
     /// So much would be deleted that a person must confirm it.
     #[error("{} would be deleted{}", objects(*.total), unlike(*.confirmed))]
     Unconfirmed {
@@ -109,6 +112,15 @@ pub enum Error {
     /// A rollout is at its end already.
     #[error(transparent)]
     RolloutState(#[from] hub_core::rollout::WrongState),
+    /// No operator of this name.
+    #[error("there is no operator {0}")]
+    OperatorNotFound(Name),
+    /// There is one of this name.
+    #[error("there is an operator {0} already")]
+    OperatorExists(Name),
+    /// Nobody else is admin.
+    #[error("operator {0} is the last admin")]
+    LastAdmin(Name),
     /// The database could not do it.
     #[error("the hub's database failed")]
     Store(#[from] store::Error),
@@ -190,11 +202,15 @@ impl Error {
             | Self::StrategyNotFound(_)
             | Self::ClusterNotFound(_)
             | Self::DocumentNotFound { .. }
+            | Self::OperatorNotFound(_)
             | Self::RolloutNotFound(_) => Kind::NotFound,
             Self::KeyReplaced(_)
+            | Self::OperatorExists(_)
+            | Self::LastAdmin(_)
             | Self::DeleteRefused(_)
             | Self::NotEffective { .. }
             | Self::Unconfirmed { .. }
+            | Self::Reconcile(_)
             | Self::RolloutState(_)
             | Self::ClusterHeld { .. }
             | Self::Unassigned(_)
@@ -225,6 +241,9 @@ impl Error {
             Self::Detached(_) => "cluster.detached",
             Self::NoPlan { .. } => "plan.none",
             Self::RolloutNotFound(_) => "rollout.not_found",
+            Self::OperatorNotFound(_) => "operator.not_found",
+            Self::OperatorExists(_) => "operator.exists",
+            Self::LastAdmin(_) => "operator.last_admin",
             Self::NotSelected { .. } => "config.not_selected",
             Self::DocumentNotFound { .. } => "document.not_found",
             Self::DeleteRefused(refusals) => {
@@ -232,6 +251,7 @@ impl Error {
             }
             Self::NotEffective { .. } => "config.not_effective",
             Self::Unconfirmed { .. } => "rollout.deletions_unconfirmed",
+            Self::Reconcile(refusal) => refusal.reason(),
             Self::RolloutState(_) => "rollout.ended",
             Self::NothingSelected(_) => "config.selects_nothing",
             Self::RolloutRefused { refusals, .. } => {
@@ -278,6 +298,13 @@ impl Error {
             Self::Detached(cluster) => format!("enrol it again with `meshfleet cluster enrol {cluster}`"),
             Self::NoPlan { hint, .. } => hint.clone(),
             Self::RolloutNotFound(_) => "`meshfleet rollout list` prints the numbers".to_owned(),
+            Self::OperatorNotFound(_) => "`meshfleet operator list` prints the names".to_owned(),
+            Self::OperatorExists(name) => format!(
+                "take another name; for a new key or another role, `meshfleet operator revoke {name}` first"
+            ),
+            Self::LastAdmin(_) => {
+                "add another admin first: `meshfleet operator add NAME --role admin`".to_owned()
+            }
             Self::NotSelected { .. } | Self::NothingSelected(_) | Self::Unassigned(_) => {
                 "compare `spec.clusters` of the MeshConfig with the labels in `meshfleet cluster list`"
                     .to_owned()
@@ -289,6 +316,7 @@ impl Error {
             Self::Unconfirmed { total, .. } => {
                 format!("look at each; to have them deleted, run it again with --confirm-deletions {total}")
             }
+            Self::Reconcile(refusal) => refusal.hint(),
             Self::RolloutState(_) => "`meshfleet rollout show` says how it ended".to_owned(),
             Self::Store(error) if error.is_gone() => {
                 "the hub goes on by itself when its database is back".to_owned()

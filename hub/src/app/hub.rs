@@ -3,8 +3,9 @@
 use hub_core::digest::Digest;
 
 use serde_json::json;
+use sqlx::PgConnection;
 
-use super::{App, Error};
+use super::{App, Error, operators::Operator};
 use crate::store::{
     self,
     audit::{self, Actor, Event},
@@ -53,22 +54,16 @@ pub async fn start(app: &App, ca: Digest) -> Result<HubState, StartError> {
             return Ok(HubState { epoch: known.epoch });
         }
         Some(known) => {
-            store::hub::raise_epoch(&mut tx, system_identifier).await?;
-            known.epoch + 1
+            let epoch = known.epoch + 1;
+            store::hub::begin_epoch(&mut tx, epoch, system_identifier).await?;
+            epoch
         }
         None => {
             store::hub::insert(&mut tx, &SharedState { epoch: 1, system_identifier, ca }, now).await?;
             1
         }
     };
-    let event = Event {
-        at: now,
-        actor: Actor::Hub,
-        action: "hub.epoch_began",
-        subject: format!("epoch/{epoch}"),
-        detail: json!({ "systemIdentifier": system_identifier.to_string() }),
-    };
-    audit::record(&mut tx, event).await?;
+    audit::record(&mut tx, began(app, Actor::Hub, (epoch, system_identifier))).await?;
     store::commit(tx).await?;
     // Another hub may have made the state at the same moment: what is stored counts.
     let mut tx = app.begin().await?;
@@ -76,5 +71,54 @@ pub async fn start(app: &App, ca: Digest) -> Result<HubState, StartError> {
         Some(known) if known.ca != ca => Err(StartError::OtherCa { known: known.ca, given: ca }),
         Some(known) => Ok(HubState { epoch: known.epoch }),
         None => Ok(HubState { epoch }),
+    }
+}
+
+/// The epoch that targets are set in now.
+pub async fn epoch(app: &App) -> Result<u64, Error> {
+    let mut tx = app.begin().await?;
+    Ok(store::hub::epoch(&mut tx).await?)
+}
+
+/// Begins a new epoch, above the one before and above every one that a spoke is known to have accepted, and returns both.
+pub async fn new_epoch(app: &App, by: &Operator) -> Result<(u64, u64), Error> {
+    let mut tx = app.begin().await?;
+    let before = store::hub::epoch(&mut tx).await?;
+    let accepted = store::hub::latest_accepted_epoch(&mut tx).await?;
+    let epoch = begin(app, &mut tx, (Actor::Operator(by.id), accepted)).await?;
+    store::commit(tx).await?;
+    Ok((before, epoch))
+}
+
+/// The epoch of this hub; a new one if `accepted` is a later one. The caller commits.
+pub(super) async fn begin_epoch_above(
+    app: &App,
+    tx: &mut PgConnection,
+    accepted: u64,
+) -> Result<u64, store::Error> {
+    let epoch = store::hub::epoch(tx).await?;
+    if accepted <= epoch { Ok(epoch) } else { begin(app, tx, (Actor::Hub, accepted)).await }
+}
+
+/// Begins an epoch above this hub's and above `accepted`.
+async fn begin(
+    app: &App,
+    tx: &mut PgConnection,
+    (actor, accepted): (Actor, u64),
+) -> Result<u64, store::Error> {
+    let Some(known) = store::hub::lock(tx).await? else { return store::hub::epoch(tx).await };
+    let epoch = known.epoch.max(accepted) + 1;
+    store::hub::begin_epoch(tx, epoch, known.system_identifier).await?;
+    audit::record(tx, began(app, actor, (epoch, known.system_identifier))).await?;
+    Ok(epoch)
+}
+
+fn began(app: &App, actor: Actor, (epoch, system_identifier): (u64, i64)) -> Event {
+    Event {
+        at: app.clock.now(),
+        actor,
+        action: "hub.epoch_began",
+        subject: format!("epoch/{epoch}"),
+        detail: json!({ "systemIdentifier": system_identifier.to_string() }),
     }
 }

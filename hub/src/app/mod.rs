@@ -13,6 +13,7 @@ pub mod hub;
 pub mod operators;
 pub mod plans;
 pub mod probes;
+pub mod reconcile;
 pub mod reports;
 pub mod rollouts;
 pub mod sessions;

@@ -82,9 +82,14 @@ pub async fn save(app: &App, cluster: ClusterId, report: &Report) -> Result<Save
         let is_newest = report.generation == generation && report.target == digest;
         is_newest || report.generation < generation
     });
+    // Of a spoke that is ahead of the database it is known only by this what it holds.
+    let is_known = is_sent || {
+        let held = standing.fence.map(|fence| (fence.generation, fence.target));
+        held == Some((report.generation, report.target))
+    };
     let known = standing.report;
     let is_older = known.as_ref().is_some_and(|known| report.generation < known.generation);
-    if !is_sent || is_older || report.generation == 0 || report.completed > report.generation {
+    if !is_known || is_older || report.generation == 0 || report.completed > report.generation {
         return Ok(Saved::Stale);
     }
     if known.is_some_and(|known| known.digest == digest) {
@@ -129,7 +134,12 @@ pub async fn save_drift(
     store::clusters::lock(&mut tx, cluster).await?;
     let known = store::drift::head(&mut tx, cluster).await?;
     let newest = store::targets::find(&mut tx, cluster).await?.map_or(0, |target| target.generation);
-    if generation > newest || known.is_some_and(|known| generation < known.generation) {
+    // A spoke that is ahead of the database says under its own generation what differs.
+    let is_known = generation <= newest || {
+        let fence = store::acceptance::find(&mut tx, cluster).await?;
+        fence.is_some_and(|fence| fence.generation == generation)
+    };
+    if !is_known || known.is_some_and(|known| generation < known.generation) {
         return Ok(Saved::Stale);
     }
     if known == Some(head) {

@@ -5,7 +5,7 @@ mod launch;
 mod verbs;
 
 pub use events::events;
-pub(super) use launch::{Pinned, confirm, launch, refuse};
+pub(super) use launch::{Pinned, confirm, confirm_each, launch, refuse};
 pub use verbs::{Verb, order};
 
 use std::collections::{BTreeMap, BTreeSet};

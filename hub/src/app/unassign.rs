@@ -7,7 +7,7 @@ use hub_core::{
     config::ConfigVersion,
     fleet::Name,
     plan::{self, PlanDocument},
-    rollout::{Aim, Strategy},
+    rollout::{Aim, Strategy, TargetPlan},
 };
 use sqlx::PgConnection;
 
@@ -99,15 +99,18 @@ async fn judge(
         let holder = store::holds::holders(tx, &[cluster.id]).await?.remove(&cluster.id);
         refusals.extend(holder.map(|rollout| StartRefusal::Held { cluster: name.clone(), rollout }));
         let target = store::targets::find(tx, cluster.id).await?;
-        let deleting = deletions::load(tx, &[(cluster.id, &nothing.document)]).await?;
-        let deleting = deleting.into_values().next().unwrap_or_default();
-        let Some(target) = target.filter(|target| target.plan != nothing.digest || !deleting.is_empty())
+        let deleting = deletions::load_one(tx, cluster.id, &nothing.document).await?;
+        let Some(target) = target.filter(|target| !target.plan().is(nothing.digest) || !deleting.is_empty())
         else {
             refusals.push(StartRefusal::NothingToRemove { cluster: name.clone() });
             continue;
         };
-        let last = store::plans::document(tx, target.plan).await?;
-        let (deletes, stays) = (deleting.words(), stays(&last));
+        let stays = match target.plan() {
+            TargetPlan::Known(plan) => stays(&store::plans::document(tx, plan).await?),
+            // What only the spoke knows is in no list: what it holds is deleted, and the rest was never ours.
+            TargetPlan::Unknown => stays(&nothing.document),
+        };
+        let deletes = deleting.words();
         unassignments.push(Unassignment { cluster: name.clone(), deletes, stays });
         pinned.push(Pinned { deleting, ..Pinned::of(cluster, nothing.clone(), 0) });
     }

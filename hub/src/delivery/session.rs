@@ -30,7 +30,11 @@ use crate::{
     },
     identity::callers::Spoke,
     signal::Listening,
-    store, telemetry,
+    store::{
+        self,
+        targets::{Content, StoredTarget},
+    },
+    telemetry,
 };
 
 /// A spoke counts as gone after this many heartbeats that were not heard; with one less, a short pause of its machine
@@ -327,9 +331,11 @@ async fn load_target(
     machine: &Session,
 ) -> Result<Option<OfferedTarget>, store::Error> {
     let Some(target) = store::targets::find(tx, cluster).await? else { return Ok(None) };
-    let store::targets::StoredTarget { epoch, generation, bytes, digest, plan, traceparent } = target;
+    let StoredTarget { epoch, generation, digest, content } = target;
+    // What only the spoke knows cannot be sent: its spoke has it, and the next rollout brings one that can.
+    let Content::Known { bytes, plan, traceparent } = content else { return Ok(None) };
     let (mut bodies, mut accepted) = (BTreeMap::new(), BTreeSet::new());
-    if machine.lacks((epoch, generation), digest) {
+    if machine.lacks(generation, digest) {
         bodies = store::bodies::offers(tx, plan).await?.into_iter().collect();
         accepted = store::bodies::accepted(tx, cluster).await?;
     }

@@ -205,6 +205,14 @@ impl Authority {
         self.issue_with_key(params, now + OPERATOR_LIVES)
     }
 
+    /// A certificate for the holder of a key: an operator.
+    pub fn certify_operator(&self, key: &PublicKey, operator: Uuid, now: Timestamp) -> Result<Issued, Error> {
+        let san = self.identity_san(Identity::Operator(operator))?;
+        let params = leaf_params(san, ExtendedKeyUsagePurpose::ClientAuth, now, OPERATOR_LIVES);
+        let certificate = params.signed_by(key.as_rcgen(), &self.issuer)?;
+        Ok(Issued { certificate: certificate.pem(), expires_at: now + OPERATOR_LIVES })
+    }
+
     fn issue_with_key(&self, params: CertificateParams, expires_at: Timestamp) -> Result<WithKey, Error> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.signed_by(&key, &self.issuer)?;

@@ -1,4 +1,7 @@
 //! Who may call what: one table. What is not in it is refused.
+//!
+//! Viewers look. Authors write documents, which change nothing in a cluster. Approvers let them loose: they start, hold and
+//! end rollouts. Admins say who belongs to the fleet: clusters and operators.
 
 use hub_core::{
     digest::Digest,
@@ -6,7 +9,7 @@ use hub_core::{
 };
 use jiff::Timestamp;
 
-use crate::app::operators::Operator;
+use crate::app::operators::{Operator, Role};
 
 /// Who a method answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,41 +18,47 @@ pub enum Answers {
     Anybody,
     /// Spokes of the fleet.
     Spokes,
-    /// Operators.
-    Operators,
+    /// Operators of this role, and of those that may more.
+    Operators(Role),
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 29] = [
+pub const METHODS: [(&str, Answers); 35] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Attach", Answers::Spokes),
-    ("/meshfleet.v1.Documents/Apply", Answers::Operators),
-    ("/meshfleet.v1.Documents/Diff", Answers::Operators),
-    ("/meshfleet.v1.Documents/Get", Answers::Operators),
-    ("/meshfleet.v1.Documents/Delete", Answers::Operators),
-    ("/meshfleet.v1.Documents/Schema", Answers::Operators),
-    ("/meshfleet.v1.Clusters/Enrol", Answers::Operators),
-    ("/meshfleet.v1.Clusters/List", Answers::Operators),
-    ("/meshfleet.v1.Clusters/Show", Answers::Operators),
-    ("/meshfleet.v1.Clusters/Facts", Answers::Operators),
-    ("/meshfleet.v1.Clusters/Detach", Answers::Operators),
-    ("/meshfleet.v1.Plans/Preview", Answers::Operators),
-    ("/meshfleet.v1.Plans/Explain", Answers::Operators),
-    ("/meshfleet.v1.Configs/List", Answers::Operators),
-    ("/meshfleet.v1.Configs/Show", Answers::Operators),
-    ("/meshfleet.v1.Configs/History", Answers::Operators),
-    ("/meshfleet.v1.Configs/Diff", Answers::Operators),
-    ("/meshfleet.v1.Configs/Unassign", Answers::Operators),
-    ("/meshfleet.v1.Rollouts/Start", Answers::Operators),
-    ("/meshfleet.v1.Rollouts/Show", Answers::Operators),
-    ("/meshfleet.v1.Rollouts/List", Answers::Operators),
-    ("/meshfleet.v1.Rollouts/Pause", Answers::Operators),
-    ("/meshfleet.v1.Rollouts/Resume", Answers::Operators),
-    ("/meshfleet.v1.Rollouts/Abort", Answers::Operators),
-    ("/meshfleet.v1.Drift/Report", Answers::Operators),
-    ("/meshfleet.v1.Status/Show", Answers::Operators),
+    ("/meshfleet.v1.Documents/Apply", Answers::Operators(Role::Author)),
+    ("/meshfleet.v1.Documents/Diff", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Documents/Get", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Documents/Delete", Answers::Operators(Role::Author)),
+    ("/meshfleet.v1.Documents/Schema", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Clusters/Enrol", Answers::Operators(Role::Admin)),
+    ("/meshfleet.v1.Clusters/List", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Clusters/Show", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Clusters/Facts", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Clusters/Detach", Answers::Operators(Role::Admin)),
+    ("/meshfleet.v1.Clusters/Reconcile", Answers::Operators(Role::Approver)),
+    ("/meshfleet.v1.Plans/Preview", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Plans/Explain", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Configs/List", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Configs/Show", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Configs/History", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Configs/Diff", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Configs/Unassign", Answers::Operators(Role::Approver)),
+    ("/meshfleet.v1.Rollouts/Start", Answers::Operators(Role::Approver)),
+    ("/meshfleet.v1.Rollouts/Show", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Rollouts/List", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Rollouts/Pause", Answers::Operators(Role::Approver)),
+    ("/meshfleet.v1.Rollouts/Resume", Answers::Operators(Role::Approver)),
+    ("/meshfleet.v1.Rollouts/Abort", Answers::Operators(Role::Approver)),
+    ("/meshfleet.v1.Drift/Report", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Operators/Add", Answers::Operators(Role::Admin)),
+    ("/meshfleet.v1.Operators/List", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Operators/Revoke", Answers::Operators(Role::Admin)),
+    ("/meshfleet.v1.Status/Show", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Hub/Epoch", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Hub/NewEpoch", Answers::Operators(Role::Admin)),
 ];
 
 /// Who a method answers; none if there is no such method.
@@ -90,6 +99,18 @@ mod tests {
     fn what_is_not_in_the_table_has_no_answer() {
         for path in ["", "/", "/meshfleet.v1.Delivery/Attach/", "/meshfleet.v1.delivery/Attach", "/x.Y/Z"] {
             assert_eq!(answers(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn viewers_change_nothing() {
+        let changes = [
+            "Apply", "Delete", "Enrol", "Detach", "Unassign", "Start", "Pause", "Resume", "Abort", "Add",
+            "Revoke",
+        ];
+        for (method, who) in METHODS {
+            let changing = changes.iter().any(|verb| method.ends_with(&format!("/{verb}")));
+            assert!(who != Answers::Operators(Role::Viewer) || !changing, "{method}");
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::app::{
     App,
     clusters::{self, Admission},
-    operators,
+    operators::{self, Operator, Role},
 };
 
 /// Puts the gate before a service.
@@ -117,9 +117,9 @@ async fn admit(app: &App, method: &str, peer: Peer) -> Result<Caller, Status> {
     }
     match (answers, certified.identity) {
         (Answers::Spokes, Identity::Cluster(_)) => spoke(app, certified).await,
-        (Answers::Operators, Identity::Operator(_)) => operator(app, certified).await,
+        (Answers::Operators(least), Identity::Operator(_)) => operator(app, certified, least).await,
         (
-            Answers::Anybody | Answers::Spokes | Answers::Operators,
+            Answers::Anybody | Answers::Spokes | Answers::Operators(_),
             Identity::Cluster(_) | Identity::Operator(_),
         ) => Err(other_kind()),
     }
@@ -138,9 +138,10 @@ async fn spoke(app: &App, certified: Certified) -> Result<Caller, Status> {
     }
 }
 
-async fn operator(app: &App, certified: Certified) -> Result<Caller, Status> {
+async fn operator(app: &App, certified: Certified, least: Role) -> Result<Caller, Status> {
     let Identity::Operator(id) = certified.identity else { return Err(other_kind()) };
     match operators::find(app, id).await {
+        Ok(Some(operator)) if operator.role < least => Err(may_not(&operator, least)),
         Ok(Some(operator)) => Ok(Caller::Operator(operator)),
         Ok(None) => Err(unknown("this operator is unknown or was revoked")),
         Err(error) => Err(problem::of(&error)),
@@ -168,6 +169,16 @@ fn expired() -> Status {
 fn other_kind() -> Status {
     let message = "a certificate of this kind may not make this call";
     problem::status(Code::PermissionDenied, "caller.other_kind", message, "")
+}
+
+fn may_not(operator: &Operator, least: Role) -> Status {
+    let Operator { name, role, .. } = operator;
+    problem::status(
+        Code::PermissionDenied,
+        "caller.role",
+        format!("operator {name} has the role {role}: this needs {least}"),
+        "`meshfleet operator list` says who has it",
+    )
 }
 
 fn detached() -> Status {

@@ -5,7 +5,8 @@ use std::{io, path::PathBuf};
 use crate::{
     app, config,
     identity::{authority, tls},
-    postgres, store,
+    postgres,
+    store::{self, schema::Standing},
 };
 
 /// A hub that could not start, or did not end well.
@@ -32,6 +33,18 @@ pub enum Error {
     /// A given database that nobody prepared.
     #[error("the database has no schema of this hub: run `hub migrate --database-url URL` first")]
     NoSchema,
+    /// Whether this hub can work with the schema could not be found out.
+    #[error("cannot use the database")]
+    SchemaUnknown(#[source] store::Error),
+    /// A given database that nobody brought up to date.
+    #[error("{0}: run `hub migrate --database-url URL` with this hub's program first")]
+    SchemaOlder(Standing),
+    /// A database of much newer hubs.
+    #[error("{0}: start a newer hub, or restore the database from before it was migrated")]
+    SchemaTooNew(Standing),
+    /// A database that a migration left half changed.
+    #[error("{0}: restore the database from before it, and look into the log of whoever migrated")]
+    SchemaBroken(Standing),
     /// The hub's state could not be taken up.
     #[error("cannot take up the hub's state")]
     State(#[from] app::hub::StartError),

@@ -4,19 +4,6 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use super::Error;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
-
-/// Brings the schema up to date. Safe to repeat, and for several hubs at once: the migrator takes a lock.
-pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
-    let mut migrator = sqlx::migrate::Migrator {
-        migrations: MIGRATIONS.migrations.clone(),
-        ..sqlx::migrate::Migrator::DEFAULT
-    };
-    // A newer hub may have migrated further: its schema still serves this one.
-    migrator.set_ignore_missing(true);
-    migrator.run(pool).await.map_err(|error| Error::Migrate(Box::new(error)))
-}
-
 /// Begins a transaction; the caller of the store owns it.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
     pool.begin().await.map_err(Error::doing("begin a transaction"))

@@ -54,13 +54,26 @@ pub async fn insert(conn: &mut PgConnection, state: &SharedState, at: Timestamp)
     Ok(())
 }
 
-/// Takes over another database: the epoch rises. The caller holds the lock.
-pub async fn raise_epoch(conn: &mut PgConnection, system_identifier: i64) -> Result<(), Error> {
-    sqlx::query!("update hub_state set epoch = epoch + 1, system_identifier = $1", system_identifier)
-        .execute(conn)
-        .await
-        .map_err(Error::doing("raise the epoch"))?;
+/// Begins an epoch, on the database of this identifier. The caller holds the lock, and the epoch is a later one.
+pub async fn begin_epoch(conn: &mut PgConnection, epoch: u64, system_identifier: i64) -> Result<(), Error> {
+    sqlx::query!(
+        "update hub_state set epoch = $1, system_identifier = $2 where epoch < $1",
+        column::signed(epoch),
+        system_identifier
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("raise the epoch"))?;
     Ok(())
+}
+
+/// The latest epoch of which any spoke has accepted a target, as far as is known here; 0 if none.
+pub async fn latest_accepted_epoch(conn: &mut PgConnection) -> Result<u64, Error> {
+    let epoch = sqlx::query_scalar!(r#"select coalesce(max(epoch), 0) as "epoch!" from acceptance"#)
+        .fetch_one(conn)
+        .await
+        .map_err(Error::doing("look at the epochs of spokes"))?;
+    Row::of("acceptance", "the latest epoch").number("epoch", epoch)
 }
 
 /// PostgreSQL's own identifier of the database that this connection is to.

@@ -19,6 +19,7 @@ pub mod plans;
 pub mod probes;
 pub mod reports;
 pub mod rollouts;
+pub mod schema;
 pub mod seen;
 pub mod sessions;
 pub mod standing;
@@ -31,6 +32,7 @@ mod commit;
 mod error;
 mod readable;
 
-pub use commit::{begin, commit, commit_presence, migrate, ready};
+pub use commit::{begin, commit, commit_presence, ready};
 pub use error::Error;
 pub use readable::Readable;
+pub use schema::migrate;

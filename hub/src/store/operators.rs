@@ -1,5 +1,7 @@
 //! Operators.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde::{Deserialize, Serialize};
@@ -29,10 +31,43 @@ pub enum Role {
     Viewer,
     /// Write documents.
     Author,
-    /// Start and approve rollouts.
+    /// Start, hold and end rollouts.
     Approver,
-    /// Everything.
+    /// Say who belongs to the fleet: clusters and operators.
     Admin,
+}
+
+impl Role {
+    /// All of them, the least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Author, Self::Approver, Self::Admin];
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "Viewer",
+            Self::Author => "Author",
+            Self::Approver => "Approver",
+            Self::Admin => "Admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An operator, and since when until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The operator.
+    pub operator: Operator,
+    /// When he was added.
+    pub added_at: Timestamp,
+    /// When he was revoked; none while he may call.
+    pub revoked_at: Option<Timestamp>,
 }
 
 struct OperatorRow {
@@ -76,10 +111,11 @@ pub async fn find_named(conn: &mut PgConnection, name: &str) -> Result<Option<Op
     row.map(Operator::try_from).transpose()
 }
 
-/// Adds an operator; one of the same name stays as it is.
-pub async fn insert(conn: &mut PgConnection, operator: &Operator, at: Timestamp) -> Result<(), Error> {
-    sqlx::query!(
-        "insert into operator (id, name, role, created_at) values ($1, $2, $3, $4) on conflict (name) do nothing",
+/// Adds an operator. False if there is one of that name who was not revoked: he stays as he is.
+pub async fn insert(conn: &mut PgConnection, operator: &Operator, at: Timestamp) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "insert into operator (id, name, role, created_at) values ($1, $2, $3, $4)
+         on conflict (name) where revoked_at is null do nothing",
         operator.id,
         operator.name,
         column::word(&operator.role),
@@ -88,5 +124,56 @@ pub async fn insert(conn: &mut PgConnection, operator: &Operator, at: Timestamp)
     .execute(conn)
     .await
     .map_err(Error::doing("add an operator"))?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// All operators, by name, of one name the newest first.
+pub async fn list(conn: &mut PgConnection) -> Result<Vec<Membership>, Error> {
+    let rows = sqlx::query!(
+        r#"select id, name, role, created_at as "created_at: jiff_sqlx::Timestamp",
+             revoked_at as "revoked_at: jiff_sqlx::Timestamp"
+         from operator order by name, created_at desc"#
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("list the operators"))?;
+    let read = rows.into_iter().map(|row| {
+        Ok(Membership {
+            operator: OperatorRow { id: row.id, name: row.name, role: row.role }.try_into()?,
+            added_at: row.created_at.to_jiff(),
+            revoked_at: row.revoked_at.map(|at| at.to_jiff()),
+        })
+    });
+    read.collect()
+}
+
+/// Whether an operator of this name was ever revoked.
+pub async fn was_revoked(conn: &mut PgConnection, name: &str) -> Result<bool, Error> {
+    let known = sqlx::query_scalar!(
+        r#"select exists(select from operator where name = $1 and revoked_at is not null) as "known!""#,
+        name
+    );
+    known.fetch_one(conn).await.map_err(Error::doing("look for an operator"))
+}
+
+/// The admins who were not revoked. Until the transaction ends nobody else can revoke one of them.
+pub async fn lock_admins(conn: &mut PgConnection) -> Result<Vec<Uuid>, Error> {
+    let ids = sqlx::query_scalar!(
+        "select id from operator where role = $1 and revoked_at is null order by id for no key update",
+        Role::Admin.as_str()
+    );
+    ids.fetch_all(conn).await.map_err(Error::doing("lock the admins"))
+}
+
+/// Takes an operator every right.
+pub async fn revoke(conn: &mut PgConnection, id: Uuid, at: Timestamp) -> Result<(), Error> {
+    sqlx::query!(
+        "update operator set revoked_at = $2 where id = $1 and revoked_at is null",
+        id,
+        at.to_sqlx() as _
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("revoke an operator"))?;
     Ok(())
 }

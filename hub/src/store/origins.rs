@@ -44,6 +44,15 @@ pub async fn save(
     Ok(())
 }
 
+/// The target of a cluster stands for no config any more.
+pub async fn forget(conn: &mut PgConnection, cluster: ClusterId) -> Result<(), Error> {
+    sqlx::query!("delete from target_origin where cluster_id = $1", cluster.0)
+        .execute(conn)
+        .await
+        .map_err(Error::doing("forget what a target stands for"))?;
+    Ok(())
+}
+
 /// The configs, with their versions, that the targets of some clusters stand for.
 pub async fn load(
     conn: &mut PgConnection,

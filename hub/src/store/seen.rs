@@ -3,7 +3,7 @@
 use hub_core::{
     fleet::{ClusterId, Name},
     report::{Fence, ObjectState, Outcome, Refusal},
-    rollout::{CurrentTarget, Presence, SeenCluster, SeenReport},
+    rollout::{CurrentTarget, Presence, SeenCluster, SeenReport, TargetPlan},
     status::{DriftSeen, Session},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -143,13 +143,12 @@ fn presence(session: Session) -> Presence {
 }
 
 fn current(place: &Row, row: &KnownRow) -> Result<Option<CurrentTarget>, Error> {
-    let (Some(generation), Some(digest), Some(plan)) = (row.generation, &row.digest, &row.plan) else {
-        return Ok(None);
-    };
+    let (Some(generation), Some(digest)) = (row.generation, &row.digest) else { return Ok(None) };
+    let plan = row.plan.as_deref().map(|plan| place.digest("target.plan", plan)).transpose()?;
     Ok(Some(CurrentTarget {
         generation: place.number("target.generation", generation)?,
         target: place.digest("target.digest", digest)?,
-        plan: place.digest("target.plan", plan)?,
+        plan: plan.map_or(TargetPlan::Unknown, TargetPlan::Known),
     }))
 }
 

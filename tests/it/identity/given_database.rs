@@ -5,7 +5,9 @@ use hub::{
     config::{Config, Database},
     identity::{authority::Authority, spiffe::TrustDomain},
     postgres::{self, Durability},
+    store::schema,
 };
+use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -26,19 +28,19 @@ async fn given() -> Result<(TempDir, postgres::Server, Config)> {
 async fn a_given_database_needs_its_authority_and_its_schema_first() -> Result<()> {
     let (folder, theirs, config) = given().await?;
     let said = refused_start(config.clone()).await?;
+    assert!(said.contains("hub migrate"), "{said}");
+    let Database::Given { url, .. } = &config.database else { bail!("a given database") };
+    let migrated = hub::serve::migrate(url).await?.to_string();
+    assert!(migrated.starts_with("migrations 1, 2") && migrated.contains("applied: "), "{migrated}");
+
+    let said = refused_start(config.clone()).await?;
     assert!(said.contains("cannot use the certificate authority"), "{said}");
     assert!(!folder.path().join("ca").exists(), "none is made");
-
     Authority::make(
         &folder.path().join("ca"),
         TrustDomain::parse("meshfleet.local")?,
         jiff::Timestamp::now(),
     )?;
-    let said = refused_start(config.clone()).await?;
-    assert!(said.contains("hub migrate"), "{said}");
-
-    let Database::Given { url, .. } = &config.database else { bail!("a given database") };
-    hub::serve::migrate(url).await?;
     for _ in 0..2 {
         let stop = CancellationToken::new();
         let running = hub::serve(config.clone(), stop.clone()).await?;
@@ -70,6 +72,52 @@ async fn hubs_on_one_database_with_the_same_authority_live_side_by_side() -> Res
     stop.cancel();
     one.ended().await?;
     other.ended().await?;
+    theirs.stop().await;
+    Ok(())
+}
+
+/// What the migrator of a newer hub would note.
+async fn note_migration(pool: &PgPool, version: i64) -> Result<()> {
+    sqlx::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values ($1, 'of a newer hub', true, '\\x00', 0)",
+    )
+    .bind(version)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_given_schema_may_be_one_newer_and_not_older_nor_two_newer() -> Result<()> {
+    let (folder, theirs, config) = given().await?;
+    Authority::make(
+        &folder.path().join("ca"),
+        TrustDomain::parse("meshfleet.local")?,
+        jiff::Timestamp::now(),
+    )?;
+    let Database::Given { url, .. } = &config.database else { bail!("a given database") };
+    hub::serve::migrate(url).await?;
+    let pool = PgPool::connect_with(theirs.connect_options()).await?;
+    let own = schema::own_version();
+
+    note_migration(&pool, own + 1).await?;
+    let stop = CancellationToken::new();
+    let running = hub::serve(config.clone(), stop.clone()).await?;
+    stop.cancel();
+    running.ended().await?;
+
+    note_migration(&pool, own + 2).await?;
+    let too_new = format!("is at version {}, this hub knows {own}", own + 2);
+    let said = refused_start(config.clone()).await?;
+    assert!(said.contains(&too_new) && said.contains("start a newer hub"), "{said}");
+    let Err(refused) = hub::serve::migrate(url).await else { bail!("an older hub migrated") };
+    assert!(refused.to_string().contains(&too_new), "{refused}");
+
+    sqlx::query("delete from _sqlx_migrations where version >= $1").bind(own).execute(&pool).await?;
+    let said = refused_start(config.clone()).await?;
+    assert!(said.contains(&format!("lacks migration {own}")) && said.contains("hub migrate"), "{said}");
+    pool.close().await;
     theirs.stop().await;
     Ok(())
 }

@@ -93,7 +93,7 @@ impl Bench {
         let clock = Arc::new(HandClock(Mutex::new(Timestamp::from_second(1_800_000_000)?)));
         let app = App::new(pool, clock.clone());
         hub_state::start(&app, Digest::of(b"ca")).await?;
-        let admin = operators::ensure_admin(&app).await?;
+        let admin = operators::ensure_admin(&app).await?.context("an admin")?;
         let (tasks, stop) = (JoinSet::new(), CancellationToken::new());
         Ok(Self { app, clock, admin, tasks, stop, server, _folder: folder })
     }
@@ -236,7 +236,36 @@ impl Spoke {
     pub async fn target(&self) -> Result<Option<(Target, Digest)>> {
         let mut tx = store::begin(&self.app.pool).await?;
         let found = store::targets::find(&mut tx, self.id).await?;
-        found.map(|target| Ok((serde_json::from_slice(&target.bytes)?, target.digest))).transpose()
+        let document = store::targets::document(&mut tx, self.id).await?;
+        Ok(document.zip(found.map(|found| found.digest)))
+    }
+
+    /// What the database says of this cluster's target.
+    pub async fn stored_target(&self) -> Result<Option<store::targets::StoredTarget>> {
+        let mut tx = store::begin(&self.app.pool).await?;
+        Ok(store::targets::find(&mut tx, self.id).await?)
+    }
+
+    /// Attaches with a target of another life, applied to its end, under which it has these ConfigMaps and what its
+    /// present target asks for.
+    pub async fn ahead(self, fence: Fence, names: &[&str]) -> Result<Self> {
+        let mut spoke = self.attach(Some(fence)).await?;
+        let mut objects = match spoke.target().await? {
+            Some((target, _)) => spoke.objects(&target).await?,
+            None => Vec::new(),
+        };
+        objects.extend(names.iter().map(|name| config_map(name, fence.generation)));
+        let report = Report {
+            generation: fence.generation,
+            target: fence.target,
+            phase: Phase::Healthy,
+            message: "as the test says".to_owned(),
+            objects,
+            completed: fence.completed,
+        };
+        spoke.completed = fence.completed;
+        reports::save(&spoke.app, spoke.id, &report).await?;
+        Ok(spoke)
     }
 
     /// Waits for a target of this generation.

@@ -33,6 +33,9 @@ pub enum Cluster {
         #[arg(value_parser = value::cluster)]
         name: String,
     },
+    /// Decide who is right where a spoke is ahead of the hub's database; without an answer, only look
+    #[command(after_help = RECONCILE)]
+    Reconcile(Reconcile),
 }
 
 const LIST: &str = "\
@@ -59,6 +62,28 @@ const DETACH: &str = "\
 Examples:
   meshfleet config unassign shop-eu-1 --preview   to remove its mesh, first
   meshfleet cluster detach shop-eu-1              its mesh stays";
+
+const RECONCILE: &str = "\
+Examples:
+  meshfleet cluster reconcile shop-eu-1               what each way would do
+  meshfleet cluster reconcile shop-eu-1 --keep-hub    back to the hub's target
+  meshfleet cluster reconcile shop-eu-1 --keep-spoke  what it runs stands";
+
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// The cluster's name
+    #[arg(value_parser = value::cluster)]
+    pub name: String,
+    /// The hub is right: its target is sent again, above the spoke's
+    #[arg(long, conflicts_with = "keep_spoke")]
+    pub keep_hub: bool,
+    /// The spoke is right: what it runs stands until the next rollout
+    #[arg(long)]
+    pub keep_spoke: bool,
+    /// How many objects are deleted, exactly: asked for where they are many
+    #[arg(long, value_name = "N", requires = "keep_hub", conflicts_with = "keep_spoke")]
+    pub confirm_deletions: Option<u32>,
+}
 
 #[derive(Debug, Args)]
 pub struct Enrol {

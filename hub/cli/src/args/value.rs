@@ -15,6 +15,11 @@ pub fn strategy(text: &str) -> Result<String, String> {
     name(text.strip_prefix("rolloutstrategy/").unwrap_or(text))
 }
 
+/// The name of an operator, also as `--output name` prints it.
+pub fn operator(text: &str) -> Result<String, String> {
+    name(text.strip_prefix("operator/").unwrap_or(text))
+}
+
 /// Any name.
 pub fn name(text: &str) -> Result<String, String> {
     let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');

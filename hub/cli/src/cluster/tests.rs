@@ -64,7 +64,14 @@ fn one() -> ShowClusterResponse {
         variables: [("region", "eu-west-1"), ("az", "3")]
             .map(|(key, value)| (key.into(), value.into()))
             .into(),
+        spoke_is_ahead: false,
     }
+}
+
+#[test]
+fn one_cluster_that_is_ahead_says_how_that_is_decided() {
+    let ahead = ShowClusterResponse { spoke_is_ahead: true, ..one() };
+    insta::assert_snapshot!("one_cluster_ahead", golden(80, |screen| draw_one(screen, &ahead, now())));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! would lose; here the command that confirms it is put together.
 
 use crate::{
-    args::{Start, Unassign},
+    args::{Reconcile, Start, Unassign},
     call::{Call, Outcome, draw_refusal},
     failure::Failure,
     screen::{Screen, faint, plain},
@@ -52,6 +52,11 @@ pub fn start_command(start: &Start, count: u32) -> String {
 pub fn unassign_command(unassign: &Unassign, count: u32) -> String {
     let Unassign { clusters, preview: _, confirm_deletions: _, wait } = unassign;
     confirm(format!("meshfleet config unassign {}", clusters.join(" ")), count, *wait)
+}
+
+/// The command as it was typed, with the number.
+pub fn reconcile_command(reconcile: &Reconcile, count: u32) -> String {
+    confirm(format!("meshfleet cluster reconcile {} --keep-hub", reconcile.name), count, false)
 }
 
 fn confirm(mut command: String, count: u32, wait: bool) -> String {

@@ -118,9 +118,9 @@ impl Session {
     /// Whether a target would be offered now. One that would not needs none of its bodies: the fleet comes back after each
     /// restart of a hub, and most of it has what it should.
     #[must_use]
-    pub fn lacks(&self, (epoch, generation): (u64, u64), digest: Digest) -> bool {
+    pub fn lacks(&self, generation: u64, digest: Digest) -> bool {
         match &self.state {
-            State::Open(open) => open.standing((epoch, generation), digest) == Standing::Lacking,
+            State::Open(open) => open.standing(generation, digest) == Standing::Lacking,
             State::New | State::Closed => false,
         }
     }
@@ -170,26 +170,28 @@ impl Open {
 
     /// How a target of the database stands to what this session knows. A level: the same target again is nothing new, and
     /// one older than what was offered is a read that came late.
-    fn standing(&self, (epoch, generation): (u64, u64), digest: Digest) -> Standing {
+    fn standing(&self, generation: u64, digest: Digest) -> Standing {
         let known = self.target.as_ref().map_or(0, |known| known.generation);
         match self.fence {
             _ if generation <= known => Standing::Known,
             Some(fence) if (fence.generation, fence.target) == (generation, digest) => {
                 Standing::Accepted(fence)
             }
-            Some(fence) if fence.generation >= generation || fence.epoch > epoch => Standing::Behind,
+            Some(fence) if fence.generation >= generation => Standing::Behind,
             Some(_) | None => Standing::Lacking,
         }
     }
 
     fn target_changed(&mut self, target: OfferedTarget) -> Vec<Command> {
-        let commands = match self.standing((target.epoch, target.generation), target.digest) {
+        let commands = match self.standing(target.generation, target.digest) {
             Standing::Known => return Vec::new(),
             // The hub may have been killed before it stored the acceptance, so it is stored again.
             Standing::Accepted(Fence { epoch, generation, target, .. }) => {
                 vec![Command::RecordAccepted { epoch, generation, target }]
             }
+            // The spoke is ahead of the database: only a person can decide who is right.
             Standing::Behind => Vec::new(),
+            // To a hub of a former life the spoke itself says so, which a person then sees.
             Standing::Lacking => vec![self.send_header(&target)],
         };
         self.offer_again_at = None;

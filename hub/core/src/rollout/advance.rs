@@ -207,7 +207,7 @@ enum Gate {
 /// generation would write nothing.
 fn runs_already(target: &RolloutTarget, cluster: &SeenCluster) -> bool {
     let current =
-        cluster.current.filter(|current| current.plan == target.plan && target.repair == Repair::Nothing);
+        cluster.current.filter(|current| current.plan.is(target.plan) && target.repair == Repair::Nothing);
     let report = current.and_then(|current| cluster.report_of(current.generation, current.target));
     report.is_some_and(SeenReport::is_success)
 }

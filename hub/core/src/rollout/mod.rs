@@ -13,7 +13,7 @@ mod target;
 
 pub use advance::{Step, advance};
 pub use progress::Progress;
-pub use seen::{Computed, CurrentTarget, DeletionCount, Presence, Seen, SeenCluster, SeenReport};
+pub use seen::{Computed, CurrentTarget, DeletionCount, Presence, Seen, SeenCluster, SeenReport, TargetPlan};
 pub use state::{Aim, Rollout, RolloutState, RolloutWave, Wait, WaitingOn, WrongState};
 pub use strategy::{InNoWave, Strategy, Wave};
 pub use target::{

@@ -87,7 +87,33 @@ pub struct CurrentTarget {
     /// Its digest.
     pub target: Digest,
     /// Its plan.
-    pub plan: Digest,
+    pub plan: TargetPlan,
+}
+
+/// The plan of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetPlan {
+    /// This one.
+    Known(Digest),
+    /// Nobody here knows: the spoke was ahead of the database, and a person let what it runs stand until the next rollout.
+    Unknown,
+}
+
+impl TargetPlan {
+    /// Whether it is known to be this plan.
+    #[must_use]
+    pub fn is(self, plan: Digest) -> bool {
+        self == Self::Known(plan)
+    }
+
+    /// The plan, where it is known.
+    #[must_use]
+    pub fn known(self) -> Option<Digest> {
+        match self {
+            Self::Known(plan) => Some(plan),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// The newest report of a spoke.

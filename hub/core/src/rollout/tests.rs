@@ -302,7 +302,11 @@ fn a_cluster_that_runs_the_plan_says_which_differences_remain() {
 fn running() -> SeenCluster {
     let delivery = delivery(1);
     SeenCluster {
-        current: Some(CurrentTarget { generation: 1, target: delivery.target, plan: pinned() }),
+        current: Some(CurrentTarget {
+            generation: 1,
+            target: delivery.target,
+            plan: TargetPlan::Known(pinned()),
+        }),
         fence: Some(Fence { epoch: 1, generation: 1, target: delivery.target, completed: 1 }),
         report: Some(report(Phase::Healthy)),
         ..ready()

@@ -4,7 +4,7 @@ use super::{Condition, ConditionKind, DriftSeen, Known, Planned, Reason, Session
 use crate::{
     plan,
     report::{Phase, Refusal, RefusalCode},
-    rollout::SeenReport,
+    rollout::{SeenReport, TargetPlan},
 };
 
 /// The six conditions.
@@ -30,6 +30,13 @@ fn connected(known: &Known) -> Condition {
             Reason::NeverAttached,
             "its spoke was never attached".to_owned(),
             format!("run `meshfleet cluster enrol {}` and start its spoke with the token", known.cluster),
+        ),
+        // What to do about a detached cluster is said once, where it is said that it is detached.
+        Session::Gone { last_seen_at } if matches!(known.planned, Planned::Detached) => say(
+            Truth::False,
+            Reason::SessionGone,
+            format!("its session ended when it was detached; heard last at {last_seen_at:.0}"),
+            String::new(),
         ),
         Session::Gone { last_seen_at } => say(
             Truth::False,
@@ -91,7 +98,7 @@ fn unassigned(known: &Known) -> (&'static str, String) {
     let select = "apply a MeshConfig whose `spec.clusters` selects it";
     match known.target {
         None => ("no mesh config selects it", select.to_owned()),
-        Some(target) if target.plan == plan::empty().digest => {
+        Some(target) if target.plan.is(plan::empty().digest) => {
             ("no mesh config selects it, and its mesh was removed", select.to_owned())
         }
         Some(_) => (
@@ -116,20 +123,50 @@ fn delivered(known: &Known) -> Condition {
             Truth::False,
             Reason::SpokeAhead,
             message.to_owned(),
-            "nothing is sent to it until that is decided",
+            &format!(
+                "nothing is sent to it until you decide: look at `meshfleet cluster reconcile {0}`, then \
+                 `meshfleet cluster reconcile {0} --keep-hub` or `meshfleet cluster reconcile {0} --keep-spoke`",
+                known.cluster
+            ),
         );
     }
     let Some(target) = known.target else {
         return say(Truth::Unknown, Reason::NoTarget, "it has no target yet".to_owned(), "start a rollout");
     };
     let generation = target.generation;
-    if known.fence.is_some_and(|fence| fence.generation == generation && fence.target == target.target) {
-        return say(Truth::True, Reason::Accepted, format!("its spoke accepted generation {generation}"), "");
+    let accepted =
+        known.fence.is_some_and(|fence| fence.generation == generation && fence.target == target.target);
+    match (target.plan, accepted) {
+        (TargetPlan::Known(_), true) => {
+            let message = format!("its spoke accepted generation {generation}");
+            return say(Truth::True, Reason::Accepted, message, "");
+        }
+        (TargetPlan::Unknown, true) => {
+            let message = format!(
+                "it runs generation {generation}, which this hub does not know: it was kept by \
+                 `cluster reconcile --keep-spoke`, and the next rollout replaces it"
+            );
+            return say(Truth::True, Reason::Accepted, message, "");
+        }
+        (TargetPlan::Unknown, false) => {
+            let message = format!(
+                "generation {generation} was kept as its spoke had it, and its spoke has it no longer: this hub \
+                 cannot send what it does not know"
+            );
+            return say(Truth::False, Reason::AwaitingAcceptance, message, "start a rollout");
+        }
+        (TargetPlan::Known(_), false) => {}
     }
     match known.refusal.as_ref().filter(|refusal| refusal.generation == generation) {
         Some(Refusal { code: RefusalCode::Unavailable, message, .. }) => {
             let message = format!("its spoke cannot take generation {generation} now: {message}");
             say(Truth::False, Reason::AwaitingAcceptance, message, "it is offered again by itself")
+        }
+        Some(refusal @ Refusal { code: RefusalCode::StaleEpoch, .. }) => {
+            let message = format!("its spoke takes this for a hub of a former life: {}", refusal.message);
+            let hint =
+                "if this hub is the right one, run `meshfleet hub epoch new`, then start the rollout again";
+            say(Truth::False, Reason::Refused, message, hint)
         }
         Some(refusal) => {
             let message = format!("its spoke refused generation {generation}: {}", refusal.message);

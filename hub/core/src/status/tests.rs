@@ -3,14 +3,25 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::report::{Fence, Phase, RefusalCode};
+use crate::{
+    report::{Fence, Phase, RefusalCode},
+    rollout::TargetPlan,
+};
 
 fn known() -> Known {
-    let target = CurrentTarget { generation: 3, target: Digest::of(b"target"), plan: Digest::of(b"plan") };
+    let target = CurrentTarget {
+        generation: 3,
+        target: Digest::of(b"target"),
+        plan: TargetPlan::Known(Digest::of(b"plan")),
+    };
     Known {
         cluster: Name::parse("eu-1").unwrap(),
         session: Session::Open,
-        planned: Planned::Plan { digest: target.plan, config: Name::parse("payments").unwrap(), version: 2 },
+        planned: Planned::Plan {
+            digest: Digest::of(b"plan"),
+            config: Name::parse("payments").unwrap(),
+            version: 2,
+        },
         target: Some(target),
         fence: Some(Fence { epoch: 1, generation: 3, target: target.target, completed: 3 }),
         refusal: None,
@@ -72,6 +83,15 @@ fn a_spoke_that_is_away_leaves_health_and_drift_unknown() {
 }
 
 #[test]
+fn what_to_do_about_a_detached_cluster_is_said_once() {
+    let gone = Session::Gone { last_seen_at: Timestamp::UNIX_EPOCH };
+    let detached = Known { session: gone, planned: Planned::Detached, ..known() };
+    let hints = conditions(&detached).map(|condition| condition.hint);
+    let said: Vec<&String> = hints.iter().filter(|hint| !hint.is_empty()).collect();
+    assert!(matches!(said[..], [only] if only.contains("meshfleet cluster enrol eu-1")), "{hints:?}");
+}
+
+#[test]
 fn a_report_of_an_older_generation_says_nothing_of_the_present_target() {
     let old = Known { report: Some(SeenReport { generation: 2, ..report(Phase::Healthy) }), ..known() };
     check(&old, ConditionKind::Applied, Truth::Unknown, Reason::NoReport);
@@ -122,7 +142,7 @@ fn open_drift_is_counted() {
 fn a_cluster_that_no_config_selects_keeps_its_mesh_and_says_what_to_do() {
     let unassigned = |target| Known { planned: Planned::Unassigned, target, ..known() };
     let target = known().target.unwrap();
-    let removed = CurrentTarget { plan: crate::plan::empty().digest, ..target };
+    let removed = CurrentTarget { plan: TargetPlan::Known(crate::plan::empty().digest), ..target };
     for (target, message, hint) in [
         (Some(target), "keeps its mesh", "`meshfleet config unassign eu-1`"),
         (Some(removed), "was removed", "apply a MeshConfig"),
@@ -142,4 +162,40 @@ fn two_configs_are_both_named() {
     check(&known, ConditionKind::Planned, Truth::False, Reason::TwoConfigs);
     let message = &conditions(&known)[1].message;
     assert!(message.contains("payments") && message.contains("rival"), "{message}");
+}
+
+#[test]
+fn a_spoke_that_is_ahead_is_told_with_both_ways_out() {
+    let fence = Fence { epoch: 1, generation: 4, target: Digest::of(b"newer"), completed: 4 };
+    let ahead = Known { fence: Some(fence), ..known() };
+    let delivered = &conditions(&ahead)[2];
+    assert_eq!((delivered.status, delivered.reason), (Truth::False, Reason::SpokeAhead));
+    for command in ["reconcile eu-1`", "reconcile eu-1 --keep-hub`", "reconcile eu-1 --keep-spoke`"] {
+        assert!(delivered.hint.contains(&format!("`meshfleet cluster {command}")), "{}", delivered.hint);
+    }
+}
+
+#[test]
+fn what_only_the_spoke_knows_is_delivered_and_says_that_nobody_here_knows_it() {
+    let target = CurrentTarget { plan: TargetPlan::Unknown, ..known().target.unwrap() };
+    let kept = Known { target: Some(target), ..known() };
+    check(&kept, ConditionKind::Delivered, Truth::True, Reason::Accepted);
+    check(&kept, ConditionKind::Healthy, Truth::True, Reason::Healthy);
+    let message = conditions(&kept)[2].message.clone();
+    assert!(message.contains("this hub does not know") && message.contains("next rollout"), "{message}");
+    let lost = Known { fence: None, ..kept };
+    check(&lost, ConditionKind::Delivered, Truth::False, Reason::AwaitingAcceptance);
+    assert_eq!(conditions(&lost)[2].hint, "start a rollout");
+}
+
+#[test]
+fn a_hub_of_a_former_life_says_how_it_becomes_the_present_one() {
+    let refusal = |code| Known {
+        fence: Some(Fence { epoch: 2, generation: 2, target: Digest::of(b"older"), completed: 2 }),
+        refusal: Some(Refusal { generation: 3, code, message: "epoch 1 is older".to_owned() }),
+        ..known()
+    };
+    let hint = |code| conditions(&refusal(code))[2].hint.clone();
+    assert!(hint(RefusalCode::StaleEpoch).contains("`meshfleet hub epoch new`"));
+    assert_eq!(hint(RefusalCode::Floor), "");
 }

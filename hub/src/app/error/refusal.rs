@@ -126,6 +126,71 @@ pub enum DeleteRefusal {
     },
 }
 
+/// Why nothing was decided about a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReconcileRefusal {
+    /// What its spoke runs now is not known.
+    #[error("the spoke of cluster {cluster} is not attached, so what it runs now is not known")]
+    NotConnected {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// There is nothing to decide.
+    #[error("cluster {cluster} is not ahead of this hub: what its spoke accepted is known here")]
+    NotAhead {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// What its spoke holds is not known yet.
+    #[error("the spoke of cluster {cluster} has not said yet what it holds under generation {generation}")]
+    NoReport {
+        /// The cluster.
+        cluster: Name,
+        /// The generation that it accepted.
+        generation: u64,
+    },
+    /// The database has nothing that could be sent.
+    #[error("this hub knows no plan that cluster {cluster} was given, so there is nothing to send")]
+    NothingToKeep {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// Something changed it meanwhile.
+    #[error("the target of cluster {cluster} was changed meanwhile")]
+    Moved {
+        /// The cluster.
+        cluster: Name,
+    },
+}
+
+impl ReconcileRefusal {
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::NotConnected { .. } => "reconcile.not_connected",
+            Self::NotAhead { .. } => "reconcile.not_ahead",
+            Self::NoReport { .. } => "reconcile.no_report",
+            Self::NothingToKeep { .. } => "reconcile.nothing_to_keep",
+            Self::Moved { .. } => "reconcile.moved",
+        }
+    }
+
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::NotConnected { cluster } => {
+                format!("`meshfleet status {cluster}` says since when; start its spoke first")
+            }
+            Self::NotAhead { cluster } => {
+                format!("`meshfleet status {cluster}` says what it awaits; a rollout changes what it runs")
+            }
+            Self::NoReport { .. } => "it says so within seconds of attaching: run it again".to_owned(),
+            Self::NothingToKeep { cluster } => {
+                format!("take what runs there: `meshfleet cluster reconcile {cluster} --keep-spoke`")
+            }
+            Self::Moved { cluster } => format!("look again: `meshfleet cluster reconcile {cluster}`"),
+        }
+    }
+}
+
 /// Clusters that a refusal names; what is left out is counted.
 const MOST_NAMED: usize = 10;
 

@@ -1,12 +1,13 @@
 //! What the database knows of clusters that a preview compares with: their present plans, and what their spokes hold.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use hub_core::{
     digest::Digest,
     fleet::ClusterId,
     plan::{Before, PlanDocument},
     report::ObjectState,
+    rollout::TargetPlan,
 };
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -35,9 +36,16 @@ pub(super) struct KnownCluster {
 
 /// The plan that a cluster has now. What clusters share is held once.
 #[derive(Debug)]
-pub(super) struct Present {
-    document: Arc<PlanDocument>,
-    bodies: Arc<BTreeMap<Digest, Vec<u8>>>,
+pub(super) enum Present {
+    /// This one.
+    Known {
+        /// The plan.
+        document: Arc<PlanDocument>,
+        /// Its manifests, among others.
+        bodies: Arc<BTreeMap<Digest, Vec<u8>>>,
+    },
+    /// One that only its spoke knows.
+    Unknown,
 }
 
 impl Known {
@@ -54,12 +62,14 @@ impl Known {
         let mut known = BTreeMap::new();
         for cluster in seen {
             let inventory = inventories.remove(&cluster.cluster).unwrap_or_else(|| Ok(Vec::new()));
+            let inventory = inventory.unwrap_or_else(|error| unreadable(&error));
+            let accepted = former.of(cluster.cluster, &inventory);
             let of_cluster = KnownCluster {
                 connected: cluster.seen.is_connected(),
                 unreached: cluster.seen.unreached(),
                 present: presents.remove(&cluster.cluster),
-                accepted: former.of(cluster.cluster).into_iter().cloned().collect(),
-                inventory: inventory.unwrap_or_else(|error| unreadable(&error)),
+                accepted: accepted.into_iter().map(Cow::into_owned).collect(),
+                inventory,
             };
             known.insert(cluster.cluster, of_cluster);
         }
@@ -82,20 +92,29 @@ async fn presents(
     seen: &[store::seen::Known],
 ) -> Result<BTreeMap<ClusterId, Present>, store::Error> {
     let current = || seen.iter().filter_map(|known| Some((known.cluster, known.seen.current?.plan)));
-    let plans = current().map(|(_, plan)| plan).collect();
+    let plans = current().filter_map(|(_, plan)| plan.known()).collect();
     let documents = store::plans::documents(tx, &plans).await?;
     let documents: BTreeMap<Digest, Arc<PlanDocument>> =
         documents.into_iter().map(|(plan, document)| (plan, Arc::new(document))).collect();
     let bodies = Arc::new(store::plans::manifests(tx, &plans).await?);
     let present = current().filter_map(|(cluster, plan)| {
-        let document = Arc::clone(documents.get(&plan)?);
-        Some((cluster, Present { document, bodies: Arc::clone(&bodies) }))
+        let present = match plan {
+            TargetPlan::Known(plan) => {
+                Present::Known { document: Arc::clone(documents.get(&plan)?), bodies: Arc::clone(&bodies) }
+            }
+            TargetPlan::Unknown => Present::Unknown,
+        };
+        Some((cluster, present))
     });
     Ok(present.collect())
 }
 
 impl Present {
-    pub(super) fn before(&self) -> Before<'_> {
-        Before { document: &self.document, bodies: &self.bodies }
+    /// What a new plan is compared with; none if nobody here knows it.
+    pub(super) fn before(&self) -> Option<Before<'_>> {
+        match self {
+            Self::Known { document, bodies } => Some(Before { document, bodies }),
+            Self::Unknown => None,
+        }
     }
 }

@@ -157,6 +157,9 @@ fn compute(
         disruption: Disruption::None,
     };
     preview.findings.extend(known.unreached.as_deref().map(|words| unreached(&cluster.name, words)));
+    if matches!(known.present, Some(Present::Unknown)) {
+        preview.findings.push(unknown(&cluster.name));
+    }
     preview.findings.extend(plan::second_config(config, others, cluster));
     let proposal = match plan::propose(config, cluster) {
         Ok(proposal) => proposal,
@@ -168,7 +171,7 @@ fn compute(
     preview.platform = proposal.detection;
     preview.findings.extend(proposal.findings);
     let (Some(plan), Some(facts)) = (proposal.plan, &cluster.facts) else { return preview };
-    preview.diff = plan::diff(known.present.as_ref().map(Present::before), &plan);
+    preview.diff = plan::diff(known.present.as_ref().and_then(Present::before), &plan);
     preview.diff.retain(|object| object.change != Change::Delete);
     let deleting = Deleting::of(&known.inventory, &Vec::from_iter(&known.accepted), &plan.document);
     preview.deletions = deleting.count().deletions;
@@ -192,6 +195,18 @@ fn unreached(cluster: &Name, words: &str) -> Finding {
         severity: Severity::Warns,
         message: format!("what it was given last is not applied to its end, or is not healthy: {words}"),
         hint: format!("look at `meshfleet status {cluster}`; a new rollout tries again"),
+    }
+}
+
+/// What was kept as its spoke had it cannot be compared with.
+fn unknown(cluster: &Name) -> Finding {
+    Finding {
+        rule: "target.unknown".to_owned(),
+        severity: Severity::Warns,
+        message: "it runs something that this hub does not know, so everything is shown as new; what is deleted is \
+                  told by what its spoke holds"
+            .to_owned(),
+        hint: format!("`meshfleet status {cluster}` lists what is there; the next rollout replaces it"),
     }
 }
 

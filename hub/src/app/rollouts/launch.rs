@@ -43,19 +43,25 @@ impl Pinned {
 
 /// Stops what would delete more than the brake lets through, unless exactly that was confirmed. Pure.
 pub fn confirm(pinned: &[Pinned], confirmed: u32) -> Result<(), Error> {
-    let counts: Vec<(Name, usize, usize)> = pinned
+    let each: Vec<(&Name, &Deleting)> = pinned.iter().map(|one| (&one.cluster.name, &one.deleting)).collect();
+    confirm_each(&each, confirmed)
+}
+
+/// Stops what would delete more in these clusters than the brake lets through, unless exactly that was confirmed. Pure.
+pub fn confirm_each(clusters: &[(&Name, &Deleting)], confirmed: u32) -> Result<(), Error> {
+    let counts: Vec<(Name, usize, usize)> = clusters
         .iter()
-        .map(|one| {
-            let count = one.deleting.count();
-            (one.cluster.name.clone(), count.deletions, count.inventory)
+        .map(|(name, deleting)| {
+            let count = deleting.count();
+            ((*name).clone(), count.deletions, count.inventory)
         })
         .collect();
     let total: usize = counts.iter().map(|(_, deletions, _)| deletions).sum();
     if plan::brake(&counts).is_none() || usize::try_from(confirmed) == Ok(total) {
         return Ok(());
     }
-    let lose = pinned.iter().filter(|one| one.deleting.count().deletions > 0);
-    let clusters = lose.map(|one| (one.cluster.name.clone(), one.deleting.words())).collect();
+    let lose = clusters.iter().filter(|(_, deleting)| deleting.count().deletions > 0);
+    let clusters = lose.map(|(name, deleting)| ((*name).clone(), deleting.words())).collect();
     Err(Error::Unconfirmed { clusters, total, confirmed })
 }
 

@@ -106,7 +106,7 @@ impl Drive {
             cluster.current = delivery.map(|delivery| CurrentTarget {
                 generation: delivery.generation,
                 target: delivery.target,
-                plan: pinned(),
+                plan: TargetPlan::Known(pinned()),
             });
         }
         let before = self.rollout.clone();
