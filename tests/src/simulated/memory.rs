@@ -83,7 +83,6 @@ impl Memory {
             message: "simulated".to_owned(),
             objects: self.objects(generation),
             completed_generation: generation,
-            ..Report::default()
         };
         Ok((Accepted { epoch, generation, target_digest }, report))
     }

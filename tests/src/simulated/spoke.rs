@@ -85,7 +85,6 @@ impl Session {
             fence: self.memory.fence().cloned(),
             kube_system_uid: "simulated".to_owned(),
             facts: Some(facts.clone()),
-            ..Hello::default()
         };
         self.say(Message::Hello(hello)).await?;
         let answer = timeout(WELCOMED_WITHIN, self.hear.message()).await??.context("a welcome")?;
