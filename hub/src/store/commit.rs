@@ -1,6 +1,6 @@
 //! Transactions: how one begins, and the one place where one is committed.
 
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 
 use super::Error;
 use crate::fail_point::{self, Commit};
@@ -16,6 +16,12 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     // A newer hub may have migrated further: its schema still serves this one.
     migrator.set_ignore_missing(true);
     migrator.run(pool).await.map_err(|error| Error::Migrate(Box::new(error)))
+}
+
+/// Has the database end a transaction in which nothing happens for half a minute: its hub was stopped or is cut off, and
+/// what it locked would stand still with it. No use case thinks that long between two statements.
+pub async fn bound_transactions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("set idle_in_transaction_session_timeout = '30s'").await.map(drop)
 }
 
 /// Begins a transaction; the caller of the store owns it.

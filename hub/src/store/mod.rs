@@ -30,6 +30,6 @@ mod commit;
 mod error;
 mod readable;
 
-pub use commit::{begin, commit, commit_of, migrate};
+pub use commit::{begin, bound_transactions, commit, commit_of, migrate};
 pub use error::Error;
 pub use readable::Readable;
