@@ -254,6 +254,7 @@ fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECTED_WITHIN)
+        .after_connect(|connection, _| Box::pin(store::bound_transactions(connection)))
         .connect_lazy_with(options)
 }
 

@@ -1,9 +1,15 @@
 //! Transactions: how one begins, and the one place where one is committed.
 
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
 
 use super::Error;
 use crate::fail_point::{self, Commit};
+
+/// Has the database end a transaction in which nothing happens for half a minute: its hub was stopped or is cut off, and
+/// what it locked would stand still with it. No use case thinks that long between two statements.
+pub async fn bound_transactions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("set idle_in_transaction_session_timeout = '30s'").await.map(drop)
+}
 
 /// Begins a transaction; the caller of the store owns it.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
