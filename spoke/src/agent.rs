@@ -13,11 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use proto_telemetry::{TARGET, trace};
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Instrument as _,
+    field::{self, Empty},
+    info_span,
+};
 
 use crate::{
     apply::{self, Apply, Begin, Ended, Progress, Stage, Tending},
@@ -53,6 +59,8 @@ pub struct Accepted {
     pub fence: Option<Fence>,
     /// What it stands for; none before the first target, or if it was lost.
     pub content: Option<Arc<Content>>,
+    /// W3C trace context of its acceptance; empty if there is none.
+    pub traceparent: String,
 }
 
 impl Accepted {
@@ -253,7 +261,15 @@ impl Agent {
     async fn consider(&mut self, offer: Offer) {
         let Offer { content, traceparent, answer } = offer;
         let generation = content.target.generation;
-        let decided = self.accept(&content).await;
+        let span = info_span!(target: TARGET, "accept", otel.kind = "consumer", generation, outcome = Empty);
+        let span = trace::under(span, &traceparent);
+        let below = trace::below(&span, &traceparent);
+        let decided = self.accept(&content, below).instrument(span.clone()).await;
+        match &decided {
+            Ok(()) => span.record("outcome", "accepted"),
+            Err(refusal) => span.record("outcome", field::debug(refusal.code)),
+        };
+        drop(span);
         match &decided {
             Ok(()) => tracing::info!(generation, traceparent = %traceparent, "accepted"),
             Err(refusal) => tracing::warn!(%refusal, "a target was refused"),
@@ -264,7 +280,7 @@ impl Agent {
         self.clean().await;
     }
 
-    async fn accept(&mut self, content: &Arc<Content>) -> Result<(), Refusal> {
+    async fn accept(&mut self, content: &Arc<Content>, traceparent: String) -> Result<(), Refusal> {
         let target = &content.target;
         let fence = self.accepted.fence.as_ref();
         let decision = fence::decide(fence, &self.setup.cluster_id, target, content.digest)?;
@@ -276,9 +292,13 @@ impl Agent {
         let unavailable = |why: String| Refusal::new(Code::Unavailable, target.generation, why);
         self.recover().await.map_err(unavailable)?;
         let completed = self.accepted.fence.map_or(0, |fence| fence.completed);
-        match self.fences.accept(content, completed).await {
+        match self.fences.accept(content, completed, &traceparent).await {
             Ok(fence) => {
-                self.take_up(Accepted { fence: Some(fence), content: Some(Arc::clone(content)) });
+                self.take_up(Accepted {
+                    fence: Some(fence),
+                    content: Some(Arc::clone(content)),
+                    traceparent,
+                });
                 Ok(())
             }
             Err(error) => {
@@ -297,8 +317,8 @@ impl Agent {
             Ok(Some(loaded))
                 if Some(loaded.fence.generation) > self.accepted.fence.map(|fence| fence.generation) =>
             {
-                let content = loaded.content.ok();
-                self.take_up(Accepted { fence: Some(loaded.fence), content });
+                let (content, traceparent) = (loaded.content.ok(), loaded.traceparent);
+                self.take_up(Accepted { fence: Some(loaded.fence), content, traceparent });
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %crate::chain(&error), "the fence could not be read again"),
@@ -307,7 +327,9 @@ impl Agent {
 
     /// What a former life or a stopped apply wrote and did not write down.
     async fn recover(&mut self) -> Result<(), String> {
-        let Accepted { fence: Some(fence), content: Some(content) } = &*self.accepted else { return Ok(()) };
+        let Accepted { fence: Some(fence), content: Some(content), .. } = &*self.accepted else {
+            return Ok(());
+        };
         let Some((inventory, store)) = &mut self.idle else { return Ok(()) };
         apply::recover(&self.setup.cluster, fence, content, inventory)
             .await
@@ -402,6 +424,7 @@ impl Agent {
             store,
             stop: self.stop_apply.clone(),
             progress,
+            traceparent: self.accepted.traceparent.clone(),
         };
         self.applies.spawn(apply.run());
     }
@@ -463,8 +486,9 @@ impl Agent {
             Ok(fence) => {
                 self.unrecorded = false;
                 tracing::info!(generation = fence.generation, "applied to its end");
-                let content = self.accepted.content.clone();
-                self.accepted = Arc::new(Accepted { fence: Some(fence), content });
+                let Accepted { content, traceparent, .. } = &*self.accepted;
+                let (content, traceparent) = (content.clone(), traceparent.clone());
+                self.accepted = Arc::new(Accepted { fence: Some(fence), content, traceparent });
                 self.setup.outlets.accepted.send_replace(Arc::clone(&self.accepted));
             }
             Err(error) => {
@@ -495,7 +519,7 @@ async fn load(
             let content = loaded.content.inspect_err(|error| {
                 tracing::error!(error = %crate::chain(error), "the accepted target is damaged");
             });
-            Accepted { fence: Some(loaded.fence), content: content.ok() }
+            Accepted { fence: Some(loaded.fence), content: content.ok(), traceparent: loaded.traceparent }
         }
     };
     Ok((accepted, store.load().await?))

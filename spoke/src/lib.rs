@@ -50,6 +50,7 @@ use kube::{
     Client,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+use proto_telemetry::Exporting;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -119,11 +120,11 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Runs a spoke until `stop`.
+/// Runs a spoke until `stop`. What it exports says which cluster it is of, once that is known.
 ///
 /// # Errors
 /// If it cannot be told how to reach its API server.
-pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Error> {
+pub async fn run(config: Config, exporting: Option<Exporting>, stop: CancellationToken) -> Result<(), Error> {
     let cluster = Cluster::new(client(config.kubeconfig.as_deref()).await?);
     let mut keepers = JoinSet::new();
     let (keeper, lease) = Keeper::new(&cluster, &config.namespace, Holder::this_process(random()));
@@ -134,7 +135,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Error> {
         let (generation, accepted_generation) = watch::channel(0);
         let writes = Writes::new(lease.clone(), accepted_generation);
         let secrets = Secrets::new(&cluster, &config.namespace, writes.clone());
-        let spoke = Spoke { config: config.clone(), cluster: cluster.clone(), writes, secrets, generation };
+        let (config, cluster, exporting) = (config.clone(), cluster.clone(), exporting.clone());
+        let spoke = Spoke { config, cluster, writes, secrets, generation, exporting };
         spoke.serve(term, lease.clone(), &stop).await;
     }
     stop_lease.cancel();
@@ -164,6 +166,7 @@ struct Spoke {
     writes: Writes,
     secrets: Secrets,
     generation: watch::Sender<u64>,
+    exporting: Option<Exporting>,
 }
 
 impl Spoke {
@@ -189,6 +192,10 @@ impl Spoke {
     async fn live(&self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
         let Some(identity) = self.identity(stop).await else { return };
         tracing::info!(cluster.id = %identity.cluster_id, cluster.name = %identity.cluster_name, "this cluster is enrolled");
+        if let Some(exporting) = &self.exporting {
+            exporting
+                .describe(&[("cluster.name", &identity.cluster_name), ("cluster.id", &identity.cluster_id)]);
+        }
         let (facts, known_facts) = watch::channel(None);
         tasks.spawn(facts::keep(self.cluster.clone(), facts, stop.clone()));
 

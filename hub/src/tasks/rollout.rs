@@ -4,17 +4,22 @@
 mod look;
 mod send;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hub_core::rollout::{self, Rollout, RolloutState};
+use hub_core::{
+    fleet::ClusterId,
+    rollout::{self, Rollout, RolloutState, Step},
+};
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, info};
+use proto_telemetry::trace;
+use sqlx::{Postgres, Transaction};
+use tracing::{Instrument, Span, error, info};
 
 use super::{Task, unreadable::Unreadable};
 use crate::{
-    app::{App, Error, Kind, rollouts},
-    store::{self, audit},
-    telemetry::chain,
+    app::{App, Error, Kind, deletions::Deleting, rollouts},
+    store::{self, audit, rollouts::StoredRollout},
+    telemetry::{self, chain},
 };
 use look::Looked;
 
@@ -76,7 +81,26 @@ impl RolloutTask {
         let seen = rollout::Seen { clusters: looked.clusters, deadlines_from: self.deadlines_from };
         let step = rollout::advance(&stored.rollout, &seen, now);
         corrupt.extend(looked.corrupt);
-        let (after, retargeted) = send::targets(&mut tx, (&stored, &looked.deleting), step, now).await?;
+        // A step that changes nothing is not worth a span, and that is nearly all of them.
+        let moves = !step.retarget.is_empty() || step.rollout != stored.rollout;
+        let span = if moves { telemetry::transaction("rollout step") } else { Span::none() };
+        let span = trace::under(span, &stored.traceparent);
+        span.record("rollout.id", number);
+        let looked = (&looked.deleting, &seen);
+        self.carry_out((tx, now), stored, looked, step).instrument(span).await
+    }
+
+    /// Carries out what a step says, in the transaction in which it was looked at.
+    async fn carry_out(
+        &self,
+        (mut tx, now): (Transaction<'static, Postgres>, Timestamp),
+        mut stored: StoredRollout,
+        (deleting, seen): (&BTreeMap<ClusterId, Deleting>, &rollout::Seen),
+        step: Step,
+    ) -> Result<(), Error> {
+        // What comes of it hangs below this transaction.
+        stored.traceparent = trace::below(&Span::current(), &stored.traceparent);
+        let (after, retargeted) = send::targets(&mut tx, (&stored, deleting), step, now).await?;
         send::origins(&mut tx, (&stored, &after), now).await?;
         if !store::rollouts::save(&mut tx, &stored.rollout, &after).await? {
             return Ok(());
@@ -85,7 +109,7 @@ impl RolloutTask {
             audit::record(&mut tx, event).await?;
         }
         if !after.state.is_live() {
-            store::holds::release(&mut tx, number).await?;
+            store::holds::release(&mut tx, after.number).await?;
         }
         store::commit(tx).await?;
         log(&stored.rollout, &after);
