@@ -15,5 +15,6 @@ mod sail;
 mod spoke;
 mod store;
 mod team;
+mod telemetry;
 mod tenancy;
 mod verbs;

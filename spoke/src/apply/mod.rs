@@ -321,7 +321,10 @@ impl Apply {
     async fn namespaces(&mut self, round: &mut Round) -> Result<(), Interrupted> {
         let content = Arc::clone(&self.content);
         for name in &content.plan.namespaces {
-            let made = namespaces::ensure(&self.cluster, &self.writes, self.generation(), name).await;
+            let span = info_span!(target: TARGET, "namespace", otel.name = "ensure namespace", object = name);
+            let span = trace::under(span, &self.traceparent);
+            let made = namespaces::ensure(&self.cluster, &self.writes, self.generation(), name);
+            let made = made.instrument(span).await;
             match made.map_err(Failure::from) {
                 Ok(()) => {}
                 Err(Failure::Interrupted) => return Err(Interrupted),
