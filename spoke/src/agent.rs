@@ -35,6 +35,7 @@ use crate::{
     floor,
     health::{Judged, Tracker, Verdict},
     inventory::{self, Inventory},
+    metrics::METRICS,
     namespaces,
     observe::{Live, Watches},
     refusal::{Code, Refusal},
@@ -137,6 +138,7 @@ pub struct Agent {
     progress: watch::Receiver<Arc<Progress>>,
     /// The apply is through and the fence does not say so yet.
     unrecorded: bool,
+    taken_up_at: Instant,
     live: Live,
     watches: Watches,
     /// What is watched.
@@ -176,6 +178,7 @@ impl Agent {
             applies: JoinSet::new(),
             stop_apply: CancellationToken::new(),
             unrecorded: false,
+            taken_up_at: Instant::now(),
             live,
             watches,
             watched: BTreeSet::new(),
@@ -239,7 +242,9 @@ impl Agent {
         let judged = Judged { plan: &content.plan, progress: &progress, live: &self.live };
         let verdict = Arc::new(self.tracker.assess(judged, Instant::now()));
         let seen = Seen { fence, content, progress: &progress, verdict: &verdict, live: &self.live };
-        tell(&self.setup.outlets.report, seen.report());
+        let report = seen.report();
+        METRICS.report(&report);
+        tell(&self.setup.outlets.report, report);
         // While objects are being written, a baseline and a watch are not of the same moment. Before all was looked for,
         // what differs is not known, and to tell of nothing would mean that nothing does.
         if !matches!(progress.stage, Stage::Applying(_)) && self.live.looked_for_all() {
@@ -250,6 +255,7 @@ impl Agent {
             let told = self.setup.outlets.drift.borrow().clone();
             let before = told.as_ref().map_or(&[][..], |drift| &drift.items);
             let items = drift::observe(content, &progress.inventory, &self.live, &known, before);
+            METRICS.drift(items.len());
             tell(&self.setup.outlets.drift, Drift { generation: fence.generation, items });
         }
         let again_in = verdict.again_in.unwrap_or(if self.unrecorded { RETRY_EVERY } else { LOOK_EVERY });
@@ -272,7 +278,10 @@ impl Agent {
         drop(span);
         match &decided {
             Ok(()) => tracing::info!(generation, traceparent = %traceparent, "accepted"),
-            Err(refusal) => tracing::warn!(%refusal, "a target was refused"),
+            Err(refusal) => {
+                METRICS.refused();
+                tracing::warn!(%refusal, "a target was refused");
+            }
         }
         // The session may be gone: then the next one begins with the fence.
         let _ = answer.send(decided);
@@ -344,6 +353,8 @@ impl Agent {
     fn take_up(&mut self, accepted: Accepted) {
         let generation = accepted.fence.map_or(0, |fence| fence.generation);
         self.accepted = Arc::new(accepted);
+        self.taken_up_at = Instant::now();
+        METRICS.fence(self.accepted.fence.as_ref());
         self.unrecorded = false;
         self.tracker = Tracker::default();
         self.verdict.send_replace(Arc::default());
@@ -490,6 +501,8 @@ impl Agent {
                 let (content, traceparent) = (content.clone(), traceparent.clone());
                 self.accepted = Arc::new(Accepted { fence: Some(fence), content, traceparent });
                 self.setup.outlets.accepted.send_replace(Arc::clone(&self.accepted));
+                METRICS.fence(Some(&fence));
+                METRICS.applied(self.taken_up_at.elapsed().as_secs_f64());
             }
             Err(error) => {
                 tracing::warn!(error = %crate::chain(&error), "the end of the apply is not written down yet");

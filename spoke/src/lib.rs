@@ -34,6 +34,7 @@ pub mod cluster;
 pub mod deploy;
 pub mod digest;
 pub mod lease;
+pub mod metrics;
 pub mod secrets;
 pub mod writes;
 
@@ -50,7 +51,7 @@ use kube::{
     Client,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
-use proto_telemetry::Exporting;
+use proto_telemetry::{Exporting, page::Port};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -65,6 +66,7 @@ use crate::{
     delivery::{Delivery, Levels},
     identity::{Identity, Kept, Token},
     lease::{Holder, Keeper},
+    metrics::METRICS,
     secrets::Secrets,
     writes::Writes,
 };
@@ -87,6 +89,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The metrics cannot be served.
+    #[error("cannot open the port of --metrics-listen")]
+    Metrics(#[source] proto_telemetry::page::Error),
     /// The kubeconfig does not say what it must.
     #[error("cannot use the kubeconfig {}", file.display())]
     BadKubeconfig {
@@ -127,6 +132,14 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 pub async fn run(config: Config, exporting: Option<Exporting>, stop: CancellationToken) -> Result<(), Error> {
     let cluster = Cluster::new(client(config.kubeconfig.as_deref()).await?);
     let mut keepers = JoinSet::new();
+    let stop_metrics = CancellationToken::new();
+    if let Some(address) = &config.metrics_listen {
+        let port = Port::open(address).await.map_err(Error::Metrics)?;
+        if let Ok(address) = port.address() {
+            tracing::info!("metrics are served at http://{address}/metrics");
+        }
+        keepers.spawn(port.serve(|| async { METRICS.page() }, stop_metrics.clone()));
+    }
     let (keeper, lease) = Keeper::new(&cluster, &config.namespace, Holder::this_process(random()));
     // The Lease is given back last, when nothing writes any more.
     let stop_lease = CancellationToken::new();
@@ -140,6 +153,7 @@ pub async fn run(config: Config, exporting: Option<Exporting>, stop: Cancellatio
         spoke.serve(term, lease.clone(), &stop).await;
     }
     stop_lease.cancel();
+    stop_metrics.cancel();
     while keepers.join_next().await.is_some() {}
     Ok(())
 }

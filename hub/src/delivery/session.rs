@@ -27,6 +27,7 @@ use crate::{
         sessions::{self, Cut},
     },
     identity::callers::Spoke,
+    metrics::{METRICS, Outcome},
     store, telemetry,
 };
 
@@ -68,6 +69,8 @@ struct Conversation {
     heard_at: Instant,
     /// The `traceparent` of the message that was heard last; empty if it had none.
     told_in: String,
+    /// The generation that was offered last, and when.
+    offered: Option<(u64, Instant)>,
 }
 
 impl Running {
@@ -87,6 +90,7 @@ impl Running {
             cut,
             heard_at: Instant::now(),
             told_in: String::new(),
+            offered: None,
         };
         let ending = tokio::select! {
             ending = self.interrupted(cut_off) => ending,
@@ -211,7 +215,11 @@ impl Running {
                 tracing::info!(spoke.version = hello.spoke_version, "a session began");
             }
             Command::Welcome => self.outbox.welcome(self.heartbeat).await?,
-            Command::SendHeader { target, inline } => self.offer(*target, &inline).await?,
+            Command::SendHeader { target, inline } => {
+                conversation.offered = Some((target.generation, Instant::now()));
+                METRICS.offers.inc();
+                self.offer(*target, &inline).await?;
+            }
             Command::LoadBodies(digests) => {
                 for digest in digests {
                     let bytes = self.persist(|| load_body(app, digest)).await?;
@@ -231,6 +239,9 @@ impl Running {
                 let span = self.told(conversation, "store acceptance");
                 let accepted = || reports::accepted(app, cluster, epoch, (generation, target));
                 self.persist(accepted).instrument(span).await?;
+                if let Some((_, at)) = conversation.offered.take_if(|(offered, _)| *offered == generation) {
+                    METRICS.accept_duration.observe(at.elapsed().as_secs_f64());
+                }
                 tracing::debug!(generation, "a target is accepted");
             }
             Command::RecordRefused(refusal) => {
@@ -239,11 +250,14 @@ impl Running {
                 self.persist(|| reports::refused(app, cluster, &refusal)).await?;
             }
             Command::SaveReport(report) => {
-                let span = self.told(conversation, "store report");
-                self.persist(|| reports::save(app, cluster, &report)).instrument(span).await?;
+                let (span, timed) = (self.told(conversation, "store report"), Instant::now());
+                let saved = self.persist(|| reports::save(app, cluster, &report)).instrument(span).await?;
+                METRICS.report_duration.observe(timed.elapsed().as_secs_f64());
+                METRICS.reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
             }
             Command::SaveDrift { sequence, generation, items } => {
-                self.persist(|| reports::save_drift(app, cluster, generation, &items)).await?;
+                let saved = self.persist(|| reports::save_drift(app, cluster, generation, &items)).await?;
+                METRICS.drift_reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
                 self.outbox.drift_stored(sequence).await?;
             }
             Command::SendProbe(probe) => self.outbox.probe(*probe).await?,

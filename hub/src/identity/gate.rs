@@ -18,10 +18,13 @@ use super::{
     problem,
     spiffe::Identity,
 };
-use crate::app::{
-    App,
-    clusters::{self, Admission},
-    operators,
+use crate::{
+    app::{
+        App,
+        clusters::{self, Admission},
+        operators,
+    },
+    metrics::{METRICS, Reason},
 };
 
 /// Puts the gate before a service.
@@ -111,6 +114,13 @@ fn traced(method: &str, headers: &mut HeaderMap) -> Span {
 /// A stranger without a certificate is a port scan; one of ours that is refused is odd.
 fn note(method: &str, peer: Peer, refusal: &Status) {
     let (code, why) = (refusal.code(), refusal.message());
+    let reason = match code {
+        Code::Unauthenticated => "Unauthenticated",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::Unavailable => "Unavailable",
+        _ => "other",
+    };
+    METRICS.refused_calls.get_or_create(&Reason { reason }).inc();
     match peer {
         Peer::Certified(certified) if code == Code::PermissionDenied || code == Code::Unauthenticated => {
             tracing::warn!(method, caller = ?certified.identity, why, "a call was refused");

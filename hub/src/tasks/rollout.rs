@@ -18,6 +18,7 @@ use tracing::{Instrument, Span, error, info};
 use super::{Task, unreadable::Unreadable};
 use crate::{
     app::{App, Error, Kind, deletions::Deleting, rollouts},
+    metrics::{METRICS, Outcome, State},
     store::{self, audit, rollouts::StoredRollout},
     telemetry::{self, chain},
 };
@@ -113,10 +114,25 @@ impl RolloutTask {
         }
         store::commit(tx).await?;
         log(&stored.rollout, &after);
+        count(&stored.rollout, &after, now);
         retargeted.iter().for_each(|cluster| self.app.signals.wake_cluster(*cluster));
         // A step may open the next wave: look again at once.
         self.app.signals.rollouts.wake();
         Ok(())
+    }
+}
+
+fn count(before: &Rollout, after: &Rollout, now: Timestamp) {
+    for (old, new) in before.targets().zip(after.targets()) {
+        let ended = old.state.ended_at().is_none() && new.state.ended_at().is_some();
+        if let Some(delivery) = new.state.delivery().filter(|_| ended) {
+            let outcome = Outcome { outcome: new.state.name() };
+            let took = now.duration_since(delivery.sent_at).as_secs_f64();
+            METRICS.target_duration.get_or_create(&outcome).observe(took);
+        }
+    }
+    if before.state.is_live() && !after.state.is_live() {
+        METRICS.rollouts_ended.get_or_create(&State { state: after.state.name() }).inc();
     }
 }
 

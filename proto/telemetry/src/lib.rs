@@ -4,6 +4,7 @@
 //! Where no collector is named, spans cost nothing; trace ids flow all the same, because they ride on the wire as text.
 
 pub mod export;
+pub mod memory;
 pub mod page;
 pub mod trace;
 

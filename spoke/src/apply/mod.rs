@@ -48,6 +48,7 @@ use crate::{
     fence::Content,
     health::{HOLDS_FOR, Verdict},
     inventory::{self, Inventory},
+    metrics::METRICS,
     namespaces::{self, View},
     observe::Live,
     report::Outcome,
@@ -421,6 +422,9 @@ impl Apply {
                 Done { outcome: Outcome::Pending, message }
             }
         };
+        if self.progress.borrow().objects.get(&id.key()) != Some(&done) {
+            METRICS.outcome(&done);
+        }
         self.tell(|progress| drop(progress.objects.insert(id.key(), done)));
         Ok(())
     }

@@ -32,6 +32,7 @@ use crate::{
     fence::Fence,
     identity::{self, Identity},
     inventory::Inventory,
+    metrics::METRICS,
     probe::{self, Answer, Question},
     refusal::{Code, Refusal},
     report::{Phase, Report},
@@ -134,16 +135,20 @@ impl Delivery {
 
     async fn session(&mut self) -> Ended {
         match self.attach().await {
-            Ok(mut session) => match session.serve().await {
-                Err(ended) => ended,
-                Ok(()) => Ended::Closed,
-            },
+            Ok(mut session) => {
+                let _connected = Connected::begin();
+                match session.serve().await {
+                    Err(ended) => ended,
+                    Ok(()) => Ended::Closed,
+                }
+            }
             Err(ended) => ended,
         }
     }
 
     async fn attach(&mut self) -> Result<Session, Ended> {
         let tls = identity::client_config(&self.identity).map_err(Ended::Identity)?;
+        METRICS.certificate(self.identity.good_until().unwrap_or(0));
         let channel = connect(&self.hub, tls).await.map_err(Ended::Connect)?;
         // A hub that does not read fast enough holds up this side, and nothing else.
         let (outbox, messages) = mpsc::channel(16);
@@ -221,6 +226,22 @@ impl Delivery {
             heartbeat: Duration::from_millis(heartbeat_ms.clamp(100, 60_000).into()),
             sequence: 0,
         })
+    }
+}
+
+/// Tells the metrics of a session, also of one that is cut off.
+struct Connected;
+
+impl Connected {
+    fn begin() -> Self {
+        METRICS.connected();
+        Self
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        METRICS.disconnected();
     }
 }
 
