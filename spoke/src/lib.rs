@@ -380,9 +380,17 @@ async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
                 }
             };
             let read = Kubeconfig::read_from(file).map_err(unusable)?;
-            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
-                .await
-                .map_err(unusable)?
+            let through_proxy = read
+                .clusters
+                .iter()
+                .any(|named| named.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.is_some()));
+            let options = KubeConfigOptions::default();
+            let mut config = kube::Config::from_custom_kubeconfig(read, &options).await.map_err(unusable)?;
+            if !through_proxy {
+                // HTTPS_PROXY is the way out to the hub. The API server is in here, and asked directly, as from a pod.
+                config.proxy_url = None;
+            }
+            config
         }
         None => kube::Config::incluster().map_err(Error::InCluster)?,
     };

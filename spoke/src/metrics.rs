@@ -225,7 +225,7 @@ impl Metrics {
 
     /// What became of an object.
     pub fn outcome(&self, done: &Done) {
-        drop(self.outcomes.get_or_create(&ObjectOutcome { outcome: format!("{:?}", done.outcome) }).inc());
+        self.outcomes.get_or_create(&ObjectOutcome { outcome: format!("{:?}", done.outcome) }).inc();
     }
 
     /// What became of a write.
@@ -240,14 +240,14 @@ impl Metrics {
             Err(writes::Error::Cluster(crate::cluster::Error::Refused(_))) => "refused",
             Err(writes::Error::Cluster(_)) => "unreachable",
         };
-        drop(self.writes.get_or_create(&Write { purpose, result }).inc());
+        self.writes.get_or_create(&Write { purpose, result }).inc();
     }
 
     /// How the objects are.
     pub fn report(&self, report: &Report) {
         let healthy = report.objects.iter().filter(|object| object.healthy).count();
         let set = |health, count: usize| {
-            drop(self.objects.get_or_create(&Health { health }).set(count.try_into().unwrap_or(i64::MAX)));
+            self.objects.get_or_create(&Health { health }).set(count.try_into().unwrap_or(i64::MAX));
         };
         set("healthy", healthy);
         set("unhealthy", report.objects.len() - healthy);
