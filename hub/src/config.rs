@@ -29,6 +29,8 @@ pub struct Config {
     pub context_file: PathBuf,
     /// How often spokes are asked to be heard.
     pub heartbeat: Duration,
+    /// `HOST:PORT` of the metrics; none are served without.
+    pub metrics: Option<String>,
     /// Who makes the tasks look.
     pub pace: Pace,
 }
@@ -122,6 +124,9 @@ pub struct Serve {
     #[arg(long, value_name = "MS", default_value_t = 5_000,
           value_parser = clap::value_parser!(u64).range(100..=SLOWEST_HEARTBEAT_MS))]
     heartbeat_ms: u64,
+    /// Where to serve metrics for Prometheus, over plain HTTP: for the scraper only [default: nowhere]
+    #[arg(long, value_name = "HOST:PORT", env = "HUB_METRICS_LISTEN")]
+    metrics_listen: Option<String>,
 }
 
 impl Config {
@@ -136,6 +141,7 @@ impl Config {
             context_file: context_file(&data),
             heartbeat: Duration::from_secs(5),
             pace: Pace::Steady,
+            metrics: None,
             data,
         }
     }
@@ -145,8 +151,16 @@ impl TryFrom<Serve> for Config {
     type Error = Error;
 
     fn try_from(arguments: Serve) -> Result<Self, Error> {
-        let Serve { data, database_url, ca_dir, listen, trust_domain, context_file: context, heartbeat_ms } =
-            arguments;
+        let Serve {
+            data,
+            database_url,
+            ca_dir,
+            listen,
+            trust_domain,
+            context_file: context,
+            heartbeat_ms,
+            metrics_listen,
+        } = arguments;
         let data = match data {
             Some(data) => data,
             None => default_data()?,
@@ -162,6 +176,7 @@ impl TryFrom<Serve> for Config {
             context_file: context.unwrap_or_else(|| context_file(&data)),
             heartbeat: Duration::from_millis(heartbeat_ms),
             pace: Pace::Steady,
+            metrics: metrics_listen,
             data,
         })
     }

@@ -22,6 +22,7 @@ pub mod postgres;
 
 pub mod clock;
 pub mod fail_point;
+pub mod metrics;
 pub mod signal;
 pub mod telemetry;
 

@@ -48,8 +48,12 @@ fn main() -> anyhow::Result<()> {
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { serve: arguments, log_format } => {
-            telemetry::start(log_format);
-            run_hub(Config::try_from(arguments)?).await
+            let exporting = telemetry::start(log_format);
+            let ended = run_hub(Config::try_from(arguments)?).await;
+            if let Some(exporting) = exporting {
+                exporting.flush().await;
+            }
+            ended
         }
         Command::Migrate { database_url } => {
             telemetry::start(LogFormat::default());

@@ -15,6 +15,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use proto_telemetry::page::Port;
 use rustix::process::{Resource, Rlimit};
 use sqlx::{
     PgPool,
@@ -37,11 +38,12 @@ use crate::{
     delivery::Delivery,
     identity::{
         accept,
-        authority::Authority,
+        authority::{self, Authority},
         context,
         gate::GateLayer,
         tls::{self, ServerCertificate},
     },
+    metrics::Page,
     postgres,
     store::{
         self,
@@ -157,6 +159,7 @@ async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Res
         listener.local_addr().map_err(|source| Error::Listen { address: config.listen.clone(), source })?;
     write_context(config, app, &authority, address).await?;
 
+    let metrics = open_metrics(config).await?;
     let now = app.clock.now();
     let certificate = Arc::new(ServerCertificate::issue(Arc::clone(&authority), now)?);
     let mut tasks = JoinSet::new();
@@ -170,6 +173,12 @@ async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Res
     match config.pace {
         Pace::Steady => tasks::spawn(&mut tasks, app, stop),
         Pace::ByHand => {}
+    }
+    if let Some(port) = metrics {
+        let certificates =
+            [("authority", authority.expires_at()), ("hub", Some(now + authority::SERVER_LIVES))];
+        let page = Page::new(app.clone(), &certificates);
+        tasks.spawn(port.serve(move || page.clone().text(), stop.clone()));
     }
     tasks.spawn(upkeep::renew(certificate, app.clone(), stop.clone()));
     let health = HealthReporter::new();
@@ -339,6 +348,16 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => (std::net::Ipv6Addr::LOCALHOST, v6.port()).into(),
         other => other,
     }
+}
+
+/// A port of its own: who reads metrics is no caller of the hub.
+async fn open_metrics(config: &Config) -> Result<Option<Port>, Error> {
+    let Some(address) = &config.metrics else { return Ok(None) };
+    let port = Port::open(address).await.map_err(Error::Metrics)?;
+    if let Ok(address) = port.address() {
+        tracing::info!("metrics are served at http://{address}/metrics");
+    }
+    Ok(Some(port))
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {

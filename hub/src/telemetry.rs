@@ -1,4 +1,5 @@
-//! The hub's log: to standard error, as text for people or as JSON for machines. `RUST_LOG` chooses what is said.
+//! The hub's log: to standard error, as text for people or as JSON for machines. `RUST_LOG` chooses what is said. And the
+//! export of spans, where the environment names a collector.
 //!
 //! No token, no key and no secret of a document is ever given to it: types that hold one print nothing of it.
 
@@ -8,7 +9,9 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use tracing_subscriber::EnvFilter;
+use proto_telemetry::{Exporting, TARGET, export};
+use tracing::{Span, field::Empty, info_span};
+use tracing_subscriber::{EnvFilter, Layer, filter::FilterExt, fmt, registry};
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -23,17 +26,24 @@ pub enum LogFormat {
 /// What is said where `RUST_LOG` says nothing: sqlx warns of slow statements on a busy machine, which is no news.
 const DEFAULT_FILTER: &str = "info,sqlx=error";
 
-/// Starts the log of this process. A second call, as in tests, changes nothing.
-pub fn start(format: LogFormat) {
+/// Starts the log of this process, and the export of spans. A second call, as in tests, changes nothing. Must be called
+/// within the runtime.
+pub fn start(format: LogFormat) -> Option<Exporting> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let filter = filter.and(export::log_only());
     let colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let log = log.with_target(false).with_ansi(colour);
-    // Only fails where a log was started already, and then that one stays.
-    let _ = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    let log = fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(colour);
+    let log = match format {
+        LogFormat::Text => log.with_filter(filter).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).with_filter(filter).boxed(),
     };
+    export::start(registry(), log, "meshfleet-hub")
+}
+
+/// The span of a transaction that changes what the fleet should be.
+#[must_use]
+pub fn transaction(name: &'static str) -> Span {
+    info_span!(target: TARGET, "transaction", otel.name = name, db.system.name = "postgresql", rollout.id = Empty)
 }
 
 /// An error with everything that caused it, for the place that handles it.

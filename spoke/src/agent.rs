@@ -13,11 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use proto_telemetry::{TARGET, trace};
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Instrument as _,
+    field::{self, Empty},
+    info_span,
+};
 
 use crate::{
     apply::{self, Apply, Begin, Ended, Progress, Stage, Tending},
@@ -29,6 +35,7 @@ use crate::{
     floor,
     health::{Judged, Tracker, Verdict},
     inventory::{self, Inventory},
+    metrics::METRICS,
     namespaces,
     observe::{Live, Watches},
     refusal::{Code, Refusal},
@@ -53,6 +60,8 @@ pub struct Accepted {
     pub fence: Option<Fence>,
     /// What it stands for; none before the first target, or if it was lost.
     pub content: Option<Arc<Content>>,
+    /// W3C trace context of its acceptance; empty if there is none.
+    pub traceparent: String,
 }
 
 impl Accepted {
@@ -129,6 +138,7 @@ pub struct Agent {
     progress: watch::Receiver<Arc<Progress>>,
     /// The apply is through and the fence does not say so yet.
     unrecorded: bool,
+    taken_up_at: Instant,
     live: Live,
     watches: Watches,
     /// What is watched.
@@ -168,6 +178,7 @@ impl Agent {
             applies: JoinSet::new(),
             stop_apply: CancellationToken::new(),
             unrecorded: false,
+            taken_up_at: Instant::now(),
             live,
             watches,
             watched: BTreeSet::new(),
@@ -231,7 +242,9 @@ impl Agent {
         let judged = Judged { plan: &content.plan, progress: &progress, live: &self.live };
         let verdict = Arc::new(self.tracker.assess(judged, Instant::now()));
         let seen = Seen { fence, content, progress: &progress, verdict: &verdict, live: &self.live };
-        tell(&self.setup.outlets.report, seen.report());
+        let report = seen.report();
+        METRICS.report(&report);
+        tell(&self.setup.outlets.report, report);
         // While objects are being written, a baseline and a watch are not of the same moment. Before all was looked for,
         // what differs is not known, and to tell of nothing would mean that nothing does.
         if !matches!(progress.stage, Stage::Applying(_)) && self.live.looked_for_all() {
@@ -242,6 +255,7 @@ impl Agent {
             let told = self.setup.outlets.drift.borrow().clone();
             let before = told.as_ref().map_or(&[][..], |drift| &drift.items);
             let items = drift::observe(content, &progress.inventory, &self.live, &known, before);
+            METRICS.drift(items.len());
             tell(&self.setup.outlets.drift, Drift { generation: fence.generation, items });
         }
         let again_in = verdict.again_in.unwrap_or(if self.unrecorded { RETRY_EVERY } else { LOOK_EVERY });
@@ -253,10 +267,21 @@ impl Agent {
     async fn consider(&mut self, offer: Offer) {
         let Offer { content, traceparent, answer } = offer;
         let generation = content.target.generation;
-        let decided = self.accept(&content).await;
+        let span = info_span!(target: TARGET, "accept", otel.kind = "consumer", generation, outcome = Empty);
+        let span = trace::under(span, &traceparent);
+        let below = trace::below(&span, &traceparent);
+        let decided = self.accept(&content, below).instrument(span.clone()).await;
+        match &decided {
+            Ok(()) => span.record("outcome", "accepted"),
+            Err(refusal) => span.record("outcome", field::debug(refusal.code)),
+        };
+        drop(span);
         match &decided {
             Ok(()) => tracing::info!(generation, traceparent = %traceparent, "accepted"),
-            Err(refusal) => tracing::warn!(%refusal, "a target was refused"),
+            Err(refusal) => {
+                METRICS.refused();
+                tracing::warn!(%refusal, "a target was refused");
+            }
         }
         // The session may be gone: then the next one begins with the fence.
         let _ = answer.send(decided);
@@ -264,7 +289,7 @@ impl Agent {
         self.clean().await;
     }
 
-    async fn accept(&mut self, content: &Arc<Content>) -> Result<(), Refusal> {
+    async fn accept(&mut self, content: &Arc<Content>, traceparent: String) -> Result<(), Refusal> {
         let target = &content.target;
         let fence = self.accepted.fence.as_ref();
         let decision = fence::decide(fence, &self.setup.cluster_id, target, content.digest)?;
@@ -276,9 +301,13 @@ impl Agent {
         let unavailable = |why: String| Refusal::new(Code::Unavailable, target.generation, why);
         self.recover().await.map_err(unavailable)?;
         let completed = self.accepted.fence.map_or(0, |fence| fence.completed);
-        match self.fences.accept(content, completed).await {
+        match self.fences.accept(content, completed, &traceparent).await {
             Ok(fence) => {
-                self.take_up(Accepted { fence: Some(fence), content: Some(Arc::clone(content)) });
+                self.take_up(Accepted {
+                    fence: Some(fence),
+                    content: Some(Arc::clone(content)),
+                    traceparent,
+                });
                 Ok(())
             }
             Err(error) => {
@@ -297,8 +326,8 @@ impl Agent {
             Ok(Some(loaded))
                 if Some(loaded.fence.generation) > self.accepted.fence.map(|fence| fence.generation) =>
             {
-                let content = loaded.content.ok();
-                self.take_up(Accepted { fence: Some(loaded.fence), content });
+                let (content, traceparent) = (loaded.content.ok(), loaded.traceparent);
+                self.take_up(Accepted { fence: Some(loaded.fence), content, traceparent });
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %crate::chain(&error), "the fence could not be read again"),
@@ -307,7 +336,9 @@ impl Agent {
 
     /// What a former life or a stopped apply wrote and did not write down.
     async fn recover(&mut self) -> Result<(), String> {
-        let Accepted { fence: Some(fence), content: Some(content) } = &*self.accepted else { return Ok(()) };
+        let Accepted { fence: Some(fence), content: Some(content), .. } = &*self.accepted else {
+            return Ok(());
+        };
         let Some((inventory, store)) = &mut self.idle else { return Ok(()) };
         apply::recover(&self.setup.cluster, fence, content, inventory)
             .await
@@ -322,6 +353,8 @@ impl Agent {
     fn take_up(&mut self, accepted: Accepted) {
         let generation = accepted.fence.map_or(0, |fence| fence.generation);
         self.accepted = Arc::new(accepted);
+        self.taken_up_at = Instant::now();
+        METRICS.fence(self.accepted.fence.as_ref());
         self.unrecorded = false;
         self.tracker = Tracker::default();
         self.verdict.send_replace(Arc::default());
@@ -402,6 +435,7 @@ impl Agent {
             store,
             stop: self.stop_apply.clone(),
             progress,
+            traceparent: self.accepted.traceparent.clone(),
         };
         self.applies.spawn(apply.run());
     }
@@ -463,9 +497,12 @@ impl Agent {
             Ok(fence) => {
                 self.unrecorded = false;
                 tracing::info!(generation = fence.generation, "applied to its end");
-                let content = self.accepted.content.clone();
-                self.accepted = Arc::new(Accepted { fence: Some(fence), content });
+                let Accepted { content, traceparent, .. } = &*self.accepted;
+                let (content, traceparent) = (content.clone(), traceparent.clone());
+                self.accepted = Arc::new(Accepted { fence: Some(fence), content, traceparent });
                 self.setup.outlets.accepted.send_replace(Arc::clone(&self.accepted));
+                METRICS.fence(Some(&fence));
+                METRICS.applied(self.taken_up_at.elapsed().as_secs_f64());
             }
             Err(error) => {
                 tracing::warn!(error = %crate::chain(&error), "the end of the apply is not written down yet");
@@ -495,7 +532,7 @@ async fn load(
             let content = loaded.content.inspect_err(|error| {
                 tracing::error!(error = %crate::chain(error), "the accepted target is damaged");
             });
-            Accepted { fence: Some(loaded.fence), content: content.ok() }
+            Accepted { fence: Some(loaded.fence), content: content.ok(), traceparent: loaded.traceparent }
         }
     };
     Ok((accepted, store.load().await?))

@@ -36,6 +36,9 @@ pub struct Config {
     /// enrolled.
     #[arg(long)]
     pub token_file: Option<PathBuf>,
+    /// Where to serve metrics for Prometheus, over plain HTTP, as HOST:PORT: for the scraper only. Without it, nowhere.
+    #[arg(long, env = "MESHFLEET_METRICS_LISTEN")]
+    pub metrics_listen: Option<String>,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

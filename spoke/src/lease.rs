@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{self, Cluster, bounded},
+    metrics::METRICS,
     writes::as_manager,
 };
 
@@ -178,6 +179,7 @@ impl Keeper {
                 }
             }
         }
+        METRICS.lease(state.term().is_some());
         self.state.send_replace(state);
     }
 

@@ -35,6 +35,7 @@ pub mod deploy;
 pub mod digest;
 pub mod fail_point;
 pub mod lease;
+pub mod metrics;
 pub mod secrets;
 pub mod writes;
 
@@ -51,6 +52,7 @@ use kube::{
     Client,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+use proto_telemetry::{Exporting, page::Port};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -65,6 +67,7 @@ use crate::{
     delivery::{Delivery, Levels},
     identity::{Identity, Kept, Token},
     lease::{Holder, Keeper},
+    metrics::METRICS,
     secrets::Secrets,
     writes::Writes,
 };
@@ -87,6 +90,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The metrics cannot be served.
+    #[error("cannot open the port of --metrics-listen")]
+    Metrics(#[source] proto_telemetry::page::Error),
     /// The kubeconfig does not say what it must.
     #[error("cannot use the kubeconfig {}", file.display())]
     BadKubeconfig {
@@ -120,13 +126,21 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Runs a spoke until `stop`.
+/// Runs a spoke until `stop`. What it exports says which cluster it is of, once that is known.
 ///
 /// # Errors
 /// If it cannot be told how to reach its API server.
-pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Error> {
+pub async fn run(config: Config, exporting: Option<Exporting>, stop: CancellationToken) -> Result<(), Error> {
     let cluster = Cluster::new(client(config.kubeconfig.as_deref()).await?);
     let mut keepers = JoinSet::new();
+    let stop_metrics = CancellationToken::new();
+    if let Some(address) = &config.metrics_listen {
+        let port = Port::open(address).await.map_err(Error::Metrics)?;
+        if let Ok(address) = port.address() {
+            tracing::info!("metrics are served at http://{address}/metrics");
+        }
+        keepers.spawn(port.serve(|| async { METRICS.page() }, stop_metrics.clone()));
+    }
     let (keeper, lease) = Keeper::new(&cluster, &config.namespace, Holder::this_process(random()));
     // The Lease is given back last, when nothing writes any more.
     let stop_lease = CancellationToken::new();
@@ -135,10 +149,12 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Error> {
         let (generation, accepted_generation) = watch::channel(0);
         let writes = Writes::new(lease.clone(), accepted_generation);
         let secrets = Secrets::new(&cluster, &config.namespace, writes.clone());
-        let spoke = Spoke { config: config.clone(), cluster: cluster.clone(), writes, secrets, generation };
+        let (config, cluster, exporting) = (config.clone(), cluster.clone(), exporting.clone());
+        let spoke = Spoke { config, cluster, writes, secrets, generation, exporting };
         spoke.serve(term, lease.clone(), &stop).await;
     }
     stop_lease.cancel();
+    stop_metrics.cancel();
     while keepers.join_next().await.is_some() {}
     Ok(())
 }
@@ -165,6 +181,7 @@ struct Spoke {
     writes: Writes,
     secrets: Secrets,
     generation: watch::Sender<u64>,
+    exporting: Option<Exporting>,
 }
 
 impl Spoke {
@@ -190,6 +207,10 @@ impl Spoke {
     async fn live(&self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
         let Some(identity) = self.identity(stop).await else { return };
         tracing::info!(cluster.id = %identity.cluster_id, cluster.name = %identity.cluster_name, "this cluster is enrolled");
+        if let Some(exporting) = &self.exporting {
+            exporting
+                .describe(&[("cluster.name", &identity.cluster_name), ("cluster.id", &identity.cluster_id)]);
+        }
         let (facts, known_facts) = watch::channel(None);
         tasks.spawn(facts::keep(self.cluster.clone(), facts, stop.clone()));
 
@@ -360,9 +381,17 @@ async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
                 }
             };
             let read = Kubeconfig::read_from(file).map_err(unusable)?;
-            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
-                .await
-                .map_err(unusable)?
+            let through_proxy = read
+                .clusters
+                .iter()
+                .any(|named| named.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.is_some()));
+            let options = KubeConfigOptions::default();
+            let mut config = kube::Config::from_custom_kubeconfig(read, &options).await.map_err(unusable)?;
+            if !through_proxy {
+                // HTTPS_PROXY is the way out to the hub. The API server is in here, and asked directly, as from a pod.
+                config.proxy_url = None;
+            }
+            config
         }
         None => kube::Config::incluster().map_err(Error::InCluster)?,
     };

@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use crate::{
     cluster::{self, REQUEST_TIMEOUT, bounded},
     fail_point::{self, Point},
-    lease, owned,
+    lease,
+    metrics::METRICS,
+    owned,
 };
 
 /// Why a write was not done.
@@ -59,6 +61,16 @@ impl Writes {
     /// # Errors
     /// If it must not be sent now, or failed.
     pub async fn send<T>(
+        &self,
+        purpose: Purpose,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        let sent = self.send_if_allowed(purpose, request).await;
+        METRICS.write(purpose, &sent);
+        sent
+    }
+
+    async fn send_if_allowed<T>(
         &self,
         purpose: Purpose,
         request: impl Future<Output = Result<T, kube::Error>>,

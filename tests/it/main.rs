@@ -17,5 +17,6 @@ mod sail;
 mod spoke;
 mod store;
 mod team;
+mod telemetry;
 mod tenancy;
 mod verbs;

@@ -63,11 +63,16 @@ pub fn folder() -> Result<Folder> {
 impl Rig {
     /// Starts a hub and an etcd.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a hub with further environment, and an etcd.
+    pub async fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
         let programs = tokio::task::spawn_blocking(Programs::build).await??;
         let folder = folder()?;
         let path = folder.path();
         let etcd = Etcd::start(&path.join("clusters")).await?;
-        let fleet = Fleet::start(&programs, path, &[]).await?;
+        let fleet = Fleet::start(&programs, path, environment).await?;
         Ok(Self { fleet, etcd, folder })
     }
 

@@ -178,6 +178,7 @@ impl Spoke {
 pub struct CommandLine {
     program: PathBuf,
     context: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// What a command said.
@@ -195,7 +196,15 @@ impl CommandLine {
     /// The command line for a hub.
     #[must_use]
     pub fn new(programs: &Programs, context: PathBuf) -> Self {
-        Self { program: programs.meshfleet(), context }
+        Self { program: programs.meshfleet(), context, environment: Vec::new() }
+    }
+
+    /// The same, with further environment.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.environment.push((name.to_owned(), value.to_owned()));
+        with
     }
 
     /// Runs a command.
@@ -217,6 +226,7 @@ impl CommandLine {
     pub async fn fed(&self, arguments: &[&str], input: &str) -> Result<Said> {
         let mut command = Command::new(&self.program);
         command.arg("--context").arg(&self.context).args(arguments).env("NO_COLOR", "1");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().context("cannot run meshfleet")?;
         let mut stdin = child.stdin.take().context("the input of meshfleet is piped")?;

@@ -15,6 +15,7 @@ use crate::{
     failure::Failure,
     hub::Hub,
     screen::{Screen, bad, harmless, obeyed, plain, strong},
+    trace::Trace,
 };
 
 /// What became of a call that was answered.
@@ -43,17 +44,20 @@ impl From<Outcome> for ExitCode {
 pub struct Call {
     context: Option<PathBuf>,
     pub format: Format,
+    /// What the calls of this command hang below.
+    pub trace: Trace,
     width: Option<usize>,
 }
 
 impl Call {
     pub fn new(arguments: &Arguments) -> Self {
-        Self { context: arguments.context.clone(), format: arguments.output, width: terminal_width() }
+        let (format, trace) = (arguments.output, Trace::default());
+        Self { context: arguments.context.clone(), format, trace, width: terminal_width() }
     }
 
     /// Reads the context anew, because the hub may have written another address since, and connects.
     pub async fn hub(&self) -> Result<Hub, Failure> {
-        Hub::connect(&self.context()?).await
+        Hub::connect(&self.context()?, self.trace.clone()).await
     }
 
     pub fn context(&self) -> Result<Context, Failure> {

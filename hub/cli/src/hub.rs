@@ -17,10 +17,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::{
     Status,
+    service::interceptor::InterceptedService,
     transport::{Channel, Endpoint, Uri},
 };
 
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, failure::Failure, trace::Trace};
+
+/// A connection on which every call says what it belongs to.
+type Traced = InterceptedService<Channel, Trace>;
 
 /// How long a hub may take to answer: a plan of a large fleet takes seconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -35,6 +39,7 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Hub {
     channel: Channel,
+    trace: Trace,
     address: String,
     context: PathBuf,
 }
@@ -42,7 +47,7 @@ pub struct Hub {
 impl Hub {
     /// Connects at once, so that what is wrong is said in its own words. A connection that breaks is not made again:
     /// whoever wants to go on connects anew.
-    pub async fn connect(context: &Context) -> Result<Self, Failure> {
+    pub async fn connect(context: &Context, trace: Trace) -> Result<Self, Failure> {
         let address = context.hub.clone();
         let silent = || Failure::Silent { address: address.clone(), seconds: CONNECT_WITHIN.as_secs() };
         let stream = tokio::time::timeout(CONNECT_WITHIN, dial(context)).await.map_err(|_| silent())??;
@@ -53,7 +58,7 @@ impl Hub {
         let endpoint = Endpoint::from_static("http://hub.meshfleet").timeout(ANSWER_WITHIN);
         let broken = |source| Failure::Broken { address: address.clone(), source: Box::new(source) };
         let channel = endpoint.connect_with_connector(connector).await.map_err(broken)?;
-        Ok(Self { channel, address, context: context.path.clone() })
+        Ok(Self { channel, trace, address, context: context.path.clone() })
     }
 
     /// What a refusal of this hub means.
@@ -61,40 +66,49 @@ impl Hub {
         Failure::of_status(&self.address, &self.context, status)
     }
 
-    pub fn documents(&self) -> DocumentsClient<Channel> {
-        DocumentsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn documents(&self) -> DocumentsClient<Traced> {
+        DocumentsClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn configs(&self) -> ConfigsClient<Channel> {
-        ConfigsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn configs(&self) -> ConfigsClient<Traced> {
+        ConfigsClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn clusters(&self) -> ClustersClient<Channel> {
-        ClustersClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn clusters(&self) -> ClustersClient<Traced> {
+        ClustersClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn plans(&self) -> PlansClient<Channel> {
-        PlansClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn plans(&self) -> PlansClient<Traced> {
+        PlansClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn rollouts(&self) -> RolloutsClient<Channel> {
-        RolloutsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn rollouts(&self) -> RolloutsClient<Traced> {
+        RolloutsClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn status(&self) -> StatusClient<Channel> {
-        StatusClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn status(&self) -> StatusClient<Traced> {
+        StatusClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn operators(&self) -> OperatorsClient<Channel> {
-        OperatorsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn operators(&self) -> OperatorsClient<Traced> {
+        OperatorsClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn hub(&self) -> HubClient<Channel> {
-        HubClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn hub(&self) -> HubClient<Traced> {
+        HubClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub fn drift(&self) -> DriftClient<Channel> {
-        DriftClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    pub fn drift(&self) -> DriftClient<Traced> {
+        DriftClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 }
 

@@ -11,6 +11,7 @@ mod failure;
 mod hub;
 mod screen;
 mod time;
+mod trace;
 
 mod cluster;
 mod completion;
@@ -26,7 +27,8 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
+use tracing::Instrument;
 
 use crate::{
     args::{Arguments, Command},
@@ -35,8 +37,13 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let call = Call::new(&arguments);
+    let matches = Arguments::command().get_matches();
+    let name = trace::name(&matches);
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let mut call = Call::new(&arguments);
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return call.fail(&Failure::Provider);
     }
@@ -44,10 +51,23 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return call.fail(&Failure::Runtime(error)),
     };
-    match runtime.block_on(run(&call, arguments.command)) {
+    match runtime.block_on(traced(&mut call, &name, arguments.command)) {
         Ok(outcome) => outcome.into(),
         Err(failure) => call.fail(&failure),
     }
+}
+
+/// Runs a command in a trace, which is exported where the environment says so.
+async fn traced(call: &mut Call, name: &str, command: Command) -> Result<Outcome, Failure> {
+    let exporting = proto_telemetry::export::start_without_log("meshfleet");
+    let traced = trace::Command::begin(name)?;
+    call.trace = traced.trace.clone();
+    let became = run(call, command).instrument(traced.span.clone()).await;
+    traced.end(&became);
+    if let Some(exporting) = exporting {
+        exporting.flush().await;
+    }
+    became
 }
 
 async fn run(call: &Call, command: Command) -> Result<Outcome, Failure> {

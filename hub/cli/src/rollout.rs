@@ -6,11 +6,8 @@ mod json;
 mod show;
 
 use jiff::Timestamp;
-use proto::v1::{
-    ListRolloutsRequest, Rollout, RolloutVerbRequest, ShowRolloutRequest, StartRolloutRequest, TraceContext,
-};
+use proto::v1::{ListRolloutsRequest, Rollout, RolloutVerbRequest, ShowRolloutRequest, StartRolloutRequest};
 use serde_json::json;
-use tonic::{Request, metadata::AsciiMetadataValue};
 
 use crate::{
     args,
@@ -54,16 +51,16 @@ fn answer(call: &Call, rollout: &Rollout) -> Result<(), Failure> {
     call.answer(|screen| show::draw(screen, rollout, now()), || json::rollout(rollout), names)
 }
 
-/// Begins a rollout, and with it a trace that ends at the applied objects.
+/// Begins a rollout, in the command's trace, which ends at the applied objects.
 async fn start(call: &Call, arguments: args::Start) -> Result<Outcome, Failure> {
     let hub = call.hub().await?;
-    let (request, trace_id) = traced(StartRolloutRequest {
+    let request = StartRolloutRequest {
         config: arguments.config.clone(),
         version: arguments.version.unwrap_or(0),
         strategy: arguments.strategy.clone().unwrap_or_default(),
         overwrite_drift: arguments.overwrite_drift,
         confirm_deletions: arguments.confirm_deletions.unwrap_or(0),
-    })?;
+    };
     let number = match hub.rollouts().start(request).await {
         Ok(answer) => answer.into_inner().number,
         Err(status) => {
@@ -76,40 +73,23 @@ async fn start(call: &Call, arguments: args::Start) -> Result<Outcome, Failure> 
         let of = format!(" of {} ", config::reference(&arguments.config));
         screen.line(2, &[strong(reference(number)), plain(of), good("started")]);
     };
-    let json = || json!({"number": number, "config": arguments.config, "traceId": trace_id});
+    let json = || json!({"number": number, "config": arguments.config, "traceId": call.trace.id()});
     call.event(started, json, || vec![reference(number)])?;
-    begun(call, number, &trace_id, arguments.wait).await
+    begun(call, number, arguments.wait).await
 }
 
 /// A rollout that was begun is followed, or it is said how.
-pub async fn begun(call: &Call, number: u64, trace_id: &str, wait: bool) -> Result<Outcome, Failure> {
+pub async fn begun(call: &Call, number: u64, wait: bool) -> Result<Outcome, Failure> {
     if wait {
         return follow::to_the_end(call, number).await;
     }
     call.remark(|screen| {
         screen.line(2, &[faint(format!("follow it with: meshfleet rollout watch {number}"))]);
         if screen.is_wide() {
-            screen.line(2, &[faint(format!("trace {trace_id}"))]);
+            screen.line(2, &[faint(format!("trace {}", call.trace.id()))]);
         }
     });
     Ok(Outcome::Done)
-}
-
-/// A request that begins a trace, and the id of that.
-pub fn traced<T>(message: T) -> Result<(Request<T>, String), Failure> {
-    let trace = begin_trace()?;
-    let mut request = Request::new(message);
-    if let Ok(value) = AsciiMetadataValue::try_from(trace.traceparent.as_str()) {
-        request.metadata_mut().insert("traceparent", value);
-    }
-    let id = trace.traceparent.split('-').nth(1).unwrap_or_default();
-    Ok((request, id.to_owned()))
-}
-
-fn begin_trace() -> Result<TraceContext, Failure> {
-    let mut random = [0; 24];
-    getrandom::fill(&mut random).map_err(Failure::Random)?;
-    Ok(TraceContext::begin(random))
 }
 
 /// What an operator does to a rollout under way.

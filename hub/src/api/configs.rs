@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hub_core::fleet::Name;
 use proto::v1::{self, configs_server};
 use tonic::{Request, Response, Status};
+use tracing::Instrument;
 
 use super::{convert, rollouts::traceparent};
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         unassign::{self, Unassign, Unassignment},
     },
     identity::problem,
+    telemetry,
 };
 
 /// Clusters that may be unassigned at once.
@@ -102,8 +104,10 @@ impl configs_server::Configs for Configs {
             (0, unassign::preview(&self.0, &clusters).await.map_err(|error| problem::of(&error))?)
         } else {
             let wanted = Unassign { clusters, confirm_deletions, traceparent };
-            let started = unassign::start(&self.0, &operator, &wanted).await;
+            let transaction = telemetry::transaction("start removal");
+            let started = unassign::start(&self.0, &operator, &wanted).instrument(transaction.clone()).await;
             let (number, unassignments) = started.map_err(|error| problem::of(&error))?;
+            transaction.record("rollout.id", number);
             tracing::info!(
                 rollout.id = number,
                 operator = operator.name,

@@ -8,6 +8,7 @@ use hub_core::{
 };
 use proto::v1::{self, rollouts_server};
 use tonic::{Request, Response, Status};
+use tracing::Instrument;
 
 use super::convert;
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         rollouts::{self as use_case, DriftChoice, Start, StoredRollout, Verb},
     },
     identity::{problem, random},
+    telemetry,
 };
 
 /// Longest reason, in bytes: it goes into the audit.
@@ -42,8 +44,10 @@ impl rollouts_server::Rollouts for Rollouts {
         let operator = super::calling_operator(&request)?;
         let traceparent = traceparent(&request);
         let start = start(request.into_inner(), traceparent)?;
-        let number =
-            use_case::start(&self.0, &operator, &start).await.map_err(|error| problem::of(&error))?;
+        let transaction = telemetry::transaction("start rollout");
+        let started = use_case::start(&self.0, &operator, &start).instrument(transaction.clone()).await;
+        let number = started.map_err(|error| problem::of(&error))?;
+        transaction.record("rollout.id", number);
         tracing::info!(
             rollout.number = number,
             config = %start.config,

@@ -27,6 +27,18 @@ pub enum Saved {
     Stale,
 }
 
+impl Saved {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Unchanged => "unchanged",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 /// The spoke persisted a target. Safe to repeat.
 pub async fn accepted(
     app: &App,

@@ -85,6 +85,7 @@ impl delivery_server::Delivery for Delivery {
         request: Request<Streaming<FromSpoke>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
         let spoke = calling_spoke(&request)?;
+        let began_in = traceparent(&request);
         let (outbox, outgoing) = mpsc::channel(WAITING_MESSAGES);
         let session = session::Running {
             app: self.app.clone(),
@@ -93,10 +94,17 @@ impl delivery_server::Delivery for Delivery {
             heartbeat: self.heartbeat,
             outbox: outbox::Outbox::new(outbox),
             stop: self.stop.clone(),
+            began_in,
         };
         self.tasks.spawn(session.run(request.into_inner()));
         Ok(Response::new(ReceiverStream::new(outgoing)))
     }
+}
+
+/// Where a call stands in a trace; the gate wrote that.
+fn traceparent<T>(request: &Request<T>) -> String {
+    let given = request.metadata().get("traceparent").and_then(|value| value.to_str().ok());
+    given.unwrap_or_default().to_owned()
 }
 
 /// The gate lets nobody else come here.

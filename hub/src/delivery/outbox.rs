@@ -41,8 +41,9 @@ impl Outbox {
         &self,
         target: OfferedTarget,
         bodies: Vec<(Digest, Vec<u8>)>,
+        traceparent: &str,
     ) -> Result<(), Ending> {
-        let trace = v1::TraceContext::parse(&target.traceparent);
+        let trace = v1::TraceContext::parse(traceparent);
         let offer =
             |(digest, size): (&Digest, &u64)| v1::Offer { digest: digest.as_bytes().to_vec(), size: *size };
         let offers = target.bodies.iter().map(offer).collect();

@@ -12,6 +12,7 @@ use hub_core::{
     probe::Probe,
 };
 use proto::v1::FromSpoke;
+use proto_telemetry::{TARGET, trace};
 use sqlx::PgConnection;
 use tokio::{
     sync::watch,
@@ -19,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
-use tracing::Instrument;
+use tracing::{Instrument, Span, info_span};
 use uuid::Uuid;
 
 use super::{VERSIONS, convert, ending::Ending, outbox::Outbox, sessions::Slot};
@@ -30,6 +31,7 @@ use crate::{
     },
     fail_point,
     identity::callers::Spoke,
+    metrics::{METRICS, Outcome},
     signal::Listening,
     store::{
         self,
@@ -57,6 +59,8 @@ pub(super) struct Running {
     pub(super) heartbeat: Duration,
     pub(super) outbox: Outbox,
     pub(super) stop: CancellationToken,
+    /// The `traceparent` of the call that opened it, to which its messages are linked.
+    pub(super) began_in: String,
 }
 
 /// What changes while it runs.
@@ -72,6 +76,10 @@ struct Conversation {
     cut: watch::Sender<Option<Cut>>,
     /// When the spoke was heard last, but for the time in which nobody listened.
     heard_at: Instant,
+    /// The `traceparent` of the message that was heard last; empty if it had none.
+    told_in: String,
+    /// The generation that was offered last, and when.
+    offered: Option<(u64, Instant)>,
 }
 
 impl Running {
@@ -90,6 +98,8 @@ impl Running {
             woken: false,
             cut,
             heard_at: Instant::now(),
+            told_in: String::new(),
+            offered: None,
         };
         let ending = tokio::select! {
             ending = self.interrupted(cut_off) => ending,
@@ -160,6 +170,8 @@ impl Running {
         let message =
             message.map_err(|_| Ending::Silent)?.map_err(Ending::Broken)?.ok_or(Ending::SpokeLeft)?;
         conversation.heard_at = Instant::now();
+        conversation.told_in =
+            message.trace.as_ref().map_or_else(String::new, |trace| trace.traceparent.clone());
         if let Some(session) = conversation.attached {
             sessions::heartbeat(&self.app, session);
         }
@@ -219,12 +231,9 @@ impl Running {
             }
             Command::Welcome => self.outbox.welcome(self.heartbeat).await?,
             Command::SendHeader { target, inline } => {
-                let (generation, traceparent) = (target.generation, &target.traceparent);
-                tracing::info!(generation, traceparent, "a target is offered");
-                let bodies = self.persist(|| load_bodies(app, &inline)).await?;
-                fail_point::passed(fail_point::HEADER_BEFORE);
-                self.outbox.header(*target, bodies).await?;
-                fail_point::passed(fail_point::HEADER_AFTER);
+                conversation.offered = Some((target.generation, Instant::now()));
+                METRICS.offers.inc();
+                self.offer(*target, &inline).await?;
             }
             Command::LoadBodies(digests) => {
                 for digest in digests {
@@ -242,7 +251,12 @@ impl Running {
                 self.outbox.refused(refusal).await?;
             }
             Command::RecordAccepted { epoch, generation, target } => {
-                self.persist(|| reports::accepted(app, cluster, epoch, (generation, target))).await?;
+                let span = self.told(conversation, "store acceptance");
+                let accepted = || reports::accepted(app, cluster, epoch, (generation, target));
+                self.persist(accepted).instrument(span).await?;
+                if let Some((_, at)) = conversation.offered.take_if(|(offered, _)| *offered == generation) {
+                    METRICS.accept_duration.observe(at.elapsed().as_secs_f64());
+                }
                 tracing::debug!(generation, "a target is accepted");
             }
             Command::RecordRefused(refusal) => {
@@ -250,9 +264,15 @@ impl Running {
                 tracing::warn!(generation, refusal.code = ?refusal.code, refusal.message, "the spoke refused a target");
                 self.persist(|| reports::refused(app, cluster, &refusal)).await?;
             }
-            Command::SaveReport(report) => drop(self.persist(|| reports::save(app, cluster, &report)).await?),
+            Command::SaveReport(report) => {
+                let (span, timed) = (self.told(conversation, "store report"), Instant::now());
+                let saved = self.persist(|| reports::save(app, cluster, &report)).instrument(span).await?;
+                METRICS.report_duration.observe(timed.elapsed().as_secs_f64());
+                METRICS.reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
+            }
             Command::SaveDrift { sequence, generation, items } => {
-                self.persist(|| reports::save_drift(app, cluster, generation, &items)).await?;
+                let saved = self.persist(|| reports::save_drift(app, cluster, generation, &items)).await?;
+                METRICS.drift_reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
                 self.outbox.drift_stored(sequence).await?;
             }
             Command::SendProbe(probe) => self.outbox.probe(*probe).await?,
@@ -263,6 +283,39 @@ impl Running {
             Command::Close(reason) => return Err(Ending::Closed(reason)),
         }
         Ok(())
+    }
+
+    /// Offers a target, in a span of its own below the transaction that made it, however long ago.
+    async fn offer(&self, target: OfferedTarget, inline: &[Digest]) -> Result<(), Ending> {
+        let (generation, above) = (target.generation, target.traceparent.clone());
+        let span = info_span!(
+            target: TARGET, "deliver", otel.kind = "producer", cluster.name = %self.spoke.name, generation
+        );
+        let span = trace::under(span, &above);
+        trace::link(&span, &self.began_in);
+        let traceparent = trace::below(&span, &above);
+        tracing::info!(generation, traceparent, "a target is offered");
+        let sent = async {
+            let bodies = self.persist(|| load_bodies(&self.app, inline)).await?;
+            fail_point::passed(fail_point::HEADER_BEFORE);
+            self.outbox.header(target, bodies, &traceparent).await?;
+            fail_point::passed(fail_point::HEADER_AFTER);
+            Ok(())
+        };
+        sent.instrument(span).await
+    }
+
+    /// The span of storing what the spoke told in a trace; none if it told it in none.
+    fn told(&self, conversation: &Conversation, name: &'static str) -> Span {
+        if conversation.told_in.is_empty() {
+            return Span::none();
+        }
+        let span = info_span!(
+            target: TARGET, "store", otel.name = name, otel.kind = "consumer", cluster.name = %self.spoke.name
+        );
+        let span = trace::under(span, &conversation.told_in);
+        trace::link(&span, &self.began_in);
+        span
     }
 
     async fn send_bodies(&self, commands: &mut VecDeque<Command>) -> Result<(), Ending> {

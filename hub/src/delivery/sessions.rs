@@ -9,7 +9,7 @@ use hub_core::{digest::Digest, fleet::ClusterId};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::identity::callers::Spoke;
+use crate::{identity::callers::Spoke, metrics::METRICS};
 
 /// All sessions. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -37,9 +37,12 @@ impl Sessions {
     pub(super) fn begin(&self, spoke: &Spoke) -> Slot {
         let (slot, replaced) = (Uuid::now_v7(), CancellationToken::new());
         let entry = Entry { slot, public_key: spoke.public_key, replaced: replaced.clone() };
-        if let Some(older) = self.lock().insert(spoke.cluster, entry) {
+        let mut sessions = self.lock();
+        if let Some(older) = sessions.insert(spoke.cluster, entry) {
             older.replaced.cancel();
         }
+        count(&sessions);
+        drop(sessions);
         Slot { sessions: self.clone(), cluster: spoke.cluster, slot, replaced }
     }
 
@@ -61,8 +64,13 @@ impl Drop for Slot {
         let mut sessions = self.sessions.lock();
         if sessions.get(&self.cluster).is_some_and(|entry| entry.slot == self.slot) {
             sessions.remove(&self.cluster);
+            count(&sessions);
         }
     }
+}
+
+fn count(sessions: &HashMap<ClusterId, Entry>) {
+    METRICS.sessions.set(i64::try_from(sessions.len()).unwrap_or(i64::MAX));
 }
 
 #[cfg(test)]

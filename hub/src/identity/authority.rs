@@ -175,6 +175,13 @@ impl Authority {
         &self.der
     }
 
+    /// When it stops being good, and with it everything that it issued.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(&self.der).ok()?;
+        Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+    }
+
     /// The domain of its identities.
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {

@@ -6,8 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::{HeaderMap, HeaderValue};
+use proto_telemetry::{TARGET, trace};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
+use tracing::{Instrument, Span, info_span};
 
 use super::{
     callers::{Answers, Caller, Spoke, answers},
@@ -15,10 +18,13 @@ use super::{
     problem,
     spiffe::Identity,
 };
-use crate::app::{
-    App,
-    clusters::{self, Admission},
-    operators::{self, Operator, Role},
+use crate::{
+    app::{
+        App,
+        clusters::{self, Admission},
+        operators::{self, Operator, Role},
+    },
+    metrics::{METRICS, Reason},
 };
 
 /// Puts the gate before a service.
@@ -72,10 +78,13 @@ where
         let mut ready = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
             let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Anonymous);
-            match admit(&app, request.uri().path(), peer).await {
+            let method = request.uri().path().to_owned();
+            let span = traced(&method, request.headers_mut());
+            match admit(&app, request.uri().path(), peer).instrument(span.clone()).await {
                 Ok(caller) => {
                     request.extensions_mut().insert(caller);
-                    ready.call(request).await
+                    // Ends with the answer; a stream goes on without it.
+                    ready.call(request).instrument(span).await
                 }
                 Err(refusal) => {
                     note(request.uri().path(), peer, &refusal);
@@ -86,9 +95,32 @@ where
     }
 }
 
+/// Names what a call belongs to in a trace.
+const TRACEPARENT: &str = "traceparent";
+
+/// The span of a call. What the call leads to hangs below it: the header says so to whoever reads it after.
+fn traced(method: &str, headers: &mut HeaderMap) -> Span {
+    let method = method.trim_start_matches('/');
+    let span =
+        info_span!(target: TARGET, "request", otel.name = method, otel.kind = "server", rpc.system = "grpc");
+    let above = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let span = trace::under(span, &above);
+    if let Ok(below) = HeaderValue::try_from(trace::below(&span, &above)) {
+        headers.insert(TRACEPARENT, below);
+    }
+    span
+}
+
 /// A stranger without a certificate is a port scan; one of ours that is refused is odd.
 fn note(method: &str, peer: Peer, refusal: &Status) {
     let (code, why) = (refusal.code(), refusal.message());
+    let reason = match code {
+        Code::Unauthenticated => "Unauthenticated",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::Unavailable => "Unavailable",
+        _ => "other",
+    };
+    METRICS.refused_calls.get_or_create(&Reason { reason }).inc();
     match peer {
         Peer::Certified(certified) if code == Code::PermissionDenied || code == Code::Unauthenticated => {
             tracing::warn!(method, caller = ?certified.identity, why, "a call was refused");

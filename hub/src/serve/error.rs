@@ -68,6 +68,9 @@ pub enum Error {
     /// TLS could not be set up.
     #[error("cannot set up TLS")]
     Tls(#[from] tls::Error),
+    /// The metrics cannot be served.
+    #[error("cannot open the port of --metrics-listen")]
+    Metrics(#[source] proto_telemetry::page::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: choose another one with --listen")]
     Listen {

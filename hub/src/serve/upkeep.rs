@@ -9,7 +9,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     app::App,
     identity::{authority, tls::ServerCertificate},
-    postgres, telemetry,
+    metrics, postgres, telemetry,
 };
 
 /// How often the hub's certificate is made anew: a third of its life, so that two failures are no outage.
@@ -22,8 +22,12 @@ pub(super) async fn renew(certificate: Arc<ServerCertificate>, app: App, stop: C
             () = tokio::time::sleep(RENEWED_EVERY) => {}
             () = stop.cancelled() => return,
         }
-        match certificate.renew(app.clock.now()) {
-            Ok(()) => tracing::info!("the hub's certificate was renewed"),
+        let now = app.clock.now();
+        match certificate.renew(now) {
+            Ok(()) => {
+                metrics::expires("hub", now + authority::SERVER_LIVES);
+                tracing::info!("the hub's certificate was renewed");
+            }
             Err(error) => {
                 let chain = telemetry::chain(&error);
                 tracing::error!(error = chain, "the hub's certificate was not renewed, it is tried again");

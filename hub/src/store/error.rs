@@ -1,5 +1,7 @@
 //! Why the store could not do something.
 
+use crate::metrics::METRICS;
+
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -32,7 +34,10 @@ const GONE: [&str; 2] = ["57P", "08"];
 impl Error {
     /// Wraps a failure of the database with what was tried.
     pub(super) fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { doing, source }
+        move |source| {
+            METRICS.database_errors.inc();
+            Self::Database { doing, source }
+        }
     }
 
     /// Whether the database is gone: then everything goes on by itself once it is back.

@@ -9,6 +9,7 @@ pub mod bodies;
 pub mod cluster_plans;
 pub mod clusters;
 pub mod configs;
+pub mod counts;
 pub mod documents;
 pub mod drift;
 pub mod holds;

@@ -18,6 +18,8 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     app::{App, Error, Kind},
+    clock::{Clock, SystemClock},
+    metrics::{METRICS, TaskName},
     telemetry::chain,
 };
 
@@ -109,6 +111,7 @@ fn run(tasks: &mut JoinSet<()>, mut rhythm: Rhythm, stop: &CancellationToken, mu
             rhythm.listen.mark_unchanged();
             let span = info_span!("task", task.name = rhythm.name);
             let result = task.look().instrument(span.clone()).await;
+            count(rhythm.name, &result);
             span.in_scope(|| health.note(result));
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -119,6 +122,18 @@ fn run(tasks: &mut JoinSet<()>, mut rhythm: Rhythm, stop: &CancellationToken, mu
         }
     };
     tasks.spawn(look_on);
+}
+
+fn count(task: &'static str, result: &Result<(), Error>) {
+    let (failures, task) = (&METRICS.task_failures, TaskName { task });
+    match result {
+        // Both are there from the first look on.
+        Ok(()) => drop(failures.get_or_create(&task)),
+        Err(_) => drop(failures.get_or_create(&task).inc()),
+    }
+    if result.is_ok() {
+        METRICS.task_success.get_or_create(&task).set(SystemClock.now().as_second());
+    }
 }
 
 /// How a task fares.

@@ -4,21 +4,24 @@
 mod look;
 mod send;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hub_core::{
     fleet::ClusterId,
-    rollout::{self, Rollout, RolloutState},
+    rollout::{self, Rollout, RolloutState, Step},
 };
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, info};
+use proto_telemetry::trace;
+use sqlx::{Postgres, Transaction};
+use tracing::{Instrument, Span, error, info};
 
 use super::{Task, unreadable::Unreadable};
 use crate::{
-    app::{App, Error, Kind, rollouts},
+    app::{App, Error, Kind, deletions::Deleting, rollouts},
     fail_point,
-    store::{self, audit},
-    telemetry::chain,
+    metrics::{METRICS, Outcome, State},
+    store::{self, audit, rollouts::StoredRollout},
+    telemetry::{self, chain},
 };
 use look::Looked;
 
@@ -80,8 +83,26 @@ impl RolloutTask {
         let seen = rollout::Seen { clusters: looked.clusters, deadlines_from: self.deadlines_from };
         let step = rollout::advance(&stored.rollout, &seen, now);
         corrupt.extend(looked.corrupt);
-        let (after, retargeted) =
-            send::targets(&mut tx, (&stored, &seen, &looked.deleting), step, now).await?;
+        // A step that changes nothing is not worth a span, and that is nearly all of them.
+        let moves = !step.retarget.is_empty() || step.rollout != stored.rollout;
+        let span = if moves { telemetry::transaction("rollout step") } else { Span::none() };
+        let span = trace::under(span, &stored.traceparent);
+        span.record("rollout.id", number);
+        let looked = (&looked.deleting, &seen);
+        self.carry_out((tx, now), stored, looked, step).instrument(span).await
+    }
+
+    /// Carries out what a step says, in the transaction in which it was looked at.
+    async fn carry_out(
+        &self,
+        (mut tx, now): (Transaction<'static, Postgres>, Timestamp),
+        mut stored: StoredRollout,
+        (deleting, seen): (&BTreeMap<ClusterId, Deleting>, &rollout::Seen),
+        step: Step,
+    ) -> Result<(), Error> {
+        // What comes of it hangs below this transaction.
+        stored.traceparent = trace::below(&Span::current(), &stored.traceparent);
+        let (after, retargeted) = send::targets(&mut tx, (&stored, seen, deleting), step, now).await?;
         send::origins(&mut tx, (&stored, &after), now).await?;
         if !store::rollouts::save(&mut tx, &stored.rollout, &after).await? {
             return Ok(());
@@ -89,10 +110,11 @@ impl RolloutTask {
         let events = rollouts::events((&stored.rollout, &after), (&stored.aim, &seen.clusters), now);
         audit::record_all(&mut tx, &events).await?;
         if !after.state.is_live() {
-            store::holds::release(&mut tx, number).await?;
+            store::holds::release(&mut tx, after.number).await?;
         }
         store::commit_of(commit(&after, &retargeted), tx).await?;
         log(&stored.rollout, &after);
+        count(&stored.rollout, &after, now);
         retargeted.iter().for_each(|cluster| self.app.signals.wake_cluster(*cluster));
         // A step may open the next wave: look again at once.
         self.app.signals.rollouts.wake();
@@ -106,6 +128,20 @@ fn commit(after: &Rollout, retargeted: &[ClusterId]) -> fail_point::Commit {
         _ if !retargeted.is_empty() => fail_point::RETARGET,
         _ if !after.state.is_live() => fail_point::END,
         _ => fail_point::PROGRESS,
+    }
+}
+
+fn count(before: &Rollout, after: &Rollout, now: Timestamp) {
+    for (old, new) in before.targets().zip(after.targets()) {
+        let ended = old.state.ended_at().is_none() && new.state.ended_at().is_some();
+        if let Some(delivery) = new.state.delivery().filter(|_| ended) {
+            let outcome = Outcome { outcome: new.state.name() };
+            let took = now.duration_since(delivery.sent_at).as_secs_f64();
+            METRICS.target_duration.get_or_create(&outcome).observe(took);
+        }
+    }
+    if before.state.is_live() && !after.state.is_live() {
+        METRICS.rollouts_ended.get_or_create(&State { state: after.state.name() }).inc();
     }
 }
 

@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use kube::api::{DeleteParams, Preconditions};
 use serde_json::Value;
+use tracing::Instrument as _;
 
-use super::{Apply, Done, Failure, Interrupted, Round, in_use, manifest::uid, order};
+use super::{Apply, Done, Failure, Interrupted, Round, in_use, manifest::uid, order, outcome};
 use crate::{
     cluster::{self, Kind},
     document::{Deletion, ObjectId},
@@ -119,7 +120,11 @@ impl Apply {
                 if let Some(done) = self.in_use(deletion).await? {
                     return Ok(done);
                 }
-                self.send_delete(id, uid).await?;
+                let span = self.span("delete object", id);
+                self.send_delete(id, uid).instrument(span.clone()).await.inspect_err(|failure| {
+                    outcome(&span, Err(failure));
+                })?;
+                span.record("outcome", "Deleted");
                 tracing::info!(object = %id, generation = self.generation(), why = %deletion.why, "deleted");
                 Err(Failure::Underway(Duration::from_millis(200), "is being deleted".to_owned()))
             }

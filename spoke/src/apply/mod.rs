@@ -32,9 +32,15 @@ use std::{
 };
 
 use object::{Made, Wanted};
+use proto_telemetry::{TARGET, trace};
 use tend::woken;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Instrument as _, Span,
+    field::{self, Empty},
+    info_span,
+};
 
 use crate::{
     cluster::{Cluster, Retry},
@@ -42,6 +48,7 @@ use crate::{
     fence::Content,
     health::{HOLDS_FOR, Verdict},
     inventory::{self, Inventory},
+    metrics::METRICS,
     namespaces::{self, View},
     observe::Live,
     report::Outcome,
@@ -149,6 +156,8 @@ pub struct Apply {
     pub progress: watch::Sender<Arc<Progress>>,
     /// What is looked after beside the phases.
     pub tending: Tending,
+    /// W3C trace context of what is done now: that of the acceptance, or of a go over a phase below it.
+    pub traceparent: String,
 }
 
 /// What an apply gives back.
@@ -269,11 +278,7 @@ impl Apply {
         let deadline = Instant::now() + Duration::from_secs(phase.deadline_s.into());
         loop {
             let mut round = Round::default();
-            self.namespaces(&mut round).await?;
-            if round.waiting.is_none() && round.hopeless.is_none() {
-                self.objects(phase, &mut round).await?;
-                self.instances(&mut round).await?;
-            }
+            self.go_over(phase, &mut round).await?;
             if self.settle(round, Some((phase, deadline))).await? {
                 break;
             }
@@ -284,10 +289,43 @@ impl Apply {
         }
     }
 
+    /// One go over everything that a phase makes. It has a span of its own, which the objects' hang below: a phase may last
+    /// for hours, and is not known to a collector before its end.
+    async fn go_over(&mut self, phase: &Phase, round: &mut Round) -> Result<(), Interrupted> {
+        let above = self.traceparent.clone();
+        let generation = self.generation();
+        let span = info_span!(target: TARGET, "apply", phase = phase.name, generation);
+        let span = trace::under(span, &above);
+        self.traceparent = trace::below(&span, &above);
+        let gone_over = self.make_all(phase, round).await;
+        self.traceparent = above;
+        gone_over
+    }
+
+    async fn make_all(&mut self, phase: &Phase, round: &mut Round) -> Result<(), Interrupted> {
+        self.namespaces(round).await?;
+        if round.waiting.is_none() && round.hopeless.is_none() {
+            self.objects(phase, round).await?;
+            self.instances(round).await?;
+        }
+        Ok(())
+    }
+
+    /// The span of what is done to one object. Its outcome is recorded by [`outcome`].
+    fn span(&self, name: &'static str, id: &ObjectId) -> Span {
+        let span = info_span!(
+            target: TARGET, "object", otel.name = name, object = %id, generation = self.generation(), outcome = Empty
+        );
+        trace::under(span, &self.traceparent)
+    }
+
     async fn namespaces(&mut self, round: &mut Round) -> Result<(), Interrupted> {
         let content = Arc::clone(&self.content);
         for name in &content.plan.namespaces {
-            let made = namespaces::ensure(&self.cluster, &self.writes, self.generation(), name).await;
+            let span = info_span!(target: TARGET, "namespace", otel.name = "ensure namespace", object = name);
+            let span = trace::under(span, &self.traceparent);
+            let made = namespaces::ensure(&self.cluster, &self.writes, self.generation(), name);
+            let made = made.instrument(span).await;
             match made.map_err(Failure::from) {
                 Ok(()) => {}
                 Err(Failure::Interrupted) => return Err(Interrupted),
@@ -318,6 +356,18 @@ impl Apply {
 
     /// Makes an object what it is wanted to be, again if it changes under our hands.
     async fn attempt(&self, wanted: &Wanted) -> Result<Made, Failure> {
+        // Once an object is as it should be, looking at it again is not worth a span.
+        let known = self.progress.borrow().objects.get(&wanted.id.key()).cloned();
+        let span = match known {
+            Some(done) if done.outcome.is_applied() => Span::none(),
+            Some(_) | None => self.span("apply object", &wanted.id),
+        };
+        let made = self.attempts(wanted).instrument(span.clone()).await;
+        outcome(&span, made.as_ref().map(|made| &made.done));
+        made
+    }
+
+    async fn attempts(&self, wanted: &Wanted) -> Result<Made, Failure> {
         for _ in 0..ATTEMPTS {
             if self.stop.is_cancelled() {
                 return Err(Failure::Interrupted);
@@ -372,6 +422,9 @@ impl Apply {
                 Done { outcome: Outcome::Pending, message }
             }
         };
+        if self.progress.borrow().objects.get(&id.key()) != Some(&done) {
+            METRICS.outcome(&done);
+        }
         self.tell(|progress| drop(progress.objects.insert(id.key(), done)));
         Ok(())
     }
@@ -480,6 +533,17 @@ impl Apply {
     }
 }
 
+/// Records what became of an object. Messages are not: they may quote values.
+fn outcome(span: &Span, became: Result<&Done, &Failure>) {
+    match became {
+        Ok(done) | Err(Failure::Hopeless(done)) => span.record("outcome", field::debug(done.outcome)),
+        Err(Failure::Later(..)) => span.record("outcome", "Unreachable"),
+        Err(Failure::Underway(..)) => span.record("outcome", "Pending"),
+        Err(Failure::Again) => span.record("outcome", "Again"),
+        Err(Failure::Interrupted) => span.record("outcome", "Interrupted"),
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -503,6 +567,7 @@ mod tests {
             inventory: Inventory::default(),
             stop: CancellationToken::new(),
             progress,
+            traceparent: String::new(),
         };
         apply.enter(Stage::AwaitingHealth);
         assert!(told.has_changed().is_ok_and(|changed| changed));

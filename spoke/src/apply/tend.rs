@@ -12,8 +12,9 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
-use super::{Apply, Done, Failure, Interrupted, LOOK_AGAIN, Round};
+use super::{Apply, Done, Failure, Interrupted, LOOK_AGAIN, Round, outcome};
 use crate::{
     document::{Deletion, ObjectKey},
     namespaces::View,
@@ -238,7 +239,10 @@ impl Apply {
             }
             self.tending.comes(&spot);
             if self.tending.is_due(&spot) {
-                let made = self.add(&addition).await;
+                let span = self.span("apply addition", &addition.id);
+                let made = self.add(&addition).instrument(span.clone()).await;
+                outcome(&span, made.as_ref().map(|made| &made.done));
+                drop(span);
                 let became = self.note(made);
                 // One that was made anew under our hands was tried too, and counts.
                 if !matches!(became, Err(Failure::Underway(..) | Failure::Interrupted)) {

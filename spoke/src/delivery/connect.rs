@@ -1,12 +1,16 @@
 //! The connection to a hub: the address is where to dial, the name in the certificate is what is believed.
+//!
+//! Where the environment names a proxy, it is dialled through that: TLS goes from this spoke to the hub all the same, and
+//! the proxy sees nothing but the address.
 
 use std::{sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Error, Uri};
+
+use super::proxy;
 
 /// Longest time for dialling and the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +35,7 @@ pub async fn connect(address: &str, tls: ClientConfig) -> Result<Channel, Error>
         let (address, tls) = (Arc::clone(&address), tls.clone());
         async move {
             let name = ServerName::try_from(proto::HUB_NAME).map_err(std::io::Error::other)?;
-            let stream = TcpStream::connect(address.as_ref()).await?;
+            let stream = proxy::dial(&address).await?;
             stream.set_nodelay(true)?;
             Ok::<_, std::io::Error>(TokioIo::new(tls.connect(name, stream).await?))
         }

@@ -8,6 +8,7 @@ mod connect;
 mod convert;
 mod facts;
 mod intake;
+mod proxy;
 mod session;
 
 pub use connect::connect;

@@ -9,6 +9,7 @@ use proto::v1::{
     FromHub, FromSpoke, Hello, TraceContext, Welcome, delivery_client::DeliveryClient, from_hub,
     from_spoke::Message,
 };
+use proto_telemetry::{TARGET, trace};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -16,7 +17,8 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
+use tracing::{Instrument as _, field, info_span};
 
 use super::{
     Offer, connect, convert, facts as wire_facts,
@@ -31,9 +33,10 @@ use crate::{
     fence::Fence,
     identity::{self, Identity},
     inventory::Inventory,
+    metrics::METRICS,
     probe::{self, Answer, Question},
     refusal::{Code, Refusal},
-    report::Report,
+    report::{Phase, Report},
 };
 
 /// Longest pause between two attempts to attach: a hub that comes back has its fleet within this time.
@@ -133,16 +136,20 @@ impl Delivery {
 
     async fn session(&mut self) -> Ended {
         match self.attach().await {
-            Ok(mut session) => match session.serve().await {
-                Err(ended) => ended,
-                Ok(()) => Ended::Closed,
-            },
+            Ok(mut session) => {
+                let _connected = Connected::begin();
+                match session.serve().await {
+                    Err(ended) => ended,
+                    Ok(()) => Ended::Closed,
+                }
+            }
             Err(ended) => ended,
         }
     }
 
     async fn attach(&mut self) -> Result<Session, Ended> {
         let tls = identity::client_config(&self.identity).map_err(Ended::Identity)?;
+        METRICS.certificate(self.identity.good_until().unwrap_or(0));
         let channel = connect(&self.hub, tls).await.map_err(Ended::Connect)?;
         // A hub that does not read fast enough holds up this side, and nothing else.
         let (outbox, messages) = mpsc::channel(16);
@@ -155,7 +162,14 @@ impl Delivery {
         let mut client = DeliveryClient::new(channel)
             .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(proto::MAX_MESSAGE_BYTES);
-        let attached = client.attach(ReceiverStream::new(messages));
+        // It ends when the hub has answered; the session's messages are linked to it.
+        let span = info_span!(target: TARGET, "attach", otel.kind = "client");
+        let began_in = trace::below(&span, "");
+        let mut request = Request::new(ReceiverStream::new(messages));
+        if let Ok(value) = began_in.parse() {
+            request.metadata_mut().insert("traceparent", value);
+        }
+        let attached = client.attach(request).instrument(span);
         let attached = tokio::time::timeout(WELCOME_TIMEOUT, attached).await.map_err(|_| Ended::Silent)?;
         let mut inbox = attached.map_err(Ended::Status)?.into_inner();
         let welcome =
@@ -164,7 +178,7 @@ impl Delivery {
             Some(from_hub::Message::Welcome(welcome)) => welcome,
             Some(_) | None => return Err(Ended::Closed),
         };
-        self.welcomed(welcome, told, (outbox, inbox))
+        self.welcomed(welcome, (told, began_in), (outbox, inbox))
     }
 
     fn hello(&mut self) -> Hello {
@@ -183,7 +197,7 @@ impl Delivery {
     fn welcomed(
         &self,
         welcome: Welcome,
-        told: u64,
+        (told, began_in): (u64, String),
         (outbox, inbox): (mpsc::Sender<FromSpoke>, Streaming<FromHub>),
     ) -> Result<Session, Ended> {
         let Welcome { protocol_version, hub_version, heartbeat_ms } = welcome;
@@ -196,6 +210,8 @@ impl Delivery {
         // Every session begins with the present levels, whatever the last one said.
         levels.report.mark_changed();
         levels.drift.mark_changed();
+        let through = |fence: &Fence| (fence.completed == fence.generation).then_some(fence.generation);
+        let ended = levels.accepted.borrow().fence.as_ref().and_then(through).unwrap_or(0);
         Ok(Session {
             cluster_id: self.identity.cluster_id.clone(),
             cluster: self.cluster.clone(),
@@ -206,10 +222,28 @@ impl Delivery {
             inbox,
             intake: Intake::default(),
             trace: None,
+            began_in,
+            ended,
             told,
             heartbeat: Duration::from_millis(heartbeat_ms.clamp(100, 60_000).into()),
             sequence: 0,
         })
+    }
+}
+
+/// Tells the metrics of a session, also of one that is cut off.
+struct Connected;
+
+impl Connected {
+    fn begin() -> Self {
+        METRICS.connected();
+        Self
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        METRICS.disconnected();
     }
 }
 
@@ -224,8 +258,12 @@ struct Session {
     outbox: mpsc::Sender<FromSpoke>,
     inbox: Streaming<FromHub>,
     intake: Intake,
-    /// Of the target that is under way or was accepted last.
+    /// Of the target that was offered last.
     trace: Option<TraceContext>,
+    /// The `traceparent` of what opened the session.
+    began_in: String,
+    /// The generation whose end was told. What is said of it later, for years perhaps, is no part of its trace.
+    ended: u64,
     /// The accepted generation that the hub knows of. What is to be said of a later one waits until it was told.
     told: u64,
     heartbeat: Duration,
@@ -368,7 +406,7 @@ impl Session {
 
     /// Says that a target is accepted. What waited for that can be said now.
     async fn accepted(&mut self, fence: &Fence) -> Result<(), Ended> {
-        self.send(convert::accepted(fence)).await?;
+        self.put(self.trace.clone(), convert::accepted(fence)).await?;
         fail_point::passed(fail_point::FENCE_TOLD);
         self.told = fence.generation;
         self.levels.report.mark_changed();
@@ -381,7 +419,8 @@ impl Session {
         match report {
             Some(report) if report.generation <= self.told => {
                 fail_point::passed(fail_point::REPORT_BEFORE);
-                self.send(convert::report(&report)).await?;
+                let trace = self.report_trace(&report);
+                self.put(trace, convert::report(&report)).await?;
                 fail_point::passed(fail_point::REPORT_AFTER);
                 Ok(())
             }
@@ -389,6 +428,25 @@ impl Session {
             Some(_) if !deciding => Err(Ended::Moved),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// What a report is a part of: the trace of its target, for as long as that is under way.
+    fn report_trace(&mut self, report: &Report) -> Option<TraceContext> {
+        let accepted = Arc::clone(&self.levels.accepted.borrow());
+        let of_accepted = accepted.fence.is_some_and(|fence| fence.generation == report.generation);
+        if !of_accepted || report.generation <= self.ended {
+            return None;
+        }
+        if report.completed == report.generation && report.phase == Phase::Healthy {
+            self.ended = report.generation;
+        }
+        let phase = field::debug(report.phase);
+        let span = info_span!(
+            target: TARGET, "report", otel.kind = "producer", generation = report.generation, phase
+        );
+        let span = trace::under(span, &accepted.traceparent);
+        trace::link(&span, &self.began_in);
+        TraceContext::parse(&trace::below(&span, &accepted.traceparent))
     }
 
     async fn send_drift(&mut self) -> Result<(), Ended> {
@@ -410,7 +468,11 @@ impl Session {
     }
 
     async fn send(&self, message: Message) -> Result<(), Ended> {
-        let message = FromSpoke { trace: self.trace.clone(), message: Some(message) };
+        self.put(None, message).await
+    }
+
+    async fn put(&self, trace: Option<TraceContext>, message: Message) -> Result<(), Ended> {
+        let message = FromSpoke { trace, message: Some(message) };
         self.outbox.send(message).await.map_err(|_| Ended::Closed)
     }
 }

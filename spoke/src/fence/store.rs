@@ -43,6 +43,9 @@ struct Record {
     #[serde(flatten)]
     fence: Fence,
     chunks: usize,
+    /// Where what led to it stands in a trace. Older spokes wrote none.
+    #[serde(default)]
+    traceparent: String,
 }
 
 /// What was found at the start.
@@ -52,6 +55,8 @@ pub struct Loaded {
     pub fence: Fence,
     /// What it stands for, or why that is lost: then nothing is written until the hub sends it again.
     pub content: Result<Arc<Content>, Incomplete>,
+    /// W3C trace context of what led to it; empty if there was none.
+    pub traceparent: String,
 }
 
 /// Reads and writes the fence.
@@ -59,13 +64,14 @@ pub struct Store {
     secrets: Secrets,
     version: Option<Version>,
     chunks: usize,
+    traceparent: String,
 }
 
 impl Store {
     /// A store over the spoke's Secrets.
     #[must_use]
     pub fn new(secrets: Secrets) -> Self {
-        Self { secrets, version: None, chunks: 0 }
+        Self { secrets, version: None, chunks: 0, traceparent: String::new() }
     }
 
     /// Reads what was accepted last; none before the first target.
@@ -81,8 +87,9 @@ impl Store {
             serde_json::from_slice(secret.bytes(KEY).ok_or(Error::Corrupt)?).map_err(|_| Error::Corrupt)?;
         self.version = Some(secret.version);
         self.chunks = record.chunks;
+        self.traceparent.clone_from(&record.traceparent);
         let content = self.content(&record).await?;
-        Ok(Some(Loaded { fence: record.fence, content }))
+        Ok(Some(Loaded { fence: record.fence, content, traceparent: record.traceparent }))
     }
 
     async fn content(&self, record: &Record) -> Result<Result<Arc<Content>, Incomplete>, Error> {
@@ -102,7 +109,12 @@ impl Store {
     ///
     /// # Errors
     /// If it could not be persisted: then the former one stays the accepted one.
-    pub async fn accept(&mut self, content: &Content, completed: u64) -> Result<Fence, Error> {
+    pub async fn accept(
+        &mut self,
+        content: &Content,
+        completed: u64,
+        traceparent: &str,
+    ) -> Result<Fence, Error> {
         fail_point::passed(fail_point::FENCE_BEFORE);
         let chunks = content.chunks();
         for (number, chunk) in chunks.iter().enumerate() {
@@ -115,7 +127,8 @@ impl Store {
             completed,
         };
         fail_point::passed(fail_point::FENCE_STORED);
-        self.compare_and_set(Record { fence, chunks: chunks.len() }).await?;
+        let traceparent = traceparent.to_owned();
+        self.compare_and_set(Record { fence, chunks: chunks.len(), traceparent }).await?;
         fail_point::passed(fail_point::FENCE_SET);
         Ok(fence)
     }
@@ -126,8 +139,9 @@ impl Store {
     /// If it could not be written.
     pub async fn complete(&mut self, fence: Fence) -> Result<Fence, Error> {
         let fence = Fence { completed: fence.generation, ..fence };
+        let traceparent = self.traceparent.clone();
         fail_point::passed(fail_point::COMPLETED_BEFORE);
-        self.compare_and_set(Record { fence, chunks: self.chunks }).await?;
+        self.compare_and_set(Record { fence, chunks: self.chunks, traceparent }).await?;
         fail_point::passed(fail_point::COMPLETED_AFTER);
         Ok(fence)
     }
@@ -156,6 +170,7 @@ impl Store {
         };
         self.version = Some(version);
         self.chunks = record.chunks;
+        self.traceparent = record.traceparent;
         Ok(())
     }
 
@@ -212,7 +227,7 @@ mod tests {
         let mut store = Store::new(Secrets::new(&cluster, "meshfleet", writes));
         let fence = Fence { epoch: 1, generation: 2, target: Digest::of(b""), completed: 1 };
         for _ in 0..2 {
-            let set = store.compare_and_set(Record { fence, chunks: 1 }).await;
+            let set = store.compare_and_set(Record { fence, chunks: 1, traceparent: String::new() }).await;
             assert!(matches!(set, Err(Error::Moved)));
             assert_eq!(store.version, None, "what stands there may be newer");
         }

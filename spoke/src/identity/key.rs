@@ -40,6 +40,13 @@ pub(super) fn is_for(certificate: &str, key: &str) -> bool {
         .is_ok_and(|(_, parsed)| parsed.public_key().raw == key.subject_public_key_info().as_slice())
 }
 
+/// When a certificate in PEM stops being good, in seconds since 1970.
+pub(super) fn good_until(certificate: &str) -> Option<i64> {
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).ok()?;
+    let (_, parsed) = X509Certificate::from_der(&certificate).ok()?;
+    Some(parsed.validity().not_after.timestamp())
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

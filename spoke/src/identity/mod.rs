@@ -191,6 +191,12 @@ impl Identity {
         let (cluster_id, cluster_name) = cluster;
         Self { cluster_id, cluster_name, certificate, ca, key: key.pem.clone() }
     }
+
+    /// When the certificate stops being good, in seconds since 1970; none if it cannot be read.
+    #[must_use]
+    pub fn good_until(&self) -> Option<i64> {
+        key::good_until(&self.certificate)
+    }
 }
 
 impl Store {

@@ -9,7 +9,7 @@ use crate::{
     args::Reconcile,
     call::{Call, Outcome},
     failure::Failure,
-    rollout::{self, brake},
+    rollout::brake,
     screen::{Screen, bad, counted, good, plain, strong, warning},
 };
 
@@ -23,11 +23,11 @@ const SHORT: usize = 12;
 pub async fn run(call: &Call, arguments: Reconcile) -> Result<Outcome, Failure> {
     let keep = keep(&arguments);
     let hub = call.hub().await?;
-    let (request, _) = rollout::traced(ReconcileClusterRequest {
+    let request = ReconcileClusterRequest {
         name: arguments.name.clone(),
         keep: keep.into(),
         confirm_deletions: arguments.confirm_deletions.unwrap_or(0),
-    })?;
+    };
     let answer = match hub.clusters().reconcile(request).await {
         Ok(answer) => answer.into_inner(),
         Err(status) => {

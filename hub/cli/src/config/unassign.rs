@@ -19,11 +19,11 @@ const MOST: usize = 12;
 /// `config unassign CLUSTER..`.
 pub async fn unassign(call: &Call, arguments: Unassign) -> Result<Outcome, Failure> {
     let hub = call.hub().await?;
-    let (request, trace_id) = rollout::traced(UnassignRequest {
+    let request = UnassignRequest {
         clusters: arguments.clusters.clone(),
         confirm_deletions: arguments.confirm_deletions.unwrap_or(0),
         preview: arguments.preview,
-    })?;
+    };
     let answer = match hub.configs().unassign(request).await {
         Ok(answer) => answer.into_inner(),
         Err(status) => {
@@ -39,7 +39,7 @@ pub async fn unassign(call: &Call, arguments: Unassign) -> Result<Outcome, Failu
     }
     let names = || vec![rollout::reference(answer.rollout)];
     call.event(|screen| draw_started(screen, &answer), || to_json(&answer), names)?;
-    rollout::begun(call, answer.rollout, &trace_id, arguments.wait).await
+    rollout::begun(call, answer.rollout, arguments.wait).await
 }
 
 fn draw_preview(screen: &mut Screen, answer: &UnassignResponse) {

@@ -125,7 +125,7 @@ async fn listen(authority: &Authority, name: &str) -> SocketAddr {
 }
 
 async fn apply(context: &Context) -> Failure {
-    let hub = match Hub::connect(context).await {
+    let hub = match Hub::connect(context, Trace::default()).await {
         Ok(hub) => hub,
         Err(failure) => return failure,
     };

@@ -132,10 +132,3 @@ fn json_has_stable_names() {
     rollout.targets.truncate(1);
     insta::assert_snapshot!(format!("{:#}", json::rollout(&rollout)));
 }
-
-#[test]
-fn every_rollout_begins_a_trace_of_its_own() {
-    let (one, other) = (begin_trace().unwrap(), begin_trace().unwrap());
-    assert_ne!(one, other);
-    assert_eq!(TraceContext::parse(&one.traceparent), Some(one));
-}

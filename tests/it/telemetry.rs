@@ -1,0 +1,3 @@
+//! What hub, spoke and command line tell of themselves.
+
+mod traces;
