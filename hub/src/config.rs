@@ -107,7 +107,7 @@ pub struct Serve {
     #[arg(long, value_name = "URL", env = "HUB_DATABASE_URL", hide_env_values = true, requires = "ca_dir")]
     database_url: Option<DatabaseUrl>,
     /// Folder of ca.pem and ca.key (P-256); all hubs of a database have the same
-    #[arg(long, value_name = "DIR", requires = "database_url")]
+    #[arg(long, value_name = "DIR", env = "HUB_CA_DIR", requires = "database_url")]
     ca_dir: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7443")]

@@ -21,6 +21,7 @@ pub mod identity;
 pub mod postgres;
 
 pub mod clock;
+pub mod fail_point;
 pub mod signal;
 pub mod telemetry;
 

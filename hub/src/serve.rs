@@ -130,7 +130,6 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<Running, E
             let (address, context_file) = (house.address, config.context_file);
             let (app, mut main) = (ground.app.clone(), JoinSet::new());
             main.spawn(live(ground, house, stop));
-            store::ready();
             Ok(Running { app, address, context_file, main })
         }
         Err(error) => {
@@ -255,6 +254,7 @@ fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECTED_WITHIN)
+        .after_connect(|connection, _| Box::pin(store::bound_transactions(connection)))
         .connect_lazy_with(options)
 }
 

@@ -33,6 +33,7 @@ pub mod backoff;
 pub mod cluster;
 pub mod deploy;
 pub mod digest;
+pub mod fail_point;
 pub mod lease;
 pub mod secrets;
 pub mod writes;

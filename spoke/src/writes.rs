@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     cluster::{self, REQUEST_TIMEOUT, bounded},
+    fail_point::{self, Point},
     lease, owned,
 };
 
@@ -63,8 +64,9 @@ impl Writes {
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
         self.allowed(purpose)?;
+        passed(purpose, (fail_point::WRITE_BEFORE, fail_point::OBJECT_BEFORE));
         let done = bounded(request).await?;
-        written();
+        passed(purpose, (fail_point::WRITE_AFTER, fail_point::OBJECT_AFTER));
         Ok(done)
     }
 
@@ -80,29 +82,18 @@ impl Writes {
     }
 }
 
+fn passed(purpose: Purpose, (any, target): (Point, Point)) {
+    fail_point::passed(any);
+    match purpose {
+        Purpose::Target(_) => fail_point::passed(target),
+        Purpose::Bookkeeping => {}
+    }
+}
+
 /// Parameters of creating and replacing, under our field manager.
 #[must_use]
 pub fn as_manager() -> PostParams {
     PostParams { field_manager: Some(owned::MANAGER.to_owned()), ..PostParams::default() }
-}
-
-/// Counts a write. In debug builds the process can be told to die after one, so that tests can show that it may die
-/// anywhere; the switch is not compiled into releases.
-fn written() {
-    #[cfg(debug_assertions)]
-    {
-        use std::sync::{
-            LazyLock,
-            atomic::{AtomicU64, Ordering},
-        };
-        static WRITTEN: AtomicU64 = AtomicU64::new(0);
-        static LAST: LazyLock<Option<u64>> =
-            LazyLock::new(|| std::env::var("MESHFLEET_DIE_AFTER_WRITES").ok()?.parse().ok());
-        let count = WRITTEN.fetch_add(1, Ordering::SeqCst) + 1;
-        if *LAST == Some(count) {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        }
-    }
 }
 
 #[cfg(test)]

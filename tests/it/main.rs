@@ -11,6 +11,7 @@ mod identity;
 mod injection;
 mod private_postgres;
 mod removal;
+mod restore;
 mod rig;
 mod sail;
 mod spoke;

@@ -25,7 +25,19 @@ pub struct Rig {
 }
 
 /// A folder that stays where a test failed.
-struct Folder(Option<tempfile::TempDir>);
+pub struct Folder(Option<tempfile::TempDir>);
+
+impl Folder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.as_ref().expect("it is taken only at the end").path()
+    }
+
+    /// It is not needed any more: the test passed.
+    pub fn forget(&mut self) {
+        drop(self.0.take());
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -41,7 +53,7 @@ fn leave_behind(path: &Path) {
 }
 
 /// Makes a folder that Postgres can reach, which runs as another user where the tests run as root.
-fn folder() -> Result<Folder> {
+pub fn folder() -> Result<Folder> {
     let folder =
         tempfile::Builder::new().prefix("meshfleet-it-").tempdir().context("cannot make a folder")?;
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
@@ -53,7 +65,7 @@ impl Rig {
     pub async fn start() -> Result<Self> {
         let programs = tokio::task::spawn_blocking(Programs::build).await??;
         let folder = folder()?;
-        let path = folder.0.as_ref().context("a new folder")?.path();
+        let path = folder.path();
         let etcd = Etcd::start(&path.join("clusters")).await?;
         let fleet = Fleet::start(&programs, path, &[]).await?;
         Ok(Self { fleet, etcd, folder })
@@ -61,7 +73,7 @@ impl Rig {
 
     /// Where everything lies.
     pub fn path(&self) -> &Path {
-        self.folder.0.as_ref().expect("it is taken only at the end").path()
+        self.folder.path()
     }
 
     /// The last word of a test: everything ends, and nothing is left of it.

@@ -71,6 +71,12 @@ impl Hub {
         &self.address
     }
 
+    /// Its process; none once it has ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The first operator's context, for the command line.
     #[must_use]
     pub fn context(&self) -> PathBuf {
@@ -143,6 +149,12 @@ impl Spoke {
             command.env("MESHFLEET_TOKEN", token);
         }
         Ok(Self { child: command.spawn().context("cannot start the spoke")? })
+    }
+
+    /// Its process; none once it has ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Waits until it ends by itself.

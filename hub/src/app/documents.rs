@@ -17,10 +17,13 @@ use uuid::Uuid;
 
 use super::{App, Error, operators::Operator};
 pub use crate::store::documents::StoredDocument;
-use crate::store::{
-    self,
-    audit::{self, Actor, Event},
-    configs::Publish,
+use crate::{
+    fail_point,
+    store::{
+        self,
+        audit::{self, Actor, Event},
+        configs::Publish,
+    },
 };
 
 /// What became of the documents.
@@ -89,7 +92,7 @@ pub async fn apply(app: &App, by: &Operator, sources: &[Source]) -> Result<Appli
     if applied.iter().all(|document| document.effect == Effect::Unchanged) {
         return Ok(Applied::Stored(applied));
     }
-    store::commit(tx).await?;
+    store::commit_of(fail_point::DOCUMENTS, tx).await?;
     app.signals.plans.wake();
     Ok(Applied::Stored(applied))
 }

@@ -120,7 +120,7 @@ async fn look(app: &App, open: &BTreeMap<ClusterId, Open>) -> Result<Vec<(Cluste
         }
     }
     if !asked.is_empty() {
-        store::commit_presence(tx).await?;
+        store::commit(tx).await?;
         asked.into_iter().for_each(|cluster| app.signals.wake_cluster(cluster));
     }
     Ok(done)
@@ -130,7 +130,7 @@ async fn look(app: &App, open: &BTreeMap<ClusterId, Open>) -> Result<Vec<(Cluste
 pub async fn answered(app: &App, cluster: ClusterId, id: Uuid, answer: &Answer) -> Result<(), Error> {
     let mut tx = app.begin().await?;
     if store::probes::answer(&mut tx, cluster, (id, answer), app.clock.now()).await? {
-        store::commit_presence(tx).await?;
+        store::commit(tx).await?;
         app.signals.probes.wake();
     }
     Ok(())

@@ -14,7 +14,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{App, Error};
-use crate::store;
+use crate::{fail_point, store};
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub async fn accepted(
     if known.refused {
         store::acceptance::clear_refusal(&mut tx, cluster).await?;
     }
-    store::commit(tx).await?;
+    store::commit_of(fail_point::ACCEPTANCE, tx).await?;
     app.signals.rollouts.wake();
     Ok(Saved::Stored)
 }
@@ -97,7 +97,7 @@ pub async fn save(app: &App, cluster: ClusterId, report: &Report) -> Result<Save
     }
     store::reports::save(&mut tx, cluster, (report, digest), now).await?;
     save_objects(&mut tx, cluster, &report.objects).await?;
-    store::commit(tx).await?;
+    store::commit_of(fail_point::REPORT, tx).await?;
     app.signals.rollouts.wake();
     Ok(Saved::Stored)
 }
@@ -158,6 +158,6 @@ pub async fn save_drift(
     store::drift::resolve(&mut tx, &resolved, now).await?;
     let still_open = open.len() + changes.seen.len() - resolved.len();
     store::drift::save_head(&mut tx, cluster, (head, still_open), now).await?;
-    store::commit(tx).await?;
+    store::commit_of(fail_point::DRIFT, tx).await?;
     Ok(Saved::Stored)
 }

@@ -21,7 +21,10 @@ use sqlx::PgConnection;
 
 use super::{App, Error, deletions, error::StartRefusal, operators::Operator, plans};
 pub use crate::store::rollouts::StoredRollout;
-use crate::store::{self, rollouts::NewRollout};
+use crate::{
+    fail_point,
+    store::{self, rollouts::NewRollout},
+};
 
 /// How many rollouts a list shows: a screen of them, and a bound on the work of one request.
 const MOST_LISTED: u32 = 100;
@@ -88,7 +91,7 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
         traceparent: &start.traceparent,
     };
     let number = launch(&mut tx, &new, &pinned).await?;
-    store::commit(tx).await?;
+    store::commit_of(fail_point::START, tx).await?;
     app.signals.rollouts.wake();
     Ok(number)
 }

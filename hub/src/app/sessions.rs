@@ -14,7 +14,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{App, Error};
-use crate::store::{self, sessions::Standing};
+use crate::{
+    fail_point,
+    store::{self, sessions::Standing},
+};
 
 /// What a spoke says first.
 #[derive(Debug, Clone)]
@@ -145,11 +148,9 @@ pub async fn attach(
         Some(fence) => store::acceptance::save(&mut tx, cluster, &fence, now).await?,
         None => store::acceptance::clear(&mut tx, cluster).await?,
     };
+    store::commit_of(fail_point::SESSION, tx).await?;
     if new_facts || new_fence {
-        store::commit(tx).await?;
         app.signals.plans.wake();
-    } else {
-        store::commit_presence(tx).await?;
     }
     app.held.hold(session, Holding { cluster, public_key, cut: cut.clone() });
     app.signals.rollouts.wake();
@@ -165,7 +166,7 @@ pub fn heartbeat(app: &App, session: Uuid) {
 pub async fn detach(app: &App, cluster: ClusterId, session: Uuid) -> Result<(), Error> {
     let mut tx = app.begin().await?;
     store::sessions::close(&mut tx, cluster, session, app.clock.now()).await?;
-    store::commit_presence(tx).await?;
+    store::commit(tx).await?;
     app.signals.rollouts.wake();
     Ok(())
 }
@@ -178,7 +179,7 @@ pub async fn flush(app: &App) -> Result<(), Error> {
     }
     let mut tx = app.begin().await?;
     store::sessions::heard(&mut tx, &heard, app.clock.now()).await?;
-    store::commit_presence(tx).await?;
+    store::commit_of(fail_point::HEARTBEATS, tx).await?;
     Ok(())
 }
 

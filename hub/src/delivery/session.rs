@@ -28,6 +28,7 @@ use crate::{
         App, Error, Kind, probes, reports,
         sessions::{self, Cut},
     },
+    fail_point,
     identity::callers::Spoke,
     signal::Listening,
     store::{
@@ -221,7 +222,9 @@ impl Running {
                 let (generation, traceparent) = (target.generation, &target.traceparent);
                 tracing::info!(generation, traceparent, "a target is offered");
                 let bodies = self.persist(|| load_bodies(app, &inline)).await?;
+                fail_point::passed(fail_point::HEADER_BEFORE);
                 self.outbox.header(*target, bodies).await?;
+                fail_point::passed(fail_point::HEADER_AFTER);
             }
             Command::LoadBodies(digests) => {
                 for digest in digests {

@@ -32,7 +32,7 @@ mod commit;
 mod error;
 mod readable;
 
-pub use commit::{begin, commit, commit_presence, ready};
+pub use commit::{begin, bound_transactions, commit, commit_of};
 pub use error::Error;
 pub use readable::Readable;
 pub use schema::migrate;

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{Task, unreadable::Unreadable};
 use crate::{
     app::{App, Error},
+    fail_point,
     store::{self, cluster_plans::PlannedCluster, clusters::Outline},
 };
 
@@ -61,7 +62,7 @@ impl Task for PlanTask {
             .collect();
         // Only now is anything locked: planning takes its time.
         store::cluster_plans::save(&mut tx, &planned, self.app.clock.now()).await?;
-        store::commit(tx).await?;
+        store::commit_of(fail_point::PLANS, tx).await?;
         Ok(())
     }
 }

@@ -6,13 +6,17 @@ mod send;
 
 use std::collections::BTreeSet;
 
-use hub_core::rollout::{self, Rollout, RolloutState};
+use hub_core::{
+    fleet::ClusterId,
+    rollout::{self, Rollout, RolloutState},
+};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{error, info};
 
 use super::{Task, unreadable::Unreadable};
 use crate::{
     app::{App, Error, Kind, rollouts},
+    fail_point,
     store::{self, audit},
     telemetry::chain,
 };
@@ -87,12 +91,21 @@ impl RolloutTask {
         if !after.state.is_live() {
             store::holds::release(&mut tx, number).await?;
         }
-        store::commit(tx).await?;
+        store::commit_of(commit(&after, &retargeted), tx).await?;
         log(&stored.rollout, &after);
         retargeted.iter().for_each(|cluster| self.app.signals.wake_cluster(*cluster));
         // A step may open the next wave: look again at once.
         self.app.signals.rollouts.wake();
         Ok(())
+    }
+}
+
+/// What a step comes to, for those who look for a place to die.
+fn commit(after: &Rollout, retargeted: &[ClusterId]) -> fail_point::Commit {
+    match after.state {
+        _ if !retargeted.is_empty() => fail_point::RETARGET,
+        _ if !after.state.is_live() => fail_point::END,
+        _ => fail_point::PROGRESS,
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
     backoff::Backoff,
     cluster::Cluster,
     facts::Facts,
+    fail_point,
     fence::Fence,
     identity::{self, Identity},
     inventory::Inventory,
@@ -190,6 +191,7 @@ impl Delivery {
             return Err(Ended::Protocol(protocol_version));
         }
         tracing::info!(hub = %self.hub, hub_version = %hub_version, "attached");
+        fail_point::passed(fail_point::SESSION_BEGAN);
         let mut levels = self.levels.clone();
         // Every session begins with the present levels, whatever the last one said.
         levels.report.mark_changed();
@@ -367,6 +369,7 @@ impl Session {
     /// Says that a target is accepted. What waited for that can be said now.
     async fn accepted(&mut self, fence: &Fence) -> Result<(), Ended> {
         self.send(convert::accepted(fence)).await?;
+        fail_point::passed(fail_point::FENCE_TOLD);
         self.told = fence.generation;
         self.levels.report.mark_changed();
         self.levels.drift.mark_changed();
@@ -376,7 +379,12 @@ impl Session {
     async fn send_report(&mut self, deciding: bool) -> Result<(), Ended> {
         let report = self.levels.report.borrow_and_update().clone();
         match report {
-            Some(report) if report.generation <= self.told => self.send(convert::report(&report)).await,
+            Some(report) if report.generation <= self.told => {
+                fail_point::passed(fail_point::REPORT_BEFORE);
+                self.send(convert::report(&report)).await?;
+                fail_point::passed(fail_point::REPORT_AFTER);
+                Ok(())
+            }
             // Accepted, but not by this session.
             Some(_) if !deciding => Err(Ended::Moved),
             Some(_) | None => Ok(()),
@@ -387,7 +395,10 @@ impl Session {
         let drift = self.levels.drift.borrow_and_update().clone();
         let Some(drift) = drift.filter(|drift| drift.generation <= self.told) else { return Ok(()) };
         self.sequence += 1;
-        self.send(convert::drift(self.sequence, drift.generation, &drift.items)).await
+        fail_point::passed(fail_point::DRIFT_BEFORE);
+        self.send(convert::drift(self.sequence, drift.generation, &drift.items)).await?;
+        fail_point::passed(fail_point::DRIFT_AFTER);
+        Ok(())
     }
 
     async fn send_facts(&mut self) -> Result<(), Ended> {

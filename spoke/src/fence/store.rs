@@ -8,6 +8,7 @@ use super::{Content, Fence, Incomplete};
 use crate::{
     cluster,
     digest::Digest,
+    fail_point,
     secrets::{Data, Secrets, Version},
     writes,
 };
@@ -102,6 +103,7 @@ impl Store {
     /// # Errors
     /// If it could not be persisted: then the former one stays the accepted one.
     pub async fn accept(&mut self, content: &Content, completed: u64) -> Result<Fence, Error> {
+        fail_point::passed(fail_point::FENCE_BEFORE);
         let chunks = content.chunks();
         for (number, chunk) in chunks.iter().enumerate() {
             self.write_chunk(&chunk_name(content.digest, number), chunk).await?;
@@ -112,7 +114,9 @@ impl Store {
             target: content.digest,
             completed,
         };
+        fail_point::passed(fail_point::FENCE_STORED);
         self.compare_and_set(Record { fence, chunks: chunks.len() }).await?;
+        fail_point::passed(fail_point::FENCE_SET);
         Ok(fence)
     }
 
@@ -122,7 +126,9 @@ impl Store {
     /// If it could not be written.
     pub async fn complete(&mut self, fence: Fence) -> Result<Fence, Error> {
         let fence = Fence { completed: fence.generation, ..fence };
+        fail_point::passed(fail_point::COMPLETED_BEFORE);
         self.compare_and_set(Record { fence, chunks: self.chunks }).await?;
+        fail_point::passed(fail_point::COMPLETED_AFTER);
         Ok(fence)
     }
 
@@ -176,7 +182,9 @@ impl Store {
         let kept = format!("{CHUNK_PREFIX}{}-", kept.short());
         for secret in self.secrets.list(CHUNK_PREFIX).await.map_err(Error::Read)? {
             if !secret.name.starts_with(&kept) {
+                fail_point::passed(fail_point::CLEAN_BEFORE);
                 self.secrets.delete(&secret.name, &secret.version).await.map_err(Error::Write)?;
+                fail_point::passed(fail_point::CLEAN_AFTER);
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Inventory;
 use crate::{
-    cluster,
+    cluster, fail_point,
     secrets::{Data, Secrets, Version},
     writes,
 };
@@ -64,7 +64,9 @@ impl Store {
     /// If something could not be written; what was written counts as written.
     pub async fn flush(&mut self, inventory: &mut Inventory) -> Result<(), Error> {
         for (shard, content) in inventory.unwritten() {
+            fail_point::passed(fail_point::INVENTORY_BEFORE);
             self.write(shard, content).await?;
+            fail_point::passed(fail_point::INVENTORY_AFTER);
             inventory.written(shard);
         }
         Ok(())

@@ -79,7 +79,7 @@ impl Ground {
         // Spokes beat when they are told to: a slow machine sends no more of them.
         config.heartbeat = Duration::from_secs(3600);
         let hub = Life::begin(&config).await?;
-        let admin = operators::ensure_admin(hub.running.app()).await?;
+        let admin = operators::ensure_admin(hub.running.app()).await?.context("an admin")?;
         let watcher = PgConnection::connect_with(&database.connect_options().username("watcher")).await?;
         let mut ground = Self {
             looks: Looks::new(hub.running.app()),

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 
 use crate::{
     app::{Error, deletions::Deleting},
+    fail_point,
     store::{self, rollouts::StoredRollout, targets::Origin},
 };
 
@@ -39,6 +40,7 @@ pub(super) async fn targets(
         .collect();
     // Where somebody else changed the target since it was looked at, the next step sees that.
     let set = store::targets::set_all(tx, &documents, &origin(stored), now).await?;
+    fail_point::passed(fail_point::TARGET_SET);
     for document in &documents {
         if let Some(target) = set.get(&document.cluster) {
             let delivery = Delivery { generation: document.generation, target: *target, sent_at: now };
