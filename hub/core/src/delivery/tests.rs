@@ -171,6 +171,20 @@ fn a_spoke_of_a_later_epoch_says_itself_that_the_hub_is_of_a_former_life() {
 }
 
 #[test]
+fn bodies_are_needed_exactly_where_a_target_is_offered() {
+    let fences = [None, Some(fence(1)), Some(fence(2)), Some(Fence { target: digest("x"), ..fence(2) })];
+    for fence in fences {
+        let mut session = open(fence);
+        for generation in [2, 1, 2, 3] {
+            let lacks = session.lacks(generation, target(generation).digest);
+            let commands = session.on(changed(generation), NOW);
+            assert_eq!(lacks, names(&commands).contains(&"header"), "{generation} over {fence:?}");
+        }
+    }
+    assert!(!Session::new(1..=1).lacks(1, target(1).digest), "nothing is offered before Hello");
+}
+
+#[test]
 fn only_what_was_offered_can_be_answered() {
     check(None, vec![accepted(1)], &["refused"]);
     check(None, vec![changed(1), accepted(2)], &["refused"]);
