@@ -249,11 +249,20 @@ impl Spoke {
     /// Attaches with a target of another life, applied to its end, under which it has these ConfigMaps and what its
     /// present target asks for.
     pub async fn ahead(self, fence: Fence, names: &[&str]) -> Result<Self> {
-        let mut spoke = self.attach(Some(fence)).await?;
-        let mut objects = match spoke.target().await? {
-            Some((target, _)) => spoke.objects(&target).await?,
+        let planned = match self.target().await? {
+            Some((target, _)) => self.objects(&target).await?,
             None => Vec::new(),
         };
+        self.ahead_with(fence, planned, names).await
+    }
+
+    /// Attaches with a target of another life, applied to its end, under which it has only these ConfigMaps.
+    pub async fn ahead_with_only(self, fence: Fence, names: &[&str]) -> Result<Self> {
+        self.ahead_with(fence, Vec::new(), names).await
+    }
+
+    async fn ahead_with(self, fence: Fence, mut objects: Vec<ObjectState>, names: &[&str]) -> Result<Self> {
+        let mut spoke = self.attach(Some(fence)).await?;
         objects.extend(names.iter().map(|name| config_map(name, fence.generation)));
         let report = Report {
             generation: fence.generation,

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, bail};
 use hub::{
     app::{
-        Error, clusters, documents,
+        Error, clusters,
+        deletions::{self, Deleting},
+        documents,
         error::ReconcileRefusal,
         hub as hub_state, plans,
         reconcile::{self, Divergence, Keep, Reconciled},
@@ -11,11 +13,12 @@ use hub::{
         rollouts::{self, Verb},
         status,
     },
-    store::targets::Content,
+    store::{self, targets::Content},
 };
 use hub_core::{
     digest::Digest,
     document::Kind,
+    plan,
     report::Fence,
     status::{Condition, Reason, Truth},
 };
@@ -310,5 +313,34 @@ async fn a_cluster_that_was_forgotten_and_comes_back_is_ahead_and_its_generation
     let (target, _) = spoke.awaits(2).await?;
     assert_eq!(target.deletions.len(), 1, "what it holds is known by what it said");
     bench.stop().await;
+    Ok(())
+}
+
+/// What a target without anything would delete in the cluster now.
+async fn deleting_all(spoke: &Spoke) -> Result<Deleting> {
+    let mut tx = store::begin(&spoke.app.pool).await?;
+    Ok(deletions::load(&mut tx, spoke.id, &plan::empty().document).await?)
+}
+
+#[tokio::test]
+async fn of_a_plan_before_the_unknown_only_what_the_spoke_still_has_is_deleted() -> Result<()> {
+    for way in [KEEP_HUB, Keep::Spoke] {
+        let bench = Bench::start().await?;
+        let spoke = running(&bench).await?;
+        let all = deleting_all(&spoke).await?.count().deletions;
+        let spoke = spoke.ahead(newer(5), &["one"]).await?;
+        let deleting = deleting_all(&spoke).await?;
+        assert_eq!(deleting.count().deletions, all + 1, "instances of the templates that are known too");
+        assert!(!deleting.templates.is_empty() && deleting.deletions.iter().all(|one| !one.uid.is_empty()));
+
+        // Without its former objects; what is sent meanwhile may be made any moment, and counts.
+        let spoke = spoke.ahead_with_only(newer(5), &["one"]).await?;
+        let only = deleting_all(&spoke).await?;
+        assert_eq!((only.words(), only.templates.len()), (vec!["ConfigMap shop/one".to_owned()], 0));
+        keep(&bench, &way).await?;
+        let after = deleting_all(&spoke).await?;
+        assert_eq!(after.deletions.len() > 1, way == KEEP_HUB, "{:?}", after.words());
+        bench.stop().await;
+    }
     Ok(())
 }

@@ -388,7 +388,7 @@ impl fmt::Display for Blocker {
             Self::PlanBlocked => "a check forbids the plan as the cluster is now",
             Self::Offline => "its spoke is not attached",
             Self::Held => "another rollout holds the cluster",
-            Self::SpokeAhead => "its spoke accepted something newer than this hub knows of",
+            Self::SpokeAhead => "its spoke accepted something newer than this hub knows of: abort the rollout, then decide with `meshfleet cluster reconcile`",
             Self::Deletions => "it would delete more now than when the rollout started: abort it and start it anew to confirm that",
             Self::Selected => "a mesh config selects the cluster again",
         })
