@@ -131,7 +131,7 @@ mod armed {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, debug_assertions))]
 mod tests {
     use std::collections::BTreeSet;
 

@@ -75,8 +75,9 @@ impl Writes {
         purpose: Purpose,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
-        self.allowed(purpose)?;
         passed(purpose, (fail_point::WRITE_BEFORE, fail_point::OBJECT_BEFORE));
+        // After the point: who was stopped there may not have the right any more.
+        self.allowed(purpose)?;
         let done = bounded(request).await?;
         passed(purpose, (fail_point::WRITE_AFTER, fail_point::OBJECT_AFTER));
         Ok(done)
