@@ -7,3 +7,4 @@ pub mod otlp;
 pub mod processes;
 pub mod programs;
 pub mod proof;
+pub mod proxy;
