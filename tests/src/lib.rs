@@ -7,4 +7,5 @@ pub mod otlp;
 pub mod processes;
 pub mod programs;
 pub mod proof;
+pub mod proxy;
 pub mod simulated;
