@@ -8,6 +8,7 @@ mod facts;
 mod first_run;
 mod identity;
 mod injection;
+mod installation;
 mod private_postgres;
 mod removal;
 mod rig;
