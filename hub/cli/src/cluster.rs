@@ -1,6 +1,7 @@
 //! `meshfleet cluster`: how clusters join and leave, which there are, and what they are.
 
 mod facts;
+mod rbac;
 
 use std::collections::HashMap;
 
@@ -27,6 +28,7 @@ pub async fn run(call: &Call, command: args::Cluster) -> Result<Outcome, Failure
         args::Cluster::Show { name } => show(call, name).await,
         args::Cluster::Facts { name } => facts::show(call, name).await,
         args::Cluster::Enrol(enrol) => self::enrol(call, enrol).await,
+        args::Cluster::Rbac { name, all } => rbac::print(call, name, all).await,
         args::Cluster::Detach { name } => detach(call, name).await,
     }
 }

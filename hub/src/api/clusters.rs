@@ -1,7 +1,9 @@
 //! Clusters: inviting, listing, showing and detaching them.
 
 mod facts;
+mod rights;
 
+use hub_core::plan::rights::Extent;
 use proto::v1::{self, clusters_server};
 use tonic::{Code, Request, Response, Status};
 
@@ -11,6 +13,7 @@ use crate::{
         App,
         clusters::{self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken},
         installation::{self, Installation},
+        plans,
     },
     identity::{authority::Authority, problem, token::Token},
 };
@@ -134,6 +137,21 @@ impl clusters_server::Clusters for Clusters {
             Detached::Before => true,
         };
         Ok(Response::new(v1::DetachClusterResponse { unchanged }))
+    }
+
+    async fn rights(
+        &self,
+        request: Request<v1::ClusterRightsRequest>,
+    ) -> Result<Response<v1::ClusterRightsResponse>, Status> {
+        super::calling_operator(&request)?;
+        let v1::ClusterRightsRequest { name, all } = request.into_inner();
+        let name = super::name("name", &name)?;
+        let details = use_case::show(&self.app, &name).await.map_err(|error| problem::of(&error))?;
+        let namespaces = details.overview.cluster.facts.iter().flat_map(|facts| &facts.namespaces);
+        let namespaces = namespaces.map(|namespace| namespace.name.as_str()).collect();
+        let preview = plans::of_cluster(&self.app, &name).await.map_err(|error| problem::of(&error))?;
+        let extent = if all { Extent::All } else { Extent::Lacked };
+        rights::response(preview, &namespaces, extent).map(Response::new)
     }
 }
 

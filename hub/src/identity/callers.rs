@@ -20,7 +20,7 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 29] = [
+pub const METHODS: [(&str, Answers); 30] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
@@ -35,6 +35,7 @@ pub const METHODS: [(&str, Answers); 29] = [
     ("/meshfleet.v1.Clusters/Show", Answers::Operators),
     ("/meshfleet.v1.Clusters/Facts", Answers::Operators),
     ("/meshfleet.v1.Clusters/Detach", Answers::Operators),
+    ("/meshfleet.v1.Clusters/Rights", Answers::Operators),
     ("/meshfleet.v1.Plans/Preview", Answers::Operators),
     ("/meshfleet.v1.Plans/Explain", Answers::Operators),
     ("/meshfleet.v1.Configs/List", Answers::Operators),

@@ -26,6 +26,16 @@ pub enum Cluster {
     /// Print what is applied in a cluster so that its spoke runs there and joins; used once
     #[command(after_help = ENROL)]
     Enrol(Enrol),
+    /// Print the rights that a cluster's spoke lacks for its plan, as a manifest
+    #[command(after_help = RBAC)]
+    Rbac {
+        /// The cluster's name
+        #[arg(value_parser = value::cluster)]
+        name: String,
+        /// Everything that the plan needs, also what is there
+        #[arg(long)]
+        all: bool,
+    },
     /// End a cluster's membership: its spoke is refused from now on, what runs there stays as it is
     #[command(after_help = DETACH)]
     Detach {
@@ -55,6 +65,11 @@ Examples:
   meshfleet cluster enrol shop-eu-1 --spoke-image IMAGE | kubectl apply -f -
   meshfleet cluster enrol shop-eu-1 --spoke-image IMAGE --hub hub.example.com:7443
   meshfleet cluster enrol shop-eu-1 -o name > token   the token alone";
+
+const RBAC: &str = "\
+Examples:
+  meshfleet cluster rbac shop-eu-1 | kubectl apply -f -
+  meshfleet cluster rbac shop-eu-1 --all";
 
 const DETACH: &str = "\
 Examples:
