@@ -12,6 +12,7 @@ mod installation;
 mod private_postgres;
 mod removal;
 mod rig;
+mod rights;
 mod sail;
 mod spoke;
 mod store;
