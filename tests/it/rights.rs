@@ -90,7 +90,7 @@ async fn a_right_that_is_lacked_stops_a_rollout_until_it_is_given() -> Result<()
 
     // Nobody answers: that is no pass, and no lack.
     cluster.spoke.take().context("a spoke")?.kill().await?;
-    rig.condition_is("eks-1", "Connected", "Offline").await?;
+    rig.condition_is("eks-1", "Connected", "SessionGone").await?;
     let found = missing(&rig).await?;
     ensure!(
         found.len() == 1 && found[0].starts_with("rbac.unknown") && found[0].contains("not attached"),
