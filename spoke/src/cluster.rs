@@ -229,6 +229,14 @@ impl Cluster {
         Ok(self.served(kind).await?.namespaced)
     }
 
+    /// The resource of a kind, in the plural.
+    ///
+    /// # Errors
+    /// If the kind is not served or the API server cannot be asked.
+    pub async fn resource(&self, kind: &Kind) -> Result<String, Error> {
+        Ok(self.served(kind).await?.resource.plural)
+    }
+
     /// Forgets how a kind is served: its definition may have been replaced.
     pub fn forget(&self, kind: &Kind) {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);

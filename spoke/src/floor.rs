@@ -22,6 +22,9 @@ pub const MAX_PLAN_BYTES: usize = 8 * 1024 * 1024;
 /// Most objects in a plan.
 pub const MAX_OBJECTS: usize = 2000;
 
+/// Most instances of templates: a selection that meets more namespaces than anybody thought of must not fill the cluster.
+pub const MAX_INSTANCES: usize = 2000;
+
 /// Namespaces of the cluster itself. A plan has no business in them.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
@@ -62,7 +65,9 @@ pub fn check(
     let mut breaches = limits(plan, bodies);
     breaches.extend(forbidden_deletions(target, plan, own_namespace));
     breaches.extend(plan.namespaces.iter().filter_map(|name| forbidden_namespace(name, own_namespace)));
-    breaches.extend(written(plan).filter_map(|(id, _)| forbidden_object(id, own_namespace)));
+    breaches.extend(made(plan).filter_map(|(id, _)| forbidden_object(id, own_namespace)));
+    let additions = plan.additions.iter().map(|addition| &addition.id);
+    breaches.extend(additions.filter_map(|id| forbidden_addition(id, own_namespace)));
     breaches.extend(
         watched(plan).filter(|id| id.kind == "Secret").map(|id| format!("{id}: secrets are not watched")),
     );
@@ -98,9 +103,21 @@ fn limits(plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>) -> Vec<String> {
 
 /// Everything that a plan writes: its objects, additions, and templates, which have no namespace so far.
 fn written(plan: &Plan) -> impl Iterator<Item = (&ObjectId, Digest)> {
+    made(plan).chain(plan.additions.iter().map(|addition| (&addition.id, addition.body)))
+}
+
+/// Everything that a plan makes: it writes onto what others make too.
+fn made(plan: &Plan) -> impl Iterator<Item = (&ObjectId, Digest)> {
     let objects = plan.objects().map(|planned| (&planned.id, planned.body));
-    let additions = plan.additions.iter().map(|addition| (&addition.id, addition.body));
-    objects.chain(additions).chain(plan.templates.iter().map(|template| (&template.id, template.body)))
+    objects.chain(plan.templates.iter().map(|template| (&template.id, template.body)))
+}
+
+/// Why one more instance of a template is not made, where so many are there.
+#[must_use]
+pub fn crowded(instances: usize) -> Option<String> {
+    (instances >= MAX_INSTANCES).then(|| {
+        format!("{instances} instances of templates are there, and no more are made: select fewer namespaces")
+    })
 }
 
 /// What an object may not be, looked at when all of it is known.
@@ -152,6 +169,41 @@ fn forbidden_object(id: &ObjectId, own_namespace: &str) -> Option<String> {
     forbidden_namespace(&id.namespace, own_namespace).map(|reason| format!("{id}: {reason}"))
 }
 
+/// Labels of ours on a namespace are an addition; what they may be is looked at with the body.
+fn forbidden_addition(id: &ObjectId, own_namespace: &str) -> Option<String> {
+    if !is_namespace(id) {
+        return forbidden_object(id, own_namespace);
+    }
+    let own = forbidden_namespace(&id.name, own_namespace);
+    let kube =
+        || id.name.starts_with("kube-").then(|| format!("the namespace {} is the cluster's own", id.name));
+    own.or_else(kube).map(|reason| format!("{id}: {reason}"))
+}
+
+fn is_namespace(id: &ObjectId) -> bool {
+    id.group.is_empty() && id.kind == "Namespace"
+}
+
+/// What a plan may write onto a namespace: labels that mean something to a mesh. Those of Kubernetes itself decide what its
+/// pods may do.
+fn forbidden_label(body: &Value) -> Option<String> {
+    let fields =
+        |value: &Value| value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
+    let (body_fields, metadata): (Vec<String>, Vec<String>) = (fields(body), fields(&body["metadata"]));
+    let other = |known: &[&str], field: &&String| !known.contains(&field.as_str());
+    let beside = body_fields.iter().find(|field| other(&["apiVersion", "kind", "metadata"], field));
+    let beside = beside.or_else(|| metadata.iter().find(|field| other(&["name", "labels"], field)));
+    if let Some(field) = beside {
+        return Some(format!("writes {field} of a namespace, of which only labels are written"));
+    }
+    let labels: Vec<String> = fields(&body["metadata"]["labels"]);
+    let kubernetes = |label: &&String| {
+        let domain = label.split_once('/').map_or("", |(domain, _)| domain);
+        ["kubernetes.io", "k8s.io"].iter().any(|own| domain == *own || domain.ends_with(&format!(".{own}")))
+    };
+    labels.iter().find(kubernetes).map(|label| format!("writes the label {label} of a namespace"))
+}
+
 fn forbidden_namespace(name: &str, own_namespace: &str) -> Option<String> {
     if SYSTEM_NAMESPACES.contains(&name) {
         return Some(format!("the namespace {name} is the cluster's own"));
@@ -181,7 +233,8 @@ fn bodies_match(generation: u64, plan: &Plan, bodies: &BTreeMap<Digest, Vec<u8>>
         if let Some(what) = mistaken(id, &body) {
             return Err(malformed(id, &what));
         }
-        if let Some(what) = forbidden_power(id, &body) {
+        let labels = || is_namespace(id).then(|| forbidden_label(&body)).flatten();
+        if let Some(what) = forbidden_power(id, &body).or_else(labels) {
             return Err(Refusal::new(Code::Floor, generation, format!("{id}: {what}")));
         }
     }
@@ -222,9 +275,21 @@ fn forbidden_power(id: &ObjectId, body: &Value) -> Option<String> {
     if body.get("aggregationRule").is_some() {
         return Some("aggregates rules that the plan does not show".to_owned());
     }
-    let verbs = items(&body["rules"]).into_iter().flat_map(|rule| items(&rule["verbs"]));
+    let rules = items(&body["rules"]);
+    let verbs = rules.iter().flat_map(|rule| items(&rule["verbs"]));
     let forbidden = |verb: &Value| matches!(verb.as_str(), Some("*" | "escalate" | "impersonate"));
-    verbs.into_iter().find(forbidden).map(|verb| format!("gives the verb {verb}"))
+    if let Some(verb) = verbs.into_iter().find(forbidden) {
+        return Some(format!("gives the verb {verb}"));
+    }
+    // Whoever may bind any role may take any.
+    let binds = |rule: &&Value| items(&rule["verbs"]).iter().any(|verb| verb == "bind");
+    let unbound = |rule: &Value| {
+        let names = items(&rule["resourceNames"]);
+        names.is_empty() || names.iter().any(|name| name == "cluster-admin")
+    };
+    let unlimited = rules.iter().filter(binds).any(unbound);
+    unlimited
+        .then(|| "gives the verb \"bind\" on roles that it does not name, or on cluster-admin".to_owned())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod delivery;
 pub mod identity;
 pub mod probe;
+pub mod rights;
 
 pub mod document;
 pub mod fence;

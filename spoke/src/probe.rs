@@ -1,4 +1,5 @@
-//! Probes: what exists in the cluster, and what an apply would change there. It only reads.
+//! Probes: what exists in the cluster, what an apply would change there, and whether the rights for it are there. It only
+//! reads.
 //!
 //! A hub asks before it plans, also before it ever sent a target. Secrets are not asked about: an answer to "what would
 //! differ" would tell their values.
@@ -19,6 +20,7 @@ use crate::{
     inventory::{Inventory, Role},
     owned,
     report::shortened,
+    rights,
 };
 
 /// Most objects in a question.
@@ -48,6 +50,8 @@ pub struct Question {
     pub id: String,
     /// About which objects.
     pub objects: Vec<Asked>,
+    /// About which rights.
+    pub rights: Vec<rights::Needed>,
 }
 
 /// One object that is asked about.
@@ -66,6 +70,8 @@ pub struct Answer {
     pub id: String,
     /// In the order of the question.
     pub objects: Vec<State>,
+    /// Likewise.
+    pub rights: Vec<rights::Right>,
 }
 
 /// What is known of one object.
@@ -94,8 +100,14 @@ pub struct Found {
 
 /// Answers a question.
 pub async fn answer(cluster: &Cluster, inventory: &Inventory, question: Question) -> Answer {
+    let Question { id, objects, rights } = question;
+    let (objects, rights) = tokio::join!(looks(cluster, inventory, objects), rights::look(cluster, rights));
+    Answer { id, objects, rights }
+}
+
+async fn looks(cluster: &Cluster, inventory: &Inventory, objects: Vec<Asked>) -> Vec<State> {
     let by = Instant::now() + WITHIN;
-    let states = stream::iter(question.objects)
+    stream::iter(objects)
         .map(|asked| async move {
             let id = asked.id.clone();
             let found = tokio::time::timeout_at(by.into(), look(cluster, inventory, asked)).await;
@@ -105,8 +117,7 @@ pub async fn answer(cluster: &Cluster, inventory: &Inventory, question: Question
         })
         .buffered(AT_A_TIME)
         .collect()
-        .await;
-    Answer { id: question.id, objects: states }
+        .await
 }
 
 async fn look(cluster: &Cluster, inventory: &Inventory, asked: Asked) -> Result<Option<Found>, String> {

@@ -3,6 +3,7 @@
 
 pub mod clusters;
 pub mod fleet;
+pub mod installation;
 pub mod otlp;
 pub mod processes;
 pub mod programs;

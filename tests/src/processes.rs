@@ -132,6 +132,17 @@ pub struct SpokeOptions {
     pub environment: Vec<(String, String)>,
 }
 
+/// A spoke as a Deployment says it.
+#[derive(Debug)]
+pub struct SpokeStart<'a> {
+    /// For its log.
+    pub name: &'a str,
+    /// What the Deployment says.
+    pub arguments: Vec<String>,
+    /// Stands for the pod's service account.
+    pub kubeconfig: &'a Path,
+}
+
 impl Spoke {
     /// Starts a spoke. Its log goes to `spoke-NAME.log` in `logs`.
     pub fn start(programs: &Programs, options: &SpokeOptions, logs: &Path) -> Result<Self> {
@@ -155,6 +166,22 @@ impl Spoke {
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Starts a spoke with arguments of its own, as a Deployment says them. Its log goes to `spoke-NAME.log` in `logs`.
+    pub fn start_with(programs: &Programs, start: SpokeStart<'_>, logs: &Path) -> Result<Self> {
+        let SpokeStart { name, arguments, kubeconfig } = start;
+        let mut command = Command::new(programs.spoke());
+        command
+            .args(arguments)
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .env_remove("MESHFLEET_TOKEN")
+            .stdout(Stdio::null())
+            .stderr(append(&logs.join(format!("spoke-{name}.log")))?)
+            .process_group(0)
+            .kill_on_drop(true);
+        Ok(Self { child: command.spawn().context("cannot start the spoke")? })
     }
 
     /// Waits until it ends by itself.

@@ -1,6 +1,7 @@
 //! `meshfleet cluster`: how clusters join and leave, which there are, and what they are.
 
 mod facts;
+mod rbac;
 mod reconcile;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args,
-    call::{Call, Outcome, now},
+    call::{Call, Outcome, now, write_out},
     failure::Failure,
     plan::json::value,
     screen::{Piece, Screen, bad, faint, good, or_dash, plain, strong, warning},
@@ -28,6 +29,7 @@ pub async fn run(call: &Call, command: args::Cluster) -> Result<Outcome, Failure
         args::Cluster::Show { name } => show(call, name).await,
         args::Cluster::Facts { name } => facts::show(call, name).await,
         args::Cluster::Enrol(enrol) => self::enrol(call, enrol).await,
+        args::Cluster::Rbac { name, all } => rbac::print(call, name, all).await,
         args::Cluster::Detach { name } => detach(call, name).await,
         args::Cluster::Reconcile(arguments) => reconcile::run(call, arguments).await,
     }
@@ -39,19 +41,31 @@ pub fn reference(name: &str) -> String {
 }
 
 async fn enrol(call: &Call, arguments: args::Enrol) -> Result<Outcome, Failure> {
-    let args::Enrol { name, ttl } = arguments;
+    let args::Enrol { name, ttl, spoke_image, hub: hub_address } = arguments;
+    // Said before a token is made: it would be lost.
+    if spoke_image.is_none() && call.is_for_people() {
+        return Err(Failure::Usage {
+            message: "the manifest needs the image of the spoke".to_owned(),
+            hint: "say `--spoke-image IMAGE`, or set MESHFLEET_SPOKE_IMAGE; `-o name` gives the token alone"
+                .to_owned(),
+        });
+    }
     let hub = call.hub().await?;
-    let request = EnrolClusterRequest { name: name.clone(), token_ttl_s: ttl };
+    let hub_address = match hub_address {
+        Some(address) => address,
+        None => call.context()?.hub,
+    };
+    let spoke_image = spoke_image.unwrap_or_default();
+    let request = EnrolClusterRequest { name: name.clone(), token_ttl_s: ttl, spoke_image, hub_address };
     let answer = hub.clusters().enrol(request).await.map_err(|status| hub.refused(&status))?.into_inner();
     call.remark(|screen| draw_invitation(screen, &name, &answer, now()));
-    // The token alone goes to standard output, so that a script can put it into a file; also where names are asked
-    // for, because it is shown only once.
-    let token = || vec![answer.token.clone()];
-    call.answer(
-        |screen| screen.line(0, &[plain(&answer.token)]),
-        || enrolment_to_json(&name, &answer),
-        token,
-    )?;
+    // The manifest alone goes to standard output, as it is: another program reads it. Where names are asked for, it is
+    // the token, because it is shown only once.
+    if call.is_for_people() {
+        write_out(&answer.manifest)?;
+        return Ok(Outcome::Done);
+    }
+    call.answer(|_| {}, || enrolment_to_json(&name, &answer), || vec![answer.token.clone()])?;
     Ok(Outcome::Done)
 }
 
@@ -100,7 +114,7 @@ fn draw_detached(screen: &mut Screen, name: &str, unchanged: bool) {
 }
 
 fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterResponse, now: Timestamp) {
-    let EnrolClusterResponse { cluster_id, token: _, expires_at, connected } = answer;
+    let EnrolClusterResponse { cluster_id, token: _, expires_at, connected, manifest: _ } = answer;
     let until = match expires_at.parse::<Timestamp>() {
         // The second that the answer took is not lost.
         Ok(end) => format!("in {}", time::span(end.duration_since(now).as_secs() + 1)),
@@ -110,8 +124,8 @@ fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterRespons
     screen.line(
         0,
         &[plain(format!(
-            "Its token stands below. It is shown once, can be used once and ends {until}. Give it to the spoke in that \
-             cluster, in MESHFLEET_TOKEN or with --token-file."
+            "What follows is for `kubectl apply -f -` in that cluster. It holds the token of its spoke, which is shown \
+             once, can be used once and ends {until}."
         ))],
     );
     if *connected {
@@ -247,8 +261,12 @@ fn map_to_json(map: &HashMap<String, String>) -> Map<String, Value> {
 }
 
 fn enrolment_to_json(name: &str, answer: &EnrolClusterResponse) -> Value {
-    let EnrolClusterResponse { cluster_id, token, expires_at, connected } = answer;
-    json!({"name": name, "id": cluster_id, "token": token, "expiresAt": expires_at, "connected": connected})
+    let EnrolClusterResponse { cluster_id, token, expires_at, connected, manifest } = answer;
+    let manifest = Some(manifest).filter(|manifest| !manifest.is_empty());
+    json!({
+        "name": name, "id": cluster_id, "token": token, "expiresAt": expires_at, "connected": connected,
+        "manifest": manifest,
+    })
 }
 
 fn to_json(cluster: &Cluster) -> Value {

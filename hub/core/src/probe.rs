@@ -1,5 +1,5 @@
-//! The probe: what the hub asks a spoke about objects that a plan would write and that are not known to be ours. The spoke
-//! only reads; what it says is shown beforehand and decides nothing by itself.
+//! The probe: what the hub asks a spoke about objects that a plan would write and that are not known to be ours, and about
+//! the rights that the plan needs. The spoke only reads; what it says is shown beforehand and decides nothing by itself.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,11 @@ use uuid::Uuid;
 use crate::{
     digest::{self, Digest},
     fleet::Facts,
-    plan::{ObjectId, Plan, Template, check::selects},
+    plan::{
+        ObjectId, Plan, Template,
+        check::selects,
+        rights::{Held, Need, Right},
+    },
     report::{ObjectState, Outcome, Role},
 };
 
@@ -28,6 +32,9 @@ pub struct Question {
     pub plan: Digest,
     /// What is asked; at most [`MOST_OBJECTS`].
     pub objects: Vec<Asked>,
+    /// The rights that the plan needs; at most [`MOST_NEEDS`](crate::plan::rights::MOST_NEEDS).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
 }
 
 /// One object of a question.
@@ -55,6 +62,9 @@ pub struct Probe {
 pub struct Answer {
     /// What it found. May lack objects, or have some that nobody asked for: only what was asked counts.
     pub objects: Vec<Found>,
+    /// How its rights stand, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<Right>,
 }
 
 /// What was found of one object.
@@ -112,6 +122,12 @@ impl Answer {
     #[must_use]
     pub fn sight(&self, id: &ObjectId) -> Option<&Sight> {
         self.objects.iter().find(|found| found.id.same_object(id)).map(|found| &found.sight)
+    }
+
+    /// Whether it says that a right is lacked: somebody may give it at any time.
+    #[must_use]
+    pub fn lacks_rights(&self) -> bool {
+        self.rights.iter().any(|right| matches!(&right.held, Held::Lacks { verbs, .. } if !verbs.is_empty()))
     }
 }
 
@@ -177,7 +193,7 @@ fn bounded(
         bytes += manifest.len();
         objects.push(Asked { id, manifest });
     }
-    let question = (!objects.is_empty()).then_some(Question { plan, objects });
+    let question = (!objects.is_empty()).then_some(Question { plan, objects, needs: Vec::new() });
     Asking { question, left_out }
 }
 

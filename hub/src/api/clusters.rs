@@ -2,7 +2,9 @@
 
 mod facts;
 mod reconcile;
+mod rights;
 
+use hub_core::plan::rights::Extent;
 use proto::v1::{self, clusters_server};
 use tonic::{Code, Request, Response, Status};
 
@@ -11,6 +13,8 @@ use crate::{
     app::{
         App,
         clusters::{self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken},
+        installation::{self, Installation},
+        plans,
     },
     identity::{authority::Authority, problem, token::Token},
 };
@@ -46,8 +50,13 @@ impl clusters_server::Clusters for Clusters {
         request: Request<v1::EnrolClusterRequest>,
     ) -> Result<Response<v1::EnrolClusterResponse>, Status> {
         let operator = super::calling_operator(&request)?;
-        let v1::EnrolClusterRequest { name, token_ttl_s } = request.into_inner();
+        let v1::EnrolClusterRequest { name, token_ttl_s, spoke_image, hub_address } = request.into_inner();
         let name = super::name("name", &name)?;
+        let wanted = !spoke_image.is_empty();
+        if wanted {
+            installation::image(&spoke_image).map_err(|why| problem::bad_field("spoke_image", why))?;
+            installation::hub(&hub_address).map_err(|why| problem::bad_field("hub_address", why))?;
+        }
         let ttl_s = if token_ttl_s == 0 { DEFAULT_TTL_S } else { token_ttl_s };
         if ttl_s > LONGEST_TTL_S {
             return Err(problem::status(
@@ -61,11 +70,17 @@ impl clusters_server::Clusters for Clusters {
         let new = NewToken { id: token.id, secret_hash: token.secret_hash(), ttl_s };
         let issued = use_case::issue_token(&self.app, &operator, &name, new).await;
         let issued = issued.map_err(|error| problem::of(&error))?;
+        let (token, expires_at) = (token.reveal(), issued.expires_at);
+        let manifest = wanted.then(|| {
+            let (image, hub) = (spoke_image.as_str(), hub_address.as_str());
+            installation::manifest(Installation { image, hub, token: &token, expires_at })
+        });
         Ok(Response::new(v1::EnrolClusterResponse {
             cluster_id: issued.cluster_id.to_string(),
-            token: token.reveal(),
-            expires_at: issued.expires_at.to_string(),
+            token,
+            expires_at: expires_at.to_string(),
             connected: issued.connected,
+            manifest: manifest.unwrap_or_default(),
         }))
     }
 
@@ -136,6 +151,21 @@ impl clusters_server::Clusters for Clusters {
         let request = request.into_inner();
         let name = super::name("name", &request.name)?;
         reconcile::answer(&self.app, &operator, (&name, &request, traceparent)).await.map(Response::new)
+    }
+
+    async fn rights(
+        &self,
+        request: Request<v1::ClusterRightsRequest>,
+    ) -> Result<Response<v1::ClusterRightsResponse>, Status> {
+        super::calling_operator(&request)?;
+        let v1::ClusterRightsRequest { name, all } = request.into_inner();
+        let name = super::name("name", &name)?;
+        let details = use_case::show(&self.app, &name).await.map_err(|error| problem::of(&error))?;
+        let namespaces = details.overview.cluster.facts.iter().flat_map(|facts| &facts.namespaces);
+        let namespaces = namespaces.map(|namespace| namespace.name.as_str()).collect();
+        let preview = plans::of_cluster(&self.app, &name).await.map_err(|error| problem::of(&error))?;
+        let extent = if all { Extent::All } else { Extent::Lacked };
+        rights::response(preview, &namespaces, extent).map(Response::new)
     }
 }
 

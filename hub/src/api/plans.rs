@@ -87,6 +87,7 @@ fn cluster_plan(preview: ClusterPreview, detail: Detail) -> v1::ClusterPlan {
         deletions,
         unreached,
         disruption,
+        rights: _,
     } = preview;
     let (platform, platform_detail) = convert::platform(platform);
     let namespaces =

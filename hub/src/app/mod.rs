@@ -10,6 +10,7 @@ pub mod documents;
 pub mod drift;
 pub mod error;
 pub mod hub;
+pub mod installation;
 pub mod operators;
 pub mod plans;
 pub mod probes;

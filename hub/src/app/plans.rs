@@ -5,7 +5,7 @@ mod known;
 mod preview;
 
 pub use explain::{Explanation, Wanted};
-pub use preview::{ClusterPreview, Preview, PreviewGroup, Probed};
+pub use preview::{ClusterPreview, Preview, PreviewGroup, Probed, Rights};
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use hub_core::{
     adoption,
     config::{Adopt, ConfigVersion},
     fleet::{Cluster, ClusterId, Name},
-    plan::{self, Finding},
+    plan::{self, Finding, rights},
     probe::{Answer, Question},
 };
 use sqlx::PgConnection;
@@ -65,12 +65,49 @@ async fn ask(app: &App, adopt: Adopt, mut drafts: Vec<Draft>) -> Result<Vec<Clus
     }
     let completed = drafts.into_iter().map(|draft| {
         let asked = match answers.remove(&draft.cluster) {
-            Some((question, answer)) => Asked::Answered(adoption::judge(adopt, &question, &answer)),
+            Some((question, answer)) => {
+                Asked::Answered(adoption::judge(adopt, &question, &answer), answer.rights)
+            }
             None => Asked::Nothing,
         };
         draft.complete(asked)
     });
     Ok(completed.collect())
+}
+
+/// What the newest version of the config that selects a cluster would make of it.
+pub async fn of_cluster(app: &App, cluster: &Name) -> Result<ClusterPreview, Error> {
+    let mut tx = app.begin().await?;
+    let found = find_member(&mut tx, cluster).await?;
+    let newest = store::configs::newest(&mut tx).await?;
+    drop(tx);
+    let config = newest.iter().find(|config| selects(config, &found));
+    let config = config.ok_or_else(|| Error::Unassigned(found.name.clone()))?;
+    let preview = preview(app, &config.name, None, Some(cluster)).await?;
+    preview.clusters.into_iter().next().ok_or_else(|| Error::ClusterNotFound(cluster.to_string()))
+}
+
+/// Of the clusters that a config selects, whose spokes still lack rights that the plan needs: those that said so last are
+/// asked anew. One that never was asked is not: it says so itself where it matters.
+pub async fn lacking_rights(
+    app: &App,
+    config: &Name,
+    version: Option<u64>,
+) -> Result<Vec<(Name, Finding)>, Error> {
+    let mut tx = app.begin().await?;
+    let found = find_config(&mut tx, config, version).await?;
+    let members = choose(&mut tx, &found, None).await?;
+    drop(tx);
+    let ids: Vec<ClusterId> = members.iter().map(|cluster| cluster.id).collect();
+    let lacking = probes::lacking(app, &ids).await?;
+    let mut findings = Vec::new();
+    for cluster in members.into_iter().filter(|cluster| lacking.contains(&cluster.id)) {
+        let preview = preview(app, config, version, Some(&cluster.name)).await?;
+        let of_it = preview.clusters.into_iter().flat_map(|preview| preview.findings);
+        let missing = of_it.filter(|finding| finding.rule == rights::MISSING);
+        findings.extend(missing.map(|finding| (cluster.name.clone(), finding)));
+    }
+    Ok(findings)
 }
 
 /// Why every value of a cluster's plan is there, by the config that selects the cluster.

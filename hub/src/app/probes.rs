@@ -1,8 +1,8 @@
-//! Probes: asking spokes what exists in their clusters. The hub that holds a spoke's session sends the question and stores
+//! Probes: asking spokes what exists in their clusters, and what they may do there. The hub that holds a spoke's session sends the question and stores
 //! the answer; whoever asked waits for the row, wherever it is written.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -46,17 +46,22 @@ enum Step {
     Ask,
 }
 
-/// Pure.
-fn step(standing: Option<Standing>, question: Digest, now: Timestamp) -> Step {
+/// Pure. `since` is when its asker began: what came later is news to him in any case.
+fn step(standing: Option<Standing>, question: Digest, (since, now): (Timestamp, Timestamp)) -> Step {
     let Some(standing) = standing else { return Step::Ask };
     let same = standing.question == question;
     match standing.answer {
-        Some((answer, at)) if same && now.duration_since(at) < FRESH => Step::Done(answer),
+        Some((answer, at)) if same && (at >= since || is_fresh(&answer, at, now)) => Step::Done(answer),
         Some(_) => Step::Ask,
         // Also another question: its asker still waits for the answer, and only for seconds.
         None if standing.asked_at > waited_for_since(now) => Step::Wait,
         None => Step::Ask,
     }
+}
+
+/// Whether an answer still holds. A right that is lacked is one that somebody is about to give.
+fn is_fresh(answer: &Answer, at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(at) < FRESH && !answer.lacks_rights()
 }
 
 /// Asks each spoke its question, some at a time, and waits for the answers until one deadline for all. A spoke without an
@@ -65,7 +70,7 @@ pub async fn ask(
     app: &App,
     questions: Vec<(ClusterId, Question)>,
 ) -> Result<BTreeMap<ClusterId, Answer>, Error> {
-    let deadline = Instant::now() + ANSWERED_WITHIN;
+    let (since, deadline) = (app.clock.now(), Instant::now() + ANSWERED_WITHIN);
     let mut answers = BTreeMap::new();
     let mut waiting: VecDeque<(ClusterId, Question)> = questions.into();
     let mut open: BTreeMap<ClusterId, Open> = BTreeMap::new();
@@ -77,7 +82,7 @@ pub async fn ask(
             open.insert(cluster, Open { digest: question.seal().1, question });
         }
         answered.mark_unchanged();
-        let done = look(app, &open).await?;
+        let done = look(app, &open, since).await?;
         let some = !done.is_empty();
         for (cluster, answer) in done {
             open.remove(&cluster);
@@ -100,7 +105,11 @@ struct Open {
 }
 
 /// Reads what came, and asks what is not asked.
-async fn look(app: &App, open: &BTreeMap<ClusterId, Open>) -> Result<Vec<(ClusterId, Answer)>, Error> {
+async fn look(
+    app: &App,
+    open: &BTreeMap<ClusterId, Open>,
+    since: Timestamp,
+) -> Result<Vec<(ClusterId, Answer)>, Error> {
     let ids: Vec<ClusterId> = open.keys().copied().collect();
     let now = app.clock.now();
     let mut tx = app.begin().await?;
@@ -109,7 +118,7 @@ async fn look(app: &App, open: &BTreeMap<ClusterId, Open>) -> Result<Vec<(Cluste
         standings.into_iter().map(|standing| (standing.cluster, standing)).collect();
     let (mut done, mut asked) = (Vec::new(), Vec::new());
     for (cluster, Open { question, digest }) in open {
-        match step(standings.remove(cluster), *digest, now) {
+        match step(standings.remove(cluster), *digest, (since, now)) {
             Step::Done(answer) => done.push((*cluster, answer)),
             Step::Wait => {}
             Step::Ask => {
@@ -126,6 +135,15 @@ async fn look(app: &App, open: &BTreeMap<ClusterId, Open>) -> Result<Vec<(Cluste
     Ok(done)
 }
 
+/// Which of some clusters' spokes said last that they lack a right.
+pub async fn lacking(app: &App, clusters: &[ClusterId]) -> Result<BTreeSet<ClusterId>, Error> {
+    let mut tx = app.begin().await?;
+    let standings = super::readable(store::probes::standings(&mut tx, clusters).await?);
+    let lacks =
+        |standing: &Standing| standing.answer.as_ref().is_some_and(|(answer, _)| answer.lacks_rights());
+    Ok(standings.iter().filter(|standing| lacks(standing)).map(|standing| standing.cluster).collect())
+}
+
 /// Stores what a spoke found in its own cluster. Safe to repeat; an answer that nobody waits for is dropped.
 pub async fn answered(app: &App, cluster: ClusterId, id: Uuid, answer: &Answer) -> Result<(), Error> {
     let mut tx = app.begin().await?;
@@ -138,6 +156,11 @@ pub async fn answered(app: &App, cluster: ClusterId, id: Uuid, answer: &Answer) 
 
 #[cfg(test)]
 mod tests {
+    use hub_core::plan::{
+        ObjectId,
+        rights::{Held, Right, Verb},
+    };
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -148,13 +171,14 @@ mod tests {
             cluster: ClusterId(Uuid::nil()),
             question: Digest::of(question),
             asked_at: ago(asked),
-            answer: answered.map(|seconds| (Answer { objects: Vec::new() }, ago(seconds))),
+            answer: answered
+                .map(|seconds| (Answer { objects: Vec::new(), rights: Vec::new() }, ago(seconds))),
         }
     }
 
     #[test]
     fn a_question_is_asked_unless_its_answer_is_fresh_or_somebody_waits() {
-        let done = Step::Done(Answer { objects: Vec::new() });
+        let done = Step::Done(Answer { objects: Vec::new(), rights: Vec::new() });
         for (standing, expected) in [
             (None, Step::Ask),
             (Some(standing(b"mine", 3, Some(1))), done),
@@ -166,7 +190,26 @@ mod tests {
             (Some(standing(b"other", 3, Some(1))), Step::Ask),
         ] {
             let told = format!("{standing:?}");
-            assert_eq!(step(standing, Digest::of(b"mine"), NOW), expected, "{told}");
+            assert_eq!(step(standing, Digest::of(b"mine"), (NOW, NOW)), expected, "{told}");
         }
+    }
+
+    #[test]
+    fn a_right_that_was_lacked_is_asked_for_again_by_the_next_one() {
+        let lacks = || {
+            let verbs = [Verb::Bind].into();
+            let held = Held::Lacks { resource: "roles".to_owned(), verbs };
+            let id = ObjectId::new("", "v1", "Role", "", "x");
+            Answer { objects: Vec::new(), rights: vec![Right { id, held }] }
+        };
+        let standing = || {
+            let mut standing = standing(b"mine", 3, Some(1));
+            standing.answer = standing.answer.map(|(_, at)| (lacks(), at));
+            Some(standing)
+        };
+        let mine = Digest::of(b"mine");
+        let began = |ago| NOW - SignedDuration::from_secs(ago);
+        assert_eq!(step(standing(), mine, (began(0), NOW)), Step::Ask);
+        assert_eq!(step(standing(), mine, (began(2), NOW)), Step::Done(lacks()), "it came since");
     }
 }

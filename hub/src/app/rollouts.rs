@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hub_core::{
     config::ConfigVersion,
     fleet::{Cluster, ClusterId, Name},
-    plan::{self, Plan, Proposal, Severity},
+    plan::{self, Finding, Plan, Proposal, Severity},
     rollout::{Aim, SeenCluster, Strategy},
 };
 use jiff::Timestamp;
@@ -58,6 +58,8 @@ pub enum DriftChoice {
 /// Starts a rollout and returns its number. All reasons against it are said at once. Asked again while it runs, it is
 /// refused: the clusters are held.
 pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error> {
+    // Before the transaction: spokes are asked, which takes its time.
+    let lacking = plans::lacking_rights(app, &start.config, start.version).await?;
     let at = app.clock.now();
     let mut tx = app.begin().await?;
     if !store::configs::hold(&mut tx, &start.config).await? {
@@ -70,7 +72,8 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let selected = plans::selected(&mut tx, &config).await?;
     let ids: Vec<ClusterId> = selected.iter().map(|cluster| cluster.id).collect();
     let holders = store::holds::holders(&mut tx, &ids).await?;
-    let (mut pinned, refusals) = judge((&config, &others), &strategy, selected, &holders);
+    let (mut pinned, mut refusals) = judge((&config, &others), &strategy, selected, &holders);
+    refusals.extend(lacking.iter().map(|(cluster, finding)| refusal(cluster, finding)));
     refuse(&aim, refusals)?;
     if pinned.is_empty() {
         return Err(Error::NothingSelected(config.name));
@@ -160,13 +163,16 @@ fn plan_for(config: &ConfigVersion, cluster: &Cluster) -> Result<Plan, Vec<Start
 
 fn findings(cluster: &Name, proposal: &Proposal) -> Vec<StartRefusal> {
     let blocking = proposal.findings.iter().filter(|finding| finding.severity == Severity::Blocks);
-    let refusals = blocking.map(|finding| StartRefusal::Finding {
+    blocking.map(|finding| refusal(cluster, finding)).collect()
+}
+
+fn refusal(cluster: &Name, finding: &Finding) -> StartRefusal {
+    StartRefusal::Finding {
         cluster: cluster.clone(),
         rule: finding.rule.clone(),
         message: finding.message.clone(),
         hint: finding.hint.clone(),
-    });
-    refusals.collect()
+    }
 }
 
 /// What is known now of the clusters of these rollouts, for the reasons that people read.

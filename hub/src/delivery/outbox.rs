@@ -5,6 +5,7 @@ use std::time::Duration;
 use hub_core::{
     delivery::OfferedTarget,
     digest::Digest,
+    plan::rights::Need,
     probe::{Asked, Probe},
     report::Refusal,
 };
@@ -79,7 +80,7 @@ impl Outbox {
         self.send(Message::Refused(convert::refused(refusal))).await
     }
 
-    /// Asks what exists.
+    /// Asks what exists, and which rights there are.
     pub(super) async fn probe(&self, probe: Probe) -> Result<(), Ending> {
         let Probe { id, question } = probe;
         let object = |asked: Asked| v1::ProbedObject {
@@ -87,7 +88,12 @@ impl Outbox {
             manifest: asked.manifest.into_bytes(),
         };
         let objects = question.objects.into_iter().map(object).collect();
-        self.send(Message::Probe(v1::Probe { id: id.to_string(), objects })).await
+        let right = |need: Need| v1::NeededRight {
+            id: Some(convert::wire_object_id(need.id)),
+            verbs: need.verbs.iter().map(|verb| verb.as_str().to_owned()).collect(),
+        };
+        let rights = question.needs.into_iter().map(right).collect();
+        self.send(Message::Probe(v1::Probe { id: id.to_string(), objects, rights })).await
     }
 
     /// Confirms that drift is stored.

@@ -23,7 +23,7 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 35] = [
+pub const METHODS: [(&str, Answers); 36] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
@@ -39,6 +39,7 @@ pub const METHODS: [(&str, Answers); 35] = [
     ("/meshfleet.v1.Clusters/Facts", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Clusters/Detach", Answers::Operators(Role::Admin)),
     ("/meshfleet.v1.Clusters/Reconcile", Answers::Operators(Role::Approver)),
+    ("/meshfleet.v1.Clusters/Rights", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Preview", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Explain", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Configs/List", Answers::Operators(Role::Viewer)),

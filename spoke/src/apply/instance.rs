@@ -140,7 +140,9 @@ impl Apply {
 
     /// Makes these instances side by side. What was made is noted, also if a newer target stops the others.
     async fn instantiate(&mut self, few: Vec<Lacking>, round: &mut Round) -> Result<(), Interrupted> {
-        let made = join_all(few.iter().map(|lacking| self.instance(lacking))).await;
+        let there = self.inventory.entries().filter(|entry| entry.origin().is_some()).count();
+        let each = few.iter().enumerate();
+        let made = join_all(each.map(|(index, lacking)| self.instance(lacking, there + index))).await;
         let mut over = Ok(());
         for (lacking, made) in few.into_iter().zip(made) {
             let became = self.note(made);
@@ -151,7 +153,12 @@ impl Apply {
         over
     }
 
-    async fn instance(&self, lacking: &Lacking) -> Result<Made, Failure> {
+    /// One instance; `before` are there already, or come with it.
+    async fn instance(&self, lacking: &Lacking, before: usize) -> Result<Made, Failure> {
+        let known = self.inventory.get(&lacking.id).is_some();
+        if let Some(message) = floor::crowded(before).filter(|_| !known) {
+            return Err(Failure::Hopeless(Done { outcome: Outcome::Rejected, message }));
+        }
         let wanted = self.wanted_instance(lacking).await?;
         self.attempt(&wanted).await
     }

@@ -11,6 +11,7 @@ use crate::{
     probe::{self, Answer, Asked, Question},
     refusal::{Code, Refusal},
     report::{ObjectState, Outcome, Phase, Report, Role},
+    rights,
 };
 
 fn id(id: &ObjectId) -> v1::ObjectId {
@@ -65,7 +66,7 @@ pub(super) fn header(header: v1::Header) -> Result<Header, NotADigest> {
 
 /// A question, unless it is larger than the spoke answers.
 pub(super) fn question(probe: v1::Probe) -> Result<Question, String> {
-    let v1::Probe { id, objects } = probe;
+    let v1::Probe { id, objects, rights } = probe;
     let bytes: usize = objects.iter().map(|object| object.manifest.len()).sum();
     if objects.len() > probe::MAX_OBJECTS || bytes > probe::MAX_BYTES {
         return Err(format!(
@@ -75,16 +76,44 @@ pub(super) fn question(probe: v1::Probe) -> Result<Question, String> {
             probe::MAX_BYTES
         ));
     }
-    let asked = |v1::ProbedObject { id, manifest }| {
+    let most_verbs = rights.iter().map(|right| right.verbs.len()).max().unwrap_or_default();
+    if rights.len() > rights::MAX_RIGHTS || most_verbs > rights::MAX_VERBS {
+        return Err(format!(
+            "a probe of {} rights of {most_verbs} verbs; at most {} of {} are taken",
+            rights.len(),
+            rights::MAX_RIGHTS,
+            rights::MAX_VERBS
+        ));
+    }
+    let read = |id: Option<v1::ObjectId>| {
         let v1::ObjectId { group, version, kind, namespace, name } = id.ok_or("a probed object has no id")?;
-        Ok::<_, String>(Asked { id: ObjectId { group, version, kind, namespace, name }, manifest })
+        Ok::<_, String>(ObjectId { group, version, kind, namespace, name })
     };
-    Ok(Question { id, objects: objects.into_iter().map(asked).collect::<Result<_, _>>()? })
+    let asked = |v1::ProbedObject { id, manifest }| Ok::<_, String>(Asked { id: read(id)?, manifest });
+    let needed = |v1::NeededRight { id, verbs }| Ok::<_, String>(rights::Needed { id: read(id)?, verbs });
+    Ok(Question {
+        id,
+        objects: objects.into_iter().map(asked).collect::<Result<_, _>>()?,
+        rights: rights.into_iter().map(needed).collect::<Result<_, _>>()?,
+    })
 }
 
 pub(super) fn probe_answer(answer: Answer) -> Message {
-    let Answer { id, objects } = answer;
-    Message::ProbeAnswer(v1::ProbeAnswer { id, objects: objects.into_iter().map(probed).collect() })
+    let Answer { id, objects, rights } = answer;
+    Message::ProbeAnswer(v1::ProbeAnswer {
+        id,
+        objects: objects.into_iter().map(probed).collect(),
+        rights: rights.into_iter().map(right).collect(),
+    })
+}
+
+fn right(right: rights::Right) -> v1::RightState {
+    let unknown = v1::RightState { id: Some(id(&right.id)), ..v1::RightState::default() };
+    match right.held {
+        Err(error) => v1::RightState { error, ..unknown },
+        Ok(None) => unknown,
+        Ok(Some(rights::Held { resource, lacks })) => v1::RightState { resource, lacks, ..unknown },
+    }
 }
 
 fn probed(state: probe::State) -> v1::ProbedState {

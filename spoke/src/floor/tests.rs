@@ -119,6 +119,103 @@ fn an_instance_is_not_larger_than_an_object_may_be() {
     assert!(breached.is_some_and(|what| what.contains("larger than")), "it grew by the namespace's name");
 }
 
+#[test]
+fn never_the_clusters_own_namespaces() {
+    for namespace in ["kube-system", "kube-public", "kube-node-lease"] {
+        assert_eq!(check_one("ConfigMap", namespace, &json!({})), Err(Code::Floor), "written: {namespace}");
+        let gone = id("ConfigMap", namespace);
+        assert_eq!(check_plan(&[], &[gone]), Err(Code::Floor), "deleted: {namespace}");
+        let plan = json!({"format": 1, "namespaces": [namespace], "phases": [], "expectations": [], "healthy_when": []});
+        let target = json!({"format": 1, "cluster": "c", "epoch": 1, "generation": 1, "plan": Digest::of(b""),
+            "deletions": [], "overwrite": [], "adopt": "Never"});
+        let target = Target::read(target.to_string().as_bytes()).unwrap();
+        let plan = Plan::read(plan.to_string().as_bytes()).unwrap();
+        let refused = check(&target, &plan, &BTreeMap::new(), "meshfleet").map_err(|refusal| refusal.code);
+        assert_eq!(refused, Err(Code::Floor), "made: {namespace}");
+    }
+}
+
+#[test]
+fn never_a_binding_to_cluster_admin() {
+    for kind in ["RoleBinding", "ClusterRoleBinding"] {
+        let namespace = if kind == "RoleBinding" { "shop" } else { "" };
+        let bound = json!({"roleRef": {"name": "cluster-admin"}});
+        assert_eq!(check_one(kind, namespace, &bound), Err(Code::Floor), "{kind}");
+    }
+}
+
+#[test]
+fn never_escalate_and_never_a_wildcard_of_verbs() {
+    for verbs in [json!(["escalate"]), json!(["*"]), json!(["get", "*"])] {
+        assert_eq!(
+            check_one("ClusterRole", "", &json!({"rules": [{"verbs": verbs}]})),
+            Err(Code::Floor),
+            "{verbs}"
+        );
+    }
+}
+
+#[test]
+fn to_bind_roles_is_given_only_by_their_names() {
+    let rules = |names: Value| json!({"rules": [{"verbs": ["get", "bind"], "resourceNames": names}]});
+    for names in [json!([]), Value::Null, json!(["view", "cluster-admin"])] {
+        assert_eq!(check_one("ClusterRole", "", &rules(names.clone())), Err(Code::Floor), "{names}");
+    }
+    assert_eq!(check_one("ClusterRole", "", &rules(json!(["view"]))), Ok(()));
+}
+
+/// Fields of ours on a namespace `x`.
+fn on_namespace(more: &Value) -> Result<(), Code> {
+    let id = id("Namespace", "");
+    check_more(&[(id.clone(), body(&id, more))], &[], &[])
+}
+
+#[test]
+fn of_a_namespace_only_labels_for_a_mesh_are_written() {
+    assert_eq!(
+        on_namespace(&json!({"metadata": {"labels": {"istio-injection": "enabled", "istio.io/rev": "a"}}})),
+        Ok(())
+    );
+    for more in [
+        json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}),
+        json!({"metadata": {"labels": {"kubernetes.io/metadata.name": "y"}}}),
+        json!({"metadata": {"annotations": {"a": "b"}}}),
+        json!({"spec": {"finalizers": []}}),
+    ] {
+        assert_eq!(on_namespace(&more), Err(Code::Floor), "{more}");
+    }
+    let mut kube = id("Namespace", "");
+    for name in ["kube-system", "kube-flannel", "meshfleet"] {
+        kube["name"] = name.into();
+        let written = body(&kube, &json!({"metadata": {"labels": {"a": "b"}}}));
+        assert_eq!(check_more(&[(kube.clone(), written)], &[], &[]), Err(Code::Floor), "{name}");
+    }
+    let whole = id("Namespace", "");
+    assert_eq!(
+        check_plan(&[(whole.clone(), body(&whole, &json!({})))], &[]),
+        Err(Code::Floor),
+        "not as an object"
+    );
+}
+
+#[test]
+fn a_plan_is_not_larger_than_the_fence_is_made_for() {
+    let large = |name: usize| {
+        let mut id = id("ConfigMap", "shop");
+        id["name"] = format!("x{name}").into();
+        (id.clone(), body(&id, &json!({"data": {"x": "y".repeat(MAX_OBJECT_BYTES - 1024), "n": name}})))
+    };
+    let plan = |count| (0..count).map(large).collect::<Vec<_>>();
+    assert_eq!(check_plan(&plan(MAX_PLAN_BYTES / MAX_OBJECT_BYTES), &[]), Ok(()));
+    assert_eq!(check_plan(&plan(MAX_PLAN_BYTES / MAX_OBJECT_BYTES + 1), &[]), Err(Code::Floor));
+}
+
+#[test]
+fn templates_do_not_fill_a_cluster() {
+    assert_eq!(crowded(MAX_INSTANCES - 1), None);
+    assert!(crowded(MAX_INSTANCES).is_some_and(|why| why.contains("select fewer namespaces")));
+}
+
 fn check_one(kind: &str, namespace: &str, more: &Value) -> Result<(), Code> {
     let id = id(kind, namespace);
     check_plan(&[(id.clone(), body(&id, more))], &[])

@@ -114,7 +114,7 @@ impl House {
     /// A new token for a cluster.
     pub async fn token(&self, cluster: &str) -> Result<String> {
         let mut clusters = ClustersClient::new(self.connect(Some(self.admin()?)).await?);
-        let request = EnrolClusterRequest { name: cluster.to_owned(), token_ttl_s: 0 };
+        let request = EnrolClusterRequest { name: cluster.to_owned(), ..EnrolClusterRequest::default() };
         Ok(clusters.enrol(request).await?.into_inner().token)
     }
 

@@ -111,7 +111,7 @@ impl Played {
 fn answer(probe: &Probe, state: &ProbedState) -> Message {
     let of = |object: &proto::v1::ProbedObject| ProbedState { id: object.id.clone(), ..state.clone() };
     let objects = probe.objects.iter().map(of).collect();
-    Message::ProbeAnswer(ProbeAnswer { id: probe.id.clone(), objects })
+    Message::ProbeAnswer(ProbeAnswer { id: probe.id.clone(), objects, ..ProbeAnswer::default() })
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn question(bodies: &[Value]) -> Result<Question> {
         Ok(Asked { id: serde_json::from_value(id_of(body))?, manifest })
     };
     let objects = bodies.iter().map(asked).collect::<Result<_>>()?;
-    Ok(Question { id: "q".to_owned(), objects })
+    Ok(Question { id: "q".to_owned(), objects, rights: Vec::new() })
 }
 
 async fn ask(

@@ -155,7 +155,7 @@ impl Session {
     async fn answer(&mut self, probe: Probe) -> Result<()> {
         let objects = probe.objects.into_iter();
         let absent = objects.map(|object| ProbedState { id: object.id, ..ProbedState::default() });
-        let answer = ProbeAnswer { id: probe.id, objects: absent.collect() };
+        let answer = ProbeAnswer { id: probe.id, objects: absent.collect(), rights: Vec::new() };
         self.say(Message::ProbeAnswer(answer)).await
     }
 

@@ -23,9 +23,19 @@ pub enum Cluster {
         #[arg(value_parser = value::cluster)]
         name: String,
     },
-    /// Print a token with which a spoke joins as this cluster; used once
+    /// Print what is applied in a cluster so that its spoke runs there and joins; used once
     #[command(after_help = ENROL)]
     Enrol(Enrol),
+    /// Print the rights that a cluster's spoke lacks for its plan, as a manifest
+    #[command(after_help = RBAC)]
+    Rbac {
+        /// The cluster's name
+        #[arg(value_parser = value::cluster)]
+        name: String,
+        /// Everything that the plan needs, also what is there
+        #[arg(long)]
+        all: bool,
+    },
     /// End a cluster's membership: its spoke is refused from now on, what runs there stays as it is
     #[command(after_help = DETACH)]
     Detach {
@@ -55,8 +65,14 @@ Examples:
 
 const ENROL: &str = "\
 Examples:
-  meshfleet cluster enrol shop-eu-1 > token
-  meshfleet cluster enrol shop-eu-1 --ttl 2h";
+  meshfleet cluster enrol shop-eu-1 --spoke-image IMAGE | kubectl apply -f -
+  meshfleet cluster enrol shop-eu-1 --spoke-image IMAGE --hub hub.example.com:7443
+  meshfleet cluster enrol shop-eu-1 -o name > token   the token alone";
+
+const RBAC: &str = "\
+Examples:
+  meshfleet cluster rbac shop-eu-1 | kubectl apply -f -
+  meshfleet cluster rbac shop-eu-1 --all";
 
 const DETACH: &str = "\
 Examples:
@@ -93,4 +109,10 @@ pub struct Enrol {
     /// How long the token can be used: 90s, 10m, 2h
     #[arg(long, default_value = "10m", value_parser = value::seconds)]
     pub ttl: u32,
+    /// The image of the spoke, as the cluster pulls it
+    #[arg(long, env = "MESHFLEET_SPOKE_IMAGE", value_name = "IMAGE")]
+    pub spoke_image: Option<String>,
+    /// Where the cluster reaches the hub, if that is not the address in your context
+    #[arg(long, value_name = "HOST:PORT")]
+    pub hub: Option<String>,
 }

@@ -110,6 +110,7 @@ fn every_verb_has_help_with_examples_that_are_right() {
             // A remark stands three spaces or more behind; quoted words count as one.
             let command =
                 example.split("  ").next().unwrap_or_default().split(" > ").next().unwrap_or_default();
+            let command = command.split(" | ").next().unwrap_or_default();
             let words = command.replace("'latency in eu-1'", "x").replace("'wrong version'", "x");
             let line = format!("meshfleet {words}");
             assert!(parse(&line).is_ok(), "{typed}: {line}: {}", parse(&line).unwrap_err());

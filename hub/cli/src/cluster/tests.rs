@@ -101,6 +101,7 @@ fn an_invitation_says_what_to_do_with_its_token() {
         token: "mf1.secret".to_owned(),
         expires_at: "2026-11-24T10:10:00Z".to_owned(),
         connected: false,
+        manifest: "kind: Namespace".to_owned(),
     };
     insta::assert_snapshot!(golden(80, |screen| draw_invitation(screen, "eks-eu-1", &answer, now())));
 }

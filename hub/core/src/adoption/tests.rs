@@ -19,7 +19,7 @@ fn id(name: &str) -> ObjectId {
 
 fn question(names: &[&str]) -> Question {
     let objects = names.iter().map(|name| Asked { id: id(name), manifest: "{}".to_owned() }).collect();
-    Question { plan: Digest::of(b"plan"), objects }
+    Question { plan: Digest::of(b"plan"), objects, needs: Vec::new() }
 }
 
 fn texts(words: &[&str]) -> Vec<String> {
@@ -29,7 +29,7 @@ fn texts(words: &[&str]) -> Vec<String> {
 /// What is said of one object that somebody else made: the adoption, and the findings with what they ask for.
 fn check(adopt: Adopt, managers: &[&str], differs: &[&str], text: &str, findings: &[&str]) {
     let sight = Sight::Foreign { managers: texts(managers), differs: texts(differs) };
-    let answer = Answer { objects: vec![Found { id: id("default"), sight }] };
+    let answer = Answer { objects: vec![Found { id: id("default"), sight }], rights: Vec::new() };
     let judgement = judge(adopt, &question(&["default"]), &answer);
     assert_eq!(judgement.adoptions, [Adoption { id: id("default"), text: text.to_owned() }]);
     let said: Vec<String> = judgement
@@ -94,13 +94,16 @@ fn what_is_absent_or_ours_is_no_adoption_and_what_nobody_asked_for_counts_nothin
     let foreign = || Sight::Foreign { managers: Vec::new(), differs: Vec::new() };
     let found = |name: &str, sight| Found { id: id(name), sight };
     let objects = vec![found("a", Sight::Absent), found("b", Sight::Ours), found("c", foreign())];
-    assert_eq!(judge(Adopt::Never, &question(&["a", "b"]), &Answer { objects }), Judgement::default());
+    assert_eq!(
+        judge(Adopt::Never, &question(&["a", "b"]), &Answer { objects, rights: Vec::new() }),
+        Judgement::default()
+    );
 }
 
 #[test]
 fn what_could_not_be_told_is_a_warning() {
     let objects = vec![Found { id: id("a"), sight: Sight::Untold("forbidden".to_owned()) }];
-    let judgement = judge(Adopt::Never, &question(&["a", "b"]), &Answer { objects });
+    let judgement = judge(Adopt::Never, &question(&["a", "b"]), &Answer { objects, rights: Vec::new() });
     let said: Vec<(Severity, &str)> =
         judgement.findings.iter().map(|finding| (finding.severity, finding.message.as_str())).collect();
     assert_eq!(

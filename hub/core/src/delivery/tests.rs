@@ -278,12 +278,15 @@ fn five_mistakes_close_the_stream() {
 }
 
 fn asked(id: u128) -> Event {
-    let question = Question { plan: digest("plan"), objects: Vec::new() };
+    let question = Question { plan: digest("plan"), objects: Vec::new(), needs: Vec::new() };
     Event::ProbeAsked(Box::new(Probe { id: Uuid::from_u128(id), question }))
 }
 
 fn answered(id: u128) -> Event {
-    Event::ProbeAnswered { id: Uuid::from_u128(id), answer: Answer { objects: Vec::new() } }
+    Event::ProbeAnswered {
+        id: Uuid::from_u128(id),
+        answer: Answer { objects: Vec::new(), rights: Vec::new() },
+    }
 }
 
 #[test]

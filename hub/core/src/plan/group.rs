@@ -227,11 +227,11 @@ fn normal_finding(finding: &Finding, cluster: &Name) -> Finding {
     }
 }
 
-/// The text with `cluster NAME` and `enrol NAME` as `${cluster}`.
+/// The text with `cluster NAME`, `enrol NAME` and `rbac NAME` as `${cluster}`.
 fn without_name(text: &str, name: &str) -> String {
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     for index in 1..words.len() {
-        let leads = ["cluster", "enrol"].contains(&words[index - 1].trim_start_matches('`'));
+        let leads = ["cluster", "enrol", "rbac"].contains(&words[index - 1].trim_start_matches('`'));
         let bare = words[index].trim_end_matches([':', ',', '.', ';', '`', ')']);
         if leads && bare == name {
             let rest = words[index][bare.len()..].to_owned();

@@ -27,6 +27,8 @@ mod disruption;
 mod group;
 mod proposal;
 
+pub mod rights;
+
 #[cfg(test)]
 mod tests;
 

@@ -64,7 +64,7 @@ fn a_question_is_bounded_and_what_is_left_out_is_counted() {
 
 #[test]
 fn the_same_question_has_the_same_digest() {
-    let question = |plan: &[u8]| Question { plan: Digest::of(plan), objects: Vec::new() };
+    let question = |plan: &[u8]| Question { plan: Digest::of(plan), objects: Vec::new(), needs: Vec::new() };
     assert_eq!(question(b"a").seal(), question(b"a").seal());
     assert_ne!(question(b"a").seal().1, question(b"b").seal().1);
 }

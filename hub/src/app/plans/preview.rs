@@ -6,7 +6,10 @@ use hub_core::{
     adoption::{Adoption, Judgement},
     config::ConfigVersion,
     fleet::{Cluster, ClusterId, Name},
-    plan::{self, Change, Disruption, Finding, ObjectDiff, ObjectId, Plan, Severity},
+    plan::{
+        self, Change, Disruption, Finding, ObjectDiff, ObjectId, Plan, Severity,
+        rights::{self, Need, Right},
+    },
     platform::Detection,
     probe::{self, Question},
 };
@@ -54,6 +57,17 @@ pub struct ClusterPreview {
     pub unreached: bool,
     /// The worst that the change does to running pods.
     pub disruption: Disruption,
+    /// The rights that a rollout needs of its spoke.
+    pub rights: Rights,
+}
+
+/// The rights that a rollout needs of a spoke.
+#[derive(Debug, Clone, Default)]
+pub struct Rights {
+    /// What is needed.
+    pub needs: Vec<Need>,
+    /// How that stands, as the spoke said; none if it did not.
+    pub held: Option<Vec<Right>>,
 }
 
 /// Whether it is known what exists already in a cluster.
@@ -82,13 +96,15 @@ pub(super) struct Draft {
     preview: ClusterPreview,
     question: Option<Question>,
     left_out: usize,
+    /// Why nobody will say how the rights stand, unless somebody does.
+    unasked: String,
 }
 
 /// What came of a question.
 #[derive(Debug)]
 pub(super) enum Asked {
     /// It was answered, and this is what it means.
-    Answered(Judgement),
+    Answered(Judgement, Vec<Right>),
     /// It was not answered, or there was none.
     Nothing,
 }
@@ -103,18 +119,24 @@ impl Draft {
         let mut preview = compute((config, others), cluster, &known);
         let planned = preview.plan.as_ref().zip(cluster.facts.as_ref());
         let asking = planned.map(|(plan, facts)| probe::ask(plan, facts, &known.inventory));
-        let question = asking.as_ref().and_then(|asking| asking.question.clone());
+        let mut question = asking.as_ref().and_then(|asking| asking.question.clone());
         let left_out = asking.map_or(0, |asking| asking.left_out);
+        let unasked = match known.connected {
+            false => "its spoke is not attached".to_owned(),
+            true => format!("its spoke did not answer within {} s", probes::ANSWERED_WITHIN.as_secs()),
+        };
         preview.probed = match &question {
             None if preview.plan.is_none() => Probed::No("there is no plan".to_owned()),
             None => Probed::Yes,
-            Some(_) if !known.connected => Probed::No("its spoke is not attached".to_owned()),
-            Some(_) => {
-                let within = probes::ANSWERED_WITHIN.as_secs();
-                Probed::No(format!("its spoke did not answer within {within} s"))
-            }
+            Some(_) => Probed::No(unasked.clone()),
         };
-        Self { cluster: cluster.id, preview, question: question.filter(|_| known.connected), left_out }
+        if let Some(plan) = preview.plan.as_ref().filter(|_| !preview.rights.needs.is_empty()) {
+            let new = || Question { plan: plan.digest, objects: Vec::new(), needs: Vec::new() };
+            question.get_or_insert_with(new).needs =
+                preview.rights.needs.iter().take(rights::MOST_NEEDS).cloned().collect();
+        }
+        let question = question.filter(|_| known.connected);
+        Self { cluster: cluster.id, preview, question, left_out, unasked }
     }
 
     /// What is to be asked, once.
@@ -124,13 +146,19 @@ impl Draft {
 
     pub(super) fn complete(self, asked: Asked) -> ClusterPreview {
         let mut preview = self.preview;
-        if let Asked::Answered(Judgement { adoptions, findings }) = asked {
-            preview.probed = match self.left_out {
-                0 => Probed::Yes,
-                more => Probed::No(format!("of {more} objects: they are too many for one question")),
-            };
-            preview.adopt(adoptions);
-            preview.findings.extend(findings);
+        match asked {
+            Asked::Answered(Judgement { adoptions, findings }, held) => {
+                preview.probed = match self.left_out {
+                    0 => Probed::Yes,
+                    more => Probed::No(format!("of {more} objects: they are too many for one question")),
+                };
+                preview.adopt(adoptions);
+                preview.findings.extend(findings);
+                preview.findings.extend(rights::judge(&preview.cluster, &preview.rights.needs, &held));
+                preview.rights.held = Some(held);
+            }
+            Asked::Nothing if preview.rights.needs.is_empty() => {}
+            Asked::Nothing => preview.findings.push(rights::unknown(&self.unasked)),
         }
         preview.disruption = plan::disruption(&preview.diff);
         preview.findings.sort_by_key(|finding| finding.severity);
@@ -155,6 +183,7 @@ fn compute(
         deletions: 0,
         unreached: known.unreached.is_some(),
         disruption: Disruption::None,
+        rights: Rights::default(),
     };
     preview.findings.extend(known.unreached.as_deref().map(|words| unreached(&cluster.name, words)));
     if matches!(known.present, Some(Present::Unknown)) {
@@ -175,6 +204,8 @@ fn compute(
     preview.diff.retain(|object| object.change != Change::Delete);
     let deleting = Deleting::of(&known.inventory, &Vec::from_iter(&known.accepted), &plan.document);
     preview.deletions = deleting.count().deletions;
+    let going = rights::Deletions { objects: &deleting.deletions, templates: &deleting.templates };
+    preview.rights.needs = rights::needs(&plan, &going);
     preview.diff.extend(deleting.objects().map(deleted));
     for template in &plan.document.templates {
         let namespaces = probe::selected(template, facts).into_iter().map(str::to_owned).collect();
