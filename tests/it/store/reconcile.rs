@@ -319,7 +319,7 @@ async fn a_cluster_that_was_forgotten_and_comes_back_is_ahead_and_its_generation
 /// What a target without anything would delete in the cluster now.
 async fn deleting_all(spoke: &Spoke) -> Result<Deleting> {
     let mut tx = store::begin(&spoke.app.pool).await?;
-    Ok(deletions::load(&mut tx, spoke.id, &plan::empty().document).await?)
+    Ok(deletions::load_one(&mut tx, spoke.id, &plan::empty().document).await?)
 }
 
 #[tokio::test]
