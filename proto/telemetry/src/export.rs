@@ -8,7 +8,6 @@ use std::{
     env,
     error::Error as _,
     fmt,
-    future::Future,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -199,16 +198,14 @@ impl<E> fmt::Debug for Told<E> {
 }
 
 impl<E: Exporter + 'static> Exporter for Told<E> {
-    fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
-        async move {
-            let mut inner = self.inner.lock().await;
-            if let Some(resource) = self.description() {
-                inner.set_resource(&resource);
-            }
-            let sent = inner.export(batch).await;
-            self.note(&sent);
-            sent
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let mut inner = self.inner.lock().await;
+        if let Some(resource) = self.description() {
+            inner.set_resource(&resource);
         }
+        let sent = inner.export(batch).await;
+        self.note(&sent);
+        sent
     }
 
     fn set_resource(&mut self, resource: &Resource) {

@@ -20,7 +20,7 @@ async fn an_object_that_changes_is_written_once_and_one_that_does_not_never() ->
     let mut cluster = rig.cluster("rosa-1", Dress::Rosa, Behaviour::Normal).await?;
     rig.join(&mut [&mut cluster]).await?;
     rig.apply_mesh(&["rosa-1"]).await?;
-    let before = Count::of(&cluster, &BTreeSet::new()).await?;
+    let (page, audited) = (page(&cluster).await?, cluster.plane.audit().entries()?);
 
     let number = rig.fleet.roll_out(&["payments"]).await?;
     rig.fleet.succeeded(number).await?;
@@ -28,7 +28,9 @@ async fn an_object_that_changes_is_written_once_and_one_that_does_not_never() ->
     let objects: BTreeSet<_> = written.iter().map(|one| (&one.resource, &one.namespace, &one.name)).collect();
     ensure!(written.len() == objects.len() && objects.len() > 3, "some were written twice: {written:#?}");
     let resources: BTreeSet<String> = written.iter().map(|one| one.resource.clone()).collect();
-    let first = settled(&cluster, &resources).await?;
+    let before = Count::of(&page, &resources)?;
+    let meter = Meter { unaudited: before.writes - mutations(&audited, &resources), resources };
+    let first = meter.settled(&cluster).await?;
     ensure!(first.dry_runs == before.dry_runs, "a rollout of new objects made dry runs");
 
     // One value more changes one object of several.
@@ -38,7 +40,7 @@ async fn an_object_that_changes_is_written_once_and_one_that_does_not_never() ->
     rig.fleet.apply("changed.yaml", &changed).await?;
     let number = rig.fleet.roll_out(&["payments"]).await?;
     rig.fleet.succeeded(number).await?;
-    let second = settled(&cluster, &resources).await?;
+    let second = meter.settled(&cluster).await?;
     ensure!(second.writes - first.writes == 1, "{first:?}, then {second:?}: {:#?}", self::written(&cluster)?);
     ensure!(second.dry_runs == first.dry_runs, "a rollout of a change made dry runs");
 
@@ -49,7 +51,7 @@ async fn an_object_that_changes_is_written_once_and_one_that_does_not_never() ->
     rig.fleet.start_spoke(&mut cluster, None, &[])?;
     super::logged(&rig.path().join("spoke-rosa-1.log"), "attached").await?;
     rig.condition_is("rosa-1", "Connected", "Attached").await?;
-    let third = settled(&cluster, &resources).await?;
+    let third = meter.settled(&cluster).await?;
     ensure!(third == second, "{second:?}, then {third:?}, though nothing changed");
     rig.passed().await
 }
@@ -70,9 +72,7 @@ struct Count {
 }
 
 impl Count {
-    async fn of(cluster: &Cluster, resources: &BTreeSet<String>) -> Result<Self> {
-        let request = http::Request::get("/metrics").body(Vec::new())?;
-        let page = cluster.admin.request_text(request).await.context("the API server's metrics")?;
+    fn of(page: &str, resources: &BTreeSet<String>) -> Result<Self> {
         let mut count = Self { writes: 0, dry_runs: 0 };
         for line in page.lines().filter(|line| line.starts_with("apiserver_request_total{")) {
             let label = |name: &str| {
@@ -97,22 +97,39 @@ impl Count {
     }
 }
 
-/// The count once it agrees with the audit log: both are written a moment after the answer.
-async fn settled(cluster: &Cluster, resources: &BTreeSet<String>) -> Result<Count> {
-    let last = std::sync::Mutex::new(None);
-    until("the API server to have counted everything", PATIENCE, || async {
-        let mutations = |entry: &&Entry| entry.mutates() && entry.succeeded() && entry.subresource.is_empty();
-        let entries = cluster.plane.audit().entries()?;
-        let audited =
-            entries.iter().filter(mutations).filter(|entry| resources.contains(&entry.resource)).count();
-        let count = Count::of(cluster, resources).await?;
-        let agrees = u64::try_from(audited)? == count.writes;
-        let told = format!("{count:?}, and {audited} in the audit log");
-        if let Ok(mut last) = last.lock() {
-            *last = Some(told);
-        }
-        Ok(agrees.then_some(count))
-    })
-    .await
-    .with_context(|| format!("{:?}", last.lock().map(|last| last.clone())))
+async fn page(cluster: &Cluster) -> Result<String> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    cluster.admin.request_text(request).await.context("the API server's metrics")
+}
+
+/// How many writes of these kinds are in an audit log.
+fn mutations(entries: &[Entry], resources: &BTreeSet<String>) -> u64 {
+    let counted = |entry: &&Entry| {
+        let whole = entry.subresource.is_empty() && resources.contains(&entry.resource);
+        whole && entry.mutates() && entry.succeeded()
+    };
+    entries.iter().filter(counted).count() as u64
+}
+
+/// Reads the API server's count.
+struct Meter {
+    resources: BTreeSet<String>,
+    /// What the API server wrote for itself when it started, and counts, and does not log.
+    unaudited: u64,
+}
+
+impl Meter {
+    /// The count once it agrees with the audit log: both are written a moment after the answer.
+    async fn settled(&self, cluster: &Cluster) -> Result<Count> {
+        let last = std::sync::Mutex::new(String::new());
+        let settled = until("the API server to have counted everything", PATIENCE, || async {
+            let audited = mutations(&cluster.plane.audit().entries()?, &self.resources);
+            let count = Count::of(&page(cluster).await?, &self.resources)?;
+            if let Ok(mut last) = last.lock() {
+                *last = format!("{count:?}, and {audited} + {} in the audit log", self.unaudited);
+            }
+            Ok((audited + self.unaudited == count.writes).then_some(count))
+        });
+        settled.await.with_context(|| last.lock().map(|last| last.clone()).unwrap_or_default())
+    }
 }
