@@ -97,7 +97,7 @@ const BOUNDS: &[Bound] = &[
     bound("one of all changed", Received, (3_000, 0), FLAT, "bytes follow the change"),
     bound("one of all changed", RowsWritten, (50, 8), LINEAR, "each is a target of the rollout, with its audit event and its hold"),
 
-    bound("rollout of all", Queries, (90, 13), LINEAR, "five to offer, three for the acceptance, five for the report; none for start and steps"),
+    bound("rollout of all", Queries, (90, 14), LINEAR, "six to offer, three for the acceptance, five for the report; none for start and steps"),
     bound("rollout of all", Commits, (6, 2), LINEAR, "acceptance and report"),
     bound("rollout of all", RowsWritten, (60, 16), LINEAR, "target, history, origin, states, audit, acceptance, report, its objects"),
     bound("rollout of all", Wakes, (0, 1), LINEAR, "each session once"),
@@ -108,8 +108,8 @@ const BOUNDS: &[Bound] = &[
     bound("plan of all", RowsWritten, (0, 1), LINEAR, "what was planned"),
     bound("preview of all", Queries, (60, 5), LINEAR, "each spoke is asked what exists: question, levels, answer"),
 
-    bound("attach", Queries, (10, 8), LINEAR, "gate, session, facts, fence, target, question"),
-    bound("reconnect of all", Queries, (20, 8), LINEAR, "gate, session, fence, target, question, acceptance; 20 for the hub itself"),
+    bound("attach", Queries, (10, 9), LINEAR, "gate, session, uid, facts, fence, target, what it is asked"),
+    bound("reconnect of all", Queries, (20, 9), LINEAR, "gate, session, fence, target, what it is asked, acceptance; 20 for the hub itself"),
     bound("reconnect of all", RowsWritten, (5, 2), LINEAR, "session and fence"),
     bound("reconnect of all", Offers, (0, 0), ANY, "no plan is sent again"),
     bound("reconnect of all", Received, (0, 20), LINEAR, "a welcome"),
@@ -120,7 +120,7 @@ const BOUNDS: &[Bound] = &[
     bound("nothing changed", Wakes, (0, 0), ANY, "0 pushes"),
     bound("nothing changed", Received, (0, 0), ANY, "0 pushes"),
 
-    bound("idle", Queries, (8, 0), FLAT, "one look of each task"),
+    bound("idle", Queries, (9, 0), FLAT, "one look of each task"),
     bound("idle", Commits, (1, 0), FLAT, "heartbeats, all together"),
     bound("idle", RowsWritten, (0, 1), LINEAR, "when each spoke was heard"),
     bound("idle", Received, (0, 0), ANY, "nobody is told anything"),
