@@ -35,7 +35,7 @@ async fn an_object_that_changes_is_written_once_and_one_that_does_not_never() ->
 
     // One value more changes one object of several.
     let changed =
-        MESH.replace("    dataPlane:", "    values: {istiod: {pilot: {autoscaleMin: 2}}}\n    dataPlane:");
+        MESH.replace("mesh: {id: payments}", "mesh: {id: payments, trustDomain: payments.example.com}");
     ensure!(changed != MESH, "the mesh has other words now");
     rig.fleet.apply("changed.yaml", &changed).await?;
     let number = rig.fleet.roll_out(&["payments"]).await?;
