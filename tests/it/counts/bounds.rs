@@ -109,7 +109,7 @@ const BOUNDS: &[Bound] = &[
     bound("preview of all", Queries, (60, 5), LINEAR, "each spoke is asked what exists: question, levels, answer"),
 
     bound("attach", Queries, (10, 9), LINEAR, "gate, session, uid, facts, fence, target, what it is asked"),
-    bound("reconnect of all", Queries, (20, 9), LINEAR, "gate, session, fence, target, what it is asked, acceptance; 20 for the hub itself"),
+    bound("reconnect of all", Queries, (40, 9), LINEAR, "gate, session, fence, target, what it is asked, acceptance; 40 for the start of the hub"),
     bound("reconnect of all", RowsWritten, (5, 2), LINEAR, "session and fence"),
     bound("reconnect of all", Offers, (0, 0), ANY, "no plan is sent again"),
     bound("reconnect of all", Received, (0, 20), LINEAR, "a welcome"),
