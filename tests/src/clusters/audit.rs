@@ -41,9 +41,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// True if the request was meant to leave a trace: not a read, not a dry run.
+    /// True if the request was meant to leave a trace: not a read, not a dry run, and not a question that the API has
+    /// asked as a creation, such as which rights one has.
     pub fn mutates(&self) -> bool {
-        MUTATIONS.contains(&self.verb.as_str()) && self.query("dryRun").is_none()
+        MUTATIONS.contains(&self.verb.as_str())
+            && self.query("dryRun").is_none()
+            && self.group != "authorization.k8s.io"
     }
 
     /// True if the API server did as asked.

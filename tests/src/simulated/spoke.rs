@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use proto::v1::{
-    Facts, FromHub, FromSpoke, Header, Heartbeat, Hello, Probe, ProbeAnswer, ProbedState,
+    Facts, FromHub, FromSpoke, Header, Heartbeat, Hello, Probe, ProbeAnswer, ProbedState, RightState,
     delivery_client::DeliveryClient, from_hub, from_spoke::Message,
 };
 use tokio::{
@@ -151,11 +151,15 @@ impl Session {
         self.say(Message::Report(report)).await
     }
 
-    /// Nothing that the spoke did not make exists here.
+    /// Nothing that the spoke did not make exists here, and it may do all that is asked of it.
     async fn answer(&mut self, probe: Probe) -> Result<()> {
         let objects = probe.objects.into_iter();
         let absent = objects.map(|object| ProbedState { id: object.id, ..ProbedState::default() });
-        let answer = ProbeAnswer { id: probe.id, objects: absent.collect(), rights: Vec::new() };
+        let held = probe.rights.into_iter().map(|needed| {
+            let kind = needed.id.as_ref().map(|id| id.kind.to_lowercase()).unwrap_or_default();
+            RightState { id: needed.id, resource: format!("{kind}s"), ..RightState::default() }
+        });
+        let answer = ProbeAnswer { id: probe.id, objects: absent.collect(), rights: held.collect() };
         self.say(Message::ProbeAnswer(answer)).await
     }
 
