@@ -92,7 +92,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The metrics cannot be served.
-    #[error("cannot open the port of --metrics-listen")]
+    #[error("cannot open the port of --metrics-listen, which is HOST:PORT of this machine")]
     Metrics(#[source] proto_telemetry::page::Error),
     /// The kubeconfig does not say what it must.
     #[error("cannot use the kubeconfig {}", file.display())]

@@ -4,7 +4,7 @@ mod facts;
 mod rbac;
 mod reconcile;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use jiff::Timestamp;
 use proto::v1::{
@@ -56,9 +56,14 @@ async fn enrol(call: &Call, arguments: args::Enrol) -> Result<Outcome, Failure> 
         None => call.context()?.hub,
     };
     let spoke_image = spoke_image.unwrap_or_default();
-    let request = EnrolClusterRequest { name: name.clone(), token_ttl_s: ttl, spoke_image, hub_address };
+    let request = EnrolClusterRequest {
+        name: name.clone(),
+        token_ttl_s: ttl,
+        spoke_image,
+        hub_address: hub_address.clone(),
+    };
     let answer = hub.clusters().enrol(request).await.map_err(|status| hub.refused(&status))?.into_inner();
-    call.remark(|screen| draw_invitation(screen, &name, &answer, now()));
+    call.remark(|screen| draw_invitation(screen, (&name, &hub_address), &answer, now()));
     // The manifest alone goes to standard output, as it is: another program reads it. Where names are asked for, it is
     // the token, because it is shown only once.
     if call.is_for_people() {
@@ -113,7 +118,18 @@ fn draw_detached(screen: &mut Screen, name: &str, unchanged: bool) {
     screen.command(format!("meshfleet cluster enrol {name}"));
 }
 
-fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterResponse, now: Timestamp) {
+/// Whether an address leads back to the machine that dials it.
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+fn draw_invitation(
+    screen: &mut Screen,
+    (name, hub): (&str, &str),
+    answer: &EnrolClusterResponse,
+    now: Timestamp,
+) {
     let EnrolClusterResponse { cluster_id, token: _, expires_at, connected, manifest: _ } = answer;
     let until = match expires_at.parse::<Timestamp>() {
         // The second that the answer took is not lost.
@@ -131,6 +147,11 @@ fn draw_invitation(screen: &mut Screen, name: &str, answer: &EnrolClusterRespons
     if *connected {
         let now = "a spoke of this cluster is attached now: it is refused once the token is used";
         screen.line(2, &[warning("note: "), plain(now)]);
+    }
+    if is_loopback(hub) {
+        let pod =
+            format!("a pod does not reach a hub at {hub}: say --hub HOST:PORT, as the cluster reaches it");
+        screen.line(2, &[warning("note: "), plain(pod)]);
     }
 }
 

@@ -54,8 +54,8 @@ impl clusters_server::Clusters for Clusters {
         let name = super::name("name", &name)?;
         let wanted = !spoke_image.is_empty();
         if wanted {
-            installation::image(&spoke_image).map_err(|why| problem::bad_field("spoke_image", why))?;
-            installation::hub(&hub_address).map_err(|why| problem::bad_field("hub_address", why))?;
+            installation::image(&spoke_image).map_err(|why| problem::bad_field("the spoke's image", why))?;
+            installation::hub(&hub_address).map_err(|why| problem::bad_field("the hub's address", why))?;
         }
         let ttl_s = if token_ttl_s == 0 { DEFAULT_TTL_S } else { token_ttl_s };
         if ttl_s > LONGEST_TTL_S {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 /// Namespace, service account and rights of the spoke, verb by verb.
 pub const RIGHTS: &str = include_str!("../../../spoke/deploy/rbac.yaml");
 
-/// The token's Secret and the Deployment.
+/// The token's Secret and the Deployment. What stands as `$(...)` is filled in, each as a quoted text.
 const DEPLOYMENT: &str = include_str!("../../../spoke/deploy/deployment.yaml");
 
 /// The namespace that the spoke lives in.

@@ -175,7 +175,12 @@ async fn operator(app: &App, certified: Certified, least: Role) -> Result<Caller
     match operators::find(app, id).await {
         Ok(Some(operator)) if operator.role < least => Err(may_not(&operator, least)),
         Ok(Some(operator)) => Ok(Caller::Operator(operator)),
-        Ok(None) => Err(unknown("this operator is unknown or was revoked")),
+        Ok(None) => Err(problem::status(
+            Code::PermissionDenied,
+            "caller.unknown",
+            "this operator is unknown or was revoked",
+            "ask an admin for a new context: `meshfleet operator add`",
+        )),
         Err(error) => Err(problem::of(&error)),
     }
 }

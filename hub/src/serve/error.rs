@@ -69,7 +69,7 @@ pub enum Error {
     #[error("cannot set up TLS")]
     Tls(#[from] tls::Error),
     /// The metrics cannot be served.
-    #[error("cannot open the port of --metrics-listen")]
+    #[error("cannot open the port of --metrics-listen, which is HOST:PORT of this machine")]
     Metrics(#[source] proto_telemetry::page::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: choose another one with --listen")]

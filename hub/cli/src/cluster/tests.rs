@@ -103,10 +103,28 @@ fn an_invitation_says_what_to_do_with_its_token() {
         connected: false,
         manifest: "kind: Namespace".to_owned(),
     };
-    insta::assert_snapshot!(golden(80, |screen| draw_invitation(screen, "eks-eu-1", &answer, now())));
+    insta::assert_snapshot!(golden(80, |screen| draw_invitation(
+        screen,
+        ("eks-eu-1", "127.0.0.1:7443"),
+        &answer,
+        now()
+    )));
 }
 
 #[test]
 fn json_has_stable_names() {
     insta::assert_snapshot!(format!("{:#}", to_json(&clusters()[0])));
+}
+
+#[test]
+fn an_address_that_leads_nowhere_else_is_known() {
+    for (address, expected) in [
+        ("127.0.0.1:7443", true),
+        ("[::1]:7443", true),
+        ("localhost:7443", true),
+        ("10.0.0.1:7443", false),
+        ("hub.example.com:7443", false),
+    ] {
+        assert_eq!(is_loopback(address), expected, "{address}");
+    }
 }

@@ -29,7 +29,10 @@ fn connected(known: &Known) -> Condition {
             Truth::Unknown,
             Reason::NeverAttached,
             "its spoke was never attached".to_owned(),
-            format!("run `meshfleet cluster enrol {}` and start its spoke with the token", known.cluster),
+            format!(
+                "apply in it what `meshfleet cluster enrol {} --spoke-image IMAGE` prints",
+                known.cluster
+            ),
         ),
         // What to do about a detached cluster is said once, where it is said that it is detached.
         Session::Gone { last_seen_at } if matches!(known.planned, Planned::Detached) => say(
