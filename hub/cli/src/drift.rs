@@ -227,6 +227,8 @@ fn item_to_json(item: &DriftItem) -> Value {
         operation,
         subresource,
         written_at,
+        state: _,
+        heals: _,
     } = item;
     let class = match item.class() {
         DriftClass::Unspecified => "unspecified",
@@ -275,6 +277,7 @@ mod tests {
             operation: "Update".to_owned(),
             subresource: String::new(),
             written_at: "2026-11-24T09:57:00Z".to_owned(),
+            ..DriftItem::default()
         };
         let removed = DriftItem {
             path: ".spec.mode".to_owned(),

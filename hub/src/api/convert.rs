@@ -101,5 +101,7 @@ pub(super) fn drift_item(item: DriftItem) -> v1::DriftItem {
         operation,
         subresource,
         written_at,
+        state: v1::DriftState::Seen.into(),
+        heals: 0,
     }
 }

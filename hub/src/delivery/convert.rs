@@ -63,7 +63,7 @@ pub(super) fn event(message: v1::FromSpoke) -> Result<Event, Error> {
         }),
         Message::Report(message) => report(message).map(Event::Report),
         Message::Heartbeat(v1::Heartbeat {}) => Ok(Event::Heartbeat),
-        Message::Drift(v1::DriftReport { sequence, generation, items }) => {
+        Message::Drift(v1::DriftReport { sequence, generation, items, heals: _ }) => {
             at_most("drift.items", items.len(), MOST_DRIFT_ITEMS)?;
             Ok(Event::Drift {
                 sequence,
@@ -73,6 +73,7 @@ pub(super) fn event(message: v1::FromSpoke) -> Result<Event, Error> {
         }
         Message::Facts(message) => facts::facts(message).map(Event::Facts),
         Message::ProbeAnswer(message) => probe::answer(message),
+        Message::HealAnswer(_) => Err(unknown("heal_answer")),
     }
 }
 
@@ -145,7 +146,8 @@ fn report(message: v1::Report) -> Result<Report, Error> {
         Wire::Unhealthy => Phase::Unhealthy,
         Wire::Failed => Phase::Failed,
     };
-    let v1::Report { generation, target_digest, phase: _, message, objects, completed_generation } = message;
+    let v1::Report { generation, target_digest, phase: _, message, objects, completed_generation, frozen: _ } =
+        message;
     at_most("report.objects", objects.len(), MOST_OBJECTS)?;
     Ok(Report {
         generation: number("report.generation", generation)?,
@@ -225,6 +227,8 @@ fn drift_item(message: v1::DriftItem) -> Result<DriftItem, Error> {
         operation,
         subresource,
         written_at,
+        state: _,
+        heals: _,
     } = message;
     let found_digest = (!found_digest.is_empty()).then(|| digest("drift.items.found_digest", &found_digest));
     let value = |text: String| (!text.is_empty()).then(|| sentence(&text, LONGEST_VALUE));

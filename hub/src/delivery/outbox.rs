@@ -98,7 +98,7 @@ impl Outbox {
 
     /// Confirms that drift is stored.
     pub(super) async fn drift_stored(&self, sequence: u64) -> Result<(), Ending> {
-        self.send(Message::DriftStored(v1::DriftStored { sequence })).await
+        self.send(Message::DriftStored(v1::DriftStored { sequence, heals_through: 0 })).await
     }
 
     /// The last word. A spoke that is not there, or takes nothing, does not hear it.

@@ -153,6 +153,7 @@ pub(super) fn report(report: &Report) -> Message {
         message: report.message.clone(),
         objects: report.objects.iter().map(object).collect(),
         completed_generation: report.completed,
+        frozen: String::new(),
     })
 }
 
@@ -195,7 +196,12 @@ fn outcome(outcome: Outcome) -> v1::Outcome {
 }
 
 pub(super) fn drift(sequence: u64, generation: u64, items: &[Item]) -> Message {
-    Message::Drift(v1::DriftReport { sequence, generation, items: items.iter().map(item).collect() })
+    Message::Drift(v1::DriftReport {
+        sequence,
+        generation,
+        items: items.iter().map(item).collect(),
+        heals: Vec::new(),
+    })
 }
 
 fn item(item: &Item) -> v1::DriftItem {
@@ -224,5 +230,7 @@ fn item(item: &Item) -> v1::DriftItem {
         operation,
         subresource,
         written_at,
+        state: v1::DriftState::Seen.into(),
+        heals: 0,
     }
 }

@@ -353,7 +353,7 @@ impl Session {
                 Err(why) => Step::Refuse(Refusal::new(Code::Malformed, 0, why)),
             },
             // A kind of message that a newer hub knows.
-            None => Step::Nothing,
+            Some(from_hub::Message::Heal(_)) | None => Step::Nothing,
         };
         self.step(step).await
     }

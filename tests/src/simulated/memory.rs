@@ -83,6 +83,7 @@ impl Memory {
             message: "simulated".to_owned(),
             objects: self.objects(generation),
             completed_generation: generation,
+            frozen: String::new(),
         };
         Ok((Accepted { epoch, generation, target_digest }, report))
     }

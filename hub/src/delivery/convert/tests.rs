@@ -31,7 +31,7 @@ fn report_of(objects: Vec<v1::ObjectState>) -> Message {
 }
 
 fn drift_of(item: v1::DriftItem) -> Message {
-    Message::Drift(v1::DriftReport { sequence: 1, generation: 1, items: vec![item] })
+    Message::Drift(v1::DriftReport { sequence: 1, generation: 1, items: vec![item], heals: Vec::new() })
 }
 
 fn item() -> v1::DriftItem {
@@ -90,7 +90,7 @@ fn numbers_that_the_database_cannot_hold_are_refused() {
 fn lists_are_bounded() {
     assert_eq!(refused_field(report_of(vec![object(); MOST_OBJECTS + 1])), "report.objects");
     let items = vec![item(); MOST_DRIFT_ITEMS + 1];
-    let drift = v1::DriftReport { sequence: 1, generation: 1, items };
+    let drift = v1::DriftReport { sequence: 1, generation: 1, items, heals: Vec::new() };
     assert_eq!(refused_field(Message::Drift(drift)), "drift.items");
     let facts = v1::Facts { namespaces: vec![v1::NamespaceFacts::default(); 20_001], ..Default::default() };
     assert_eq!(refused_field(Message::Facts(facts)), "facts.namespaces");
