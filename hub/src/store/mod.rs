@@ -19,6 +19,7 @@ pub mod hub;
 pub mod operators;
 pub mod origins;
 pub mod plans;
+pub mod policies;
 pub mod probes;
 pub mod reports;
 pub mod rollouts;

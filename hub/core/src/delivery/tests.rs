@@ -8,6 +8,8 @@ use super::{
     *,
 };
 use crate::{
+    drift::{HealClass, HealQuestion, HealResult},
+    plan::ObjectId,
     probe::{Answer, Probe, Question},
     report::Phase,
 };

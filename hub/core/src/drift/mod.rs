@@ -2,12 +2,14 @@
 
 mod heal;
 mod merge;
+pub mod policy;
 
 pub use heal::{
     HealAnswer, HealClass, HealClasses, HealEntry, HealQuestion, HealRequest, HealResult,
     MOST_ENTRIES as MOST_HEAL_ENTRIES,
 };
 pub use merge::{Changes, ItemKey, merge};
+pub use policy::{DriftPolicy, NamedPolicy};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

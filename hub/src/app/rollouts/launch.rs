@@ -191,6 +191,7 @@ fn started(new: &NewRollout<'_>, number: u64, pinned: &[Pinned]) -> Event {
         "overwriteDrift": new.overwrite_drift,
         "plans": of_each(|one| json!(one.plan.digest)),
         "deletions": of_each(|one| json!(one.deleting.count().deletions)),
+        "heal": of_each(|one| json!(one.heal)),
     });
     if let Aim::Assign { config, version } = new.aim {
         detail["config"] = json!(config);
