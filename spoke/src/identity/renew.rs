@@ -83,6 +83,7 @@ impl Keeper {
                     tracing::info!(good_until = identity.good_until(), "the certificate was renewed");
                     self.current.send_replace(Arc::new(identity));
                     backoff.reset();
+                    self.forget_what_was_asked().await;
                     said.clear();
                     continue;
                 }
@@ -98,6 +99,15 @@ impl Keeper {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(backoff.pause()) => {}
             }
+        }
+    }
+
+    /// Whoever asked while the certificate was renewed has what he wants.
+    async fn forget_what_was_asked(&self) {
+        tokio::select! {
+            biased;
+            () = self.asked.notified() => {}
+            () = std::future::ready(()) => {}
         }
     }
 

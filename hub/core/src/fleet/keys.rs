@@ -50,7 +50,8 @@ impl Life {
         let mut whole = [0; 16];
         whole.get_mut(16usize.checked_sub(bytes.len())?..)?.copy_from_slice(bytes);
         let both = u128::from_be_bytes(whole);
-        let life = Self { enrolment: u64::try_from(both >> 64).ok()?, number: both as u64 };
+        let (enrolment, number) = (both >> 64, both & u128::from(u64::MAX));
+        let life = Self { enrolment: enrolment.try_into().ok()?, number: number.try_into().ok()? };
         (life.enrolment > 0 && life.enrolment >> 63 == 0 && life.number > 0).then_some(life)
     }
 }
