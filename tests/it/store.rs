@@ -17,19 +17,19 @@ use hub::{
     app::{
         self,
         clusters::{self, NewToken, RedeemError},
-        renewals::{self, Admission},
         documents::{Applied, Effect, apply},
         hub::{self as hub_state, StartError},
+        renewals::{self, Admission},
         reports::{self, Saved},
         sessions, status,
     },
     store,
 };
-use hub_core::fleet::keys::{Life, Refusal, Shown};
 use hub_core::{
     digest::Digest,
     document::Source,
     drift::{Actor, DriftClass, DriftItem},
+    fleet::keys::{Life, Refusal, Shown},
     plan::ObjectId,
     report::Phase,
     status::Truth,
@@ -80,12 +80,18 @@ async fn the_epoch_rises_on_another_database_server() -> Result<()> {
 async fn a_token_is_redeemed_once() -> Result<()> {
     let bench = Bench::idle().await?;
     let (secret, key, other) = (Digest::of(b"secret"), Digest::of(b"key"), Digest::of(b"other"));
-    let token = || NewToken { id: Uuid::now_v7(), secret_hash: secret, ttl_s: 60, present: clusters::Present::Replace };
+    let token = || NewToken {
+        id: Uuid::now_v7(),
+        secret_hash: secret,
+        ttl_s: 60,
+        present: clusters::Present::Replace,
+    };
     let name = parse("eu-1")?;
     let (first, second) = (token(), token());
     let issued = clusters::issue_token(&bench.app, &bench.admin, &name, first).await?;
     clusters::issue_token(&bench.app, &bench.admin, &name, second).await?;
-    let redeem = async |id, secret, key| clusters::redeem(&bench.app, id, secret, (key, Life::first([1; 8]))).await;
+    let redeem =
+        async |id, secret, key| clusters::redeem(&bench.app, id, secret, (key, Life::first([1; 8]))).await;
 
     assert!(matches!(redeem(Uuid::nil(), secret, key).await, Err(RedeemError::Unknown)));
     assert!(matches!(redeem(first.id, secret, key).await, Err(RedeemError::Revoked)));

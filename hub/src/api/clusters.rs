@@ -12,7 +12,9 @@ use super::{convert, rollouts};
 use crate::{
     app::{
         App,
-        clusters::{self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken, Present},
+        clusters::{
+            self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken, Present,
+        },
         installation::{self, Installation},
         plans,
     },

@@ -136,9 +136,7 @@ pub async fn attach(
     let mut tx = app.begin().await?;
     let said = (hello.kube_system_uid.as_str(), &hello.facts);
     let (name, changed, enrolment) = match store::clusters::lock_attaching(&mut tx, cluster, said).await? {
-        Some(found) if found.public_key == public_key => {
-            (found.name, found.changed, found.enrolment)
-        }
+        Some(found) if found.public_key == public_key => (found.name, found.changed, found.enrolment),
         Some(found) => return Err(Error::KeyReplaced(found.name)),
         None => return Err(Error::ClusterNotFound(cluster.to_string())),
     };

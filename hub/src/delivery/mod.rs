@@ -18,7 +18,9 @@ mod sessions;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use proto::v1::{EnrolRequest, EnrolResponse, FromHub, FromSpoke, RenewRequest, RenewResponse, delivery_server};
+use proto::v1::{
+    EnrolRequest, EnrolResponse, FromHub, FromSpoke, RenewRequest, RenewResponse, delivery_server,
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

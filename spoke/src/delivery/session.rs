@@ -108,9 +108,12 @@ impl Ended {
         match self {
             Self::Status(status) => status.code() == tonic::Code::Unauthenticated || shows_expired(status),
             Self::Connect(error) => shows_expired(error),
-            Self::Identity(_) | Self::Closed | Self::Silent | Self::Protocol(_) | Self::Moved | Self::Stopped => {
-                false
-            }
+            Self::Identity(_)
+            | Self::Closed
+            | Self::Silent
+            | Self::Protocol(_)
+            | Self::Moved
+            | Self::Stopped => false,
         }
     }
 }

@@ -61,8 +61,7 @@ pub(super) fn proof(identity: &Identity, request: &[u8]) -> Result<Vec<u8>, Erro
     let (_, ca) = X509Certificate::from_der(&ca).map_err(unusable)?;
     let certificate = Digest::of(&der(&identity.certificate)?);
     let (request, authority) = (Digest::of(request), Digest::of(ca.public_key().raw));
-    let signed =
-        [proto::RENEWAL, certificate.as_bytes(), request.as_bytes(), authority.as_bytes()].concat();
+    let signed = [proto::RENEWAL, certificate.as_bytes(), request.as_bytes(), authority.as_bytes()].concat();
     KeyPair::from_pem(&identity.key).map_err(unusable)?.sign(&signed).map_err(unusable)
 }
 

@@ -55,7 +55,7 @@ async fn a_spoke_that_dies_at_any_point_reaches_the_same_end() -> Result<()> {
 
 /// Every point but those around a renewal: no rollout brings one, and `rotation` dies at each of them.
 fn rollout_points(all: &[hub::fail_point::Point]) -> Vec<&'static str> {
-    all.iter().map(hub::fail_point::Point::name).filter(|name| !name.starts_with("renewal")).collect()
+    all.iter().map(|point| point.name()).filter(|name| !name.starts_with("renewal")).collect()
 }
 
 /// One fleet meets all points, one after the other.

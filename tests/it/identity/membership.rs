@@ -72,13 +72,12 @@ async fn a_detached_cluster_stays_listed_and_can_be_enrolled_again() -> Result<(
 async fn an_invitation_says_whether_a_spoke_is_attached_and_lives_for_a_day_at_most() -> Result<()> {
     let house = House::open().await?;
     let mut clusters = clusters(&house).await?;
-    let enrol =
-        |token_ttl_s| EnrolClusterRequest {
-            name: "one".to_owned(),
-            token_ttl_s,
-            replace: true,
-            ..Default::default()
-        };
+    let enrol = |token_ttl_s| EnrolClusterRequest {
+        name: "one".to_owned(),
+        token_ttl_s,
+        replace: true,
+        ..Default::default()
+    };
     ensure!(!clusters.enrol(enrol(0)).await?.into_inner().connected);
     let _played = Played::attach(&house, house.spoke("one").await?).await?;
     ensure!(clusters.enrol(enrol(0)).await?.into_inner().connected);

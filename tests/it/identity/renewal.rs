@@ -214,11 +214,17 @@ async fn only_a_spoke_s_certificate_of_this_hub_is_renewed() -> Result<()> {
     for (holder, expected) in [
         (Holder::issued(&theirs, (cluster, later), no_time)?, "renewal.certificate"),
         (
-            Holder { certificate: operator.issued.certificate.clone(), key: KeyPair::from_pem(&operator.key_pem())? },
+            Holder {
+                certificate: operator.issued.certificate.clone(),
+                key: KeyPair::from_pem(&operator.key_pem())?,
+            },
             "renewal.certificate",
         ),
         (
-            Holder { certificate: server.issued.certificate.clone(), key: KeyPair::from_pem(&server.key_pem())? },
+            Holder {
+                certificate: server.issued.certificate.clone(),
+                key: KeyPair::from_pem(&server.key_pem())?,
+            },
             "renewal.certificate",
         ),
         (Holder::issued(&ours, (ClusterId(Uuid::now_v7()), later), no_time)?, "caller.unknown"),
@@ -283,7 +289,8 @@ async fn a_detached_cluster_renews_nothing_not_even_by_a_kept_connection() -> Re
         ensure!(reason(&status) == "cluster.detached", "{status:?}");
     }
     let said = tokio_stream::empty::<proto::v1::FromSpoke>();
-    let status = DeliveryClient::new(kept).attach(said).await.err().context("a kept connection was let in")?;
+    let status =
+        DeliveryClient::new(kept).attach(said).await.err().context("a kept connection was let in")?;
     ensure!(reason(&status) == "cluster.detached", "{status:?}");
     house.close().await?;
     Ok(())
@@ -324,7 +331,10 @@ async fn a_database_of_before_a_renewal_takes_the_later_key_up() -> Result<()> {
 
     go_back_to(&house, cluster, &first).await?;
     let session = Played::attach(&house, third.tls()).await?;
-    ensure!(attach_refused(&house, &first).await? == "caller.former_key", "the key of the dump counts no more");
+    ensure!(
+        attach_refused(&house, &first).await? == "caller.former_key",
+        "the key of the dump counts no more"
+    );
     ensure!(attach_refused(&house, &second).await? == "caller.former_key");
     let events = "select count(*) from audit_event where action = 'cluster.key_recovered'";
     let count: i64 = sqlx::query_scalar(events).fetch_one(&mut house.database().await?).await?;

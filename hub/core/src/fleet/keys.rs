@@ -264,9 +264,7 @@ mod tests {
     #[test]
     fn a_certificate_is_renewed_until_thirty_days_after_its_end() {
         let row = active("a", life(7, 1));
-        let ask = |since: SignedDuration| {
-            renew(row, (shown("a", life(7, 1)), NOW), key("b"), NOW + since)
-        };
+        let ask = |since: SignedDuration| renew(row, (shown("a", life(7, 1)), NOW), key("b"), NOW + since);
         assert!(matches!(ask(RENEWABLE_FOR), Renewal::Issue(_)));
         let late = ask(RENEWABLE_FOR + SignedDuration::from_secs(1));
         assert_eq!(late, Renewal::Refused(Refusal::TooLate { expired_at: NOW }));
