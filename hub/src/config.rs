@@ -7,12 +7,19 @@ use std::{
 };
 
 use clap::Args;
+use jiff::SignedDuration;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{identity::spiffe::TrustDomain, postgres};
+use crate::{
+    identity::{authority::SPOKE_LIVES, spiffe::TrustDomain},
+    postgres,
+};
 
 /// Heartbeats are at least as often as the hub asks before it calls a spoke away, with room for two that are lost.
 const SLOWEST_HEARTBEAT_MS: u64 = 10_000;
+
+/// A certificate that lives longer than a quarter of a year is one that nobody notices when its renewal fails.
+const LONGEST_LIFETIME_S: i64 = 90 * 24 * 60 * 60;
 
 /// Everything that a hub needs to know.
 #[derive(Debug, Clone)]
@@ -29,6 +36,8 @@ pub struct Config {
     pub context_file: PathBuf,
     /// How often spokes are asked to be heard.
     pub heartbeat: Duration,
+    /// How long the certificate of a spoke is good; it is renewed after half of that.
+    pub certificate_lifetime: SignedDuration,
     /// `HOST:PORT` of the metrics; none are served without.
     pub metrics: Option<String>,
     /// Who makes the tasks look.
@@ -124,6 +133,10 @@ pub struct Serve {
     #[arg(long, value_name = "MS", default_value_t = 5_000,
           value_parser = clap::value_parser!(u64).range(100..=SLOWEST_HEARTBEAT_MS))]
     heartbeat_ms: u64,
+    /// How long a spoke's certificate is good, in seconds; the spoke renews it after half of that
+    #[arg(long, value_name = "S", env = "HUB_CERTIFICATE_LIFETIME_S", default_value_t = 24 * 60 * 60,
+          value_parser = clap::value_parser!(u32).range(2..=LONGEST_LIFETIME_S))]
+    certificate_lifetime_s: u32,
     /// Where to serve metrics for Prometheus, over plain HTTP: for the scraper only [default: nowhere]
     #[arg(long, value_name = "HOST:PORT", env = "HUB_METRICS_LISTEN")]
     metrics_listen: Option<String>,
@@ -140,6 +153,7 @@ impl Config {
             trust_domain,
             context_file: context_file(&data),
             heartbeat: Duration::from_secs(5),
+            certificate_lifetime: SPOKE_LIVES,
             pace: Pace::Steady,
             metrics: None,
             data,
@@ -159,6 +173,7 @@ impl TryFrom<Serve> for Config {
             trust_domain,
             context_file: context,
             heartbeat_ms,
+            certificate_lifetime_s,
             metrics_listen,
         } = arguments;
         let data = match data {
@@ -175,6 +190,7 @@ impl TryFrom<Serve> for Config {
             trust_domain,
             context_file: context.unwrap_or_else(|| context_file(&data)),
             heartbeat: Duration::from_millis(heartbeat_ms),
+            certificate_lifetime: SignedDuration::from_secs(certificate_lifetime_s.into()),
             pace: Pace::Steady,
             metrics: metrics_listen,
             data,

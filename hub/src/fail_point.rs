@@ -35,6 +35,8 @@ points! {
         END = "rollout.end",
         /// What the clusters would be made by the newest configs.
         PLANS = "plans",
+        /// A key that a spoke renewed.
+        RENEWAL = "renewal",
         /// A spoke that attached.
         SESSION = "session",
         /// A target that a spoke accepted.

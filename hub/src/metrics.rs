@@ -86,6 +86,8 @@ pub struct Metrics {
     pub report_duration: Histogram,
     /// Calls that were refused at the gate.
     pub refused_calls: Family<Reason, Counter>,
+    /// Certificates that spokes renewed here.
+    pub renewals: Counter,
     /// Rollouts that came to their end here.
     pub rollouts_ended: Family<State, Counter>,
     /// Looks of tasks that failed.
@@ -118,6 +120,7 @@ impl Metrics {
             drift_reports: Family::default(),
             report_duration: seconds(),
             refused_calls: Family::default(),
+            renewals: Counter::default(),
             rollouts_ended: Family::default(),
             task_failures: Family::default(),
             task_success: Family::default(),
@@ -135,6 +138,7 @@ impl Metrics {
             "Sessions of spokes that this hub holds; their sum over hubs is what is attached",
             self.sessions.clone(),
         );
+        registry.register("renewals", "Certificates that spokes renewed", self.renewals.clone());
         registry.register("offers", "Targets that were offered to spokes", self.offers.clone());
         registry.register_with_unit(
             "accept_duration",

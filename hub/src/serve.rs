@@ -182,7 +182,8 @@ async fn open(config: &Config, ground: &Ground, stop: &CancellationToken) -> Res
     }
     tasks.spawn(upkeep::renew(certificate, app.clone(), stop.clone()));
     let health = HealthReporter::new();
-    let delivery = Delivery::new(app.clone(), Arc::clone(&authority), config.heartbeat, stop.clone());
+    let certifying = (Arc::clone(&authority), config.certificate_lifetime);
+    let delivery = Delivery::new(app.clone(), certifying, config.heartbeat, stop.clone());
     let routes = routes(app, &authority, &delivery, &health);
     if let Some(postgres) = &ground.postgres {
         tasks.spawn(upkeep::report_health(postgres.state(), health, stop.clone()));
@@ -208,7 +209,7 @@ fn routes(app: &App, authority: &Arc<Authority>, delivery: &Delivery, health: &H
         .add_service(api::drift::Drift::server(app.clone()))
         .add_service(api::operators::Operators::server(app.clone(), Arc::clone(authority)))
         .add_service(api::status::Status::server(app.clone()))
-        .add_service(api::hub::Hub::server(app.clone()))
+        .add_service(api::hub::Hub::server(app.clone(), authority.fingerprint()))
 }
 
 fn limits(server: Server) -> Server {

@@ -28,5 +28,8 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// The name in every hub's certificate. Its address may change, its name does not.
 pub const HUB_NAME: &str = "hub.meshfleet";
 
+/// What the proof of a `RenewRequest` begins with, so that no signature over anything else is one.
+pub const RENEWAL: &[u8] = b"meshfleet renew v1";
+
 /// Serialized `FileDescriptorSet` of all services: tests walk it to reach every method.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

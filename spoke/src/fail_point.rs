@@ -47,6 +47,14 @@ points! {
     DRIFT_BEFORE = "drift.before",
     /// It was handed to the stream.
     DRIFT_AFTER = "drift.after",
+    /// The next key is to be written down.
+    RENEWAL_KEY_BEFORE = "renewal.key-before",
+    /// It is written down, and the hub was not asked.
+    RENEWAL_KEY_AFTER = "renewal.key-after",
+    /// The hub certified it, and nobody here knows.
+    RENEWAL_CERTIFIED = "renewal.certified",
+    /// Its certificate is written down, and not used.
+    RENEWAL_STORED = "renewal.stored",
     /// The hub welcomed this spoke.
     SESSION_BEGAN = "session.began",
 }

@@ -241,9 +241,12 @@ impl Spoke {
         };
         let Some(agent) = begin(setup, stop).await else { return };
         // Only now is it known what the hub is to be told of the fence.
+        let store = identity::Store::new(self.secrets.clone());
+        let (keeper, renewals) = identity::Keeper::new(self.config.hub.clone(), store, identity);
+        tasks.spawn(keeper.run(stop.clone()));
         let delivery = Delivery {
             hub: self.config.hub.clone(),
-            identity: Arc::new(identity),
+            renewals,
             levels,
             offers: offered,
             cluster: self.cluster.clone(),
@@ -279,7 +282,7 @@ impl Spoke {
 
     async fn enrolled(&self, store: &identity::Store) -> Result<Identity, identity::Error> {
         let key = match store.load().await? {
-            Kept::Identity { identity, key, token } => {
+            Kept::Identity { identity, key, token, next: _ } => {
                 return Ok(match self.token() {
                     Ok(given) if token.as_ref() != Some(&given.id) => {
                         self.enrolled_anew(store, identity, (&key, &given)).await

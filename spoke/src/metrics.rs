@@ -47,6 +47,13 @@ pub struct Health {
     pub health: &'static str,
 }
 
+/// What became of a renewal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Renewal {
+    /// `done` or `failed`.
+    pub result: &'static str,
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -63,6 +70,7 @@ pub struct Metrics {
     objects: Family<Health, Gauge>,
     drift_items: Gauge,
     certificate: Gauge,
+    renewals: Family<Renewal, Counter>,
     memory: Gauge,
 }
 
@@ -92,6 +100,7 @@ impl Metrics {
             objects: Family::default(),
             drift_items: Gauge::default(),
             certificate: Gauge::default(),
+            renewals: Family::default(),
             memory: Gauge::default(),
         };
         metrics.states_registered().work_registered().begun()
@@ -145,6 +154,11 @@ impl Metrics {
     fn work_registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register("sessions", "Sessions with a hub that began", self.sessions.clone());
+        registry.register(
+            "renewals",
+            "Attempts to renew the certificate, by what became of them",
+            self.renewals.clone(),
+        );
         registry.register("refused_targets", "Targets that were not accepted", self.refused.clone());
         registry.register("applies", "Targets that were applied to their end", self.applies.clone());
         registry.register_with_unit(
@@ -182,6 +196,9 @@ impl Metrics {
             for result in ["done", "refused", "kept_back", "unreachable"] {
                 drop(self.writes.get_or_create(&Write { purpose, result }));
             }
+        }
+        for result in ["done", "failed"] {
+            drop(self.renewals.get_or_create(&Renewal { result }));
         }
         for health in ["healthy", "unhealthy"] {
             drop(self.objects.get_or_create(&Health { health }));
@@ -261,6 +278,11 @@ impl Metrics {
     /// When the spoke's certificate stops being good, in seconds since 1970.
     pub fn certificate(&self, expires_at: i64) {
         self.certificate.set(expires_at);
+    }
+
+    /// What became of an attempt to renew the certificate.
+    pub fn renewed(&self, result: &'static str) {
+        self.renewals.get_or_create(&Renewal { result }).inc();
     }
 
     /// The page, as of now.

@@ -15,6 +15,7 @@ mod removal;
 mod restore;
 mod rig;
 mod rights;
+mod rotation;
 mod sail;
 mod spoke;
 mod store;

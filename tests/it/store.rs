@@ -19,6 +19,7 @@ use hub::{
         clusters::{self, NewToken, RedeemError},
         documents::{Applied, Effect, apply},
         hub::{self as hub_state, StartError},
+        renewals::{self, Admission},
         reports::{self, Saved},
         sessions, status,
     },
@@ -28,6 +29,7 @@ use hub_core::{
     digest::Digest,
     document::Source,
     drift::{Actor, DriftClass, DriftItem, DriftState},
+    fleet::keys::{Life, Refusal, Shown},
     plan::ObjectId,
     report::Phase,
     status::Truth,
@@ -78,27 +80,31 @@ async fn the_epoch_rises_on_another_database_server() -> Result<()> {
 async fn a_token_is_redeemed_once() -> Result<()> {
     let bench = Bench::idle().await?;
     let (secret, key, other) = (Digest::of(b"secret"), Digest::of(b"key"), Digest::of(b"other"));
-    let token = || NewToken { id: Uuid::now_v7(), secret_hash: secret, ttl_s: 60 };
+    let token = || NewToken {
+        id: Uuid::now_v7(),
+        secret_hash: secret,
+        ttl_s: 60,
+        present: clusters::Present::Replace,
+    };
     let name = parse("eu-1")?;
     let (first, second) = (token(), token());
     let issued = clusters::issue_token(&bench.app, &bench.admin, &name, first).await?;
     clusters::issue_token(&bench.app, &bench.admin, &name, second).await?;
-    let redeem = async |id, secret, key| clusters::redeem(&bench.app, id, secret, key).await;
+    let redeem =
+        async |id, secret, key| clusters::redeem(&bench.app, id, secret, (key, Life::first([1; 8]))).await;
 
     assert!(matches!(redeem(Uuid::nil(), secret, key).await, Err(RedeemError::Unknown)));
     assert!(matches!(redeem(first.id, secret, key).await, Err(RedeemError::Revoked)));
     assert!(matches!(redeem(second.id, other, key).await, Err(RedeemError::WrongSecret)));
-    assert_eq!(clusters::admit(&bench.app, issued.cluster_id, key).await?, clusters::Admission::Unknown);
+    let admit = async |key| renewals::admit(&bench.app, issued.cluster_id, Shown { key, life: None }).await;
+    assert_eq!(admit(key).await?, Admission::Refused(Refusal::Unknown, Some(name.clone())));
 
     let enrolled = redeem(second.id, secret, key).await?;
     assert_eq!((enrolled.cluster_id, &enrolled.name), (issued.cluster_id, &name));
     assert_eq!(redeem(second.id, secret, key).await?, enrolled, "an answer that was lost is given again");
     assert!(matches!(redeem(second.id, secret, other).await, Err(RedeemError::Used)));
-    assert_eq!(
-        clusters::admit(&bench.app, issued.cluster_id, key).await?,
-        clusters::Admission::Admitted(name.clone())
-    );
-    assert_eq!(clusters::admit(&bench.app, issued.cluster_id, other).await?, clusters::Admission::Unknown);
+    assert_eq!(admit(key).await?, Admission::Admitted(name.clone()));
+    assert_eq!(admit(other).await?, Admission::Refused(Refusal::FormerKey, Some(name.clone())));
 
     bench.clock.advance(61);
     assert!(matches!(redeem(second.id, secret, key).await, Err(RedeemError::Expired)));

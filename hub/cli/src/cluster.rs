@@ -41,7 +41,7 @@ pub fn reference(name: &str) -> String {
 }
 
 async fn enrol(call: &Call, arguments: args::Enrol) -> Result<Outcome, Failure> {
-    let args::Enrol { name, ttl, spoke_image, hub: hub_address } = arguments;
+    let args::Enrol { name, ttl, replace, spoke_image, hub: hub_address } = arguments;
     // Said before a token is made: it would be lost.
     if spoke_image.is_none() && call.is_for_people() {
         return Err(Failure::Usage {
@@ -61,6 +61,7 @@ async fn enrol(call: &Call, arguments: args::Enrol) -> Result<Outcome, Failure> 
         token_ttl_s: ttl,
         spoke_image,
         hub_address: hub_address.clone(),
+        replace,
     };
     let answer = hub.clusters().enrol(request).await.map_err(|status| hub.refused(&status))?.into_inner();
     call.remark(|screen| draw_invitation(screen, (&name, &hub_address), &answer, now()));

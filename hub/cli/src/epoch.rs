@@ -1,6 +1,6 @@
 //! `meshfleet hub epoch`: which life of the hub this is, and beginning a new one.
 
-use proto::v1::{EpochRequest, NewEpochRequest, NewEpochResponse};
+use proto::v1::{EpochRequest, EpochResponse, NewEpochRequest, NewEpochResponse};
 use serde_json::json;
 
 use crate::{
@@ -21,8 +21,9 @@ pub async fn run(call: &Call, verb: Option<args::EpochVerb>) -> Result<Outcome, 
 async fn show(call: &Call) -> Result<Outcome, Failure> {
     let hub = call.hub().await?;
     let answer = hub.hub().epoch(EpochRequest {}).await.map_err(|status| hub.refused(&status))?;
-    let epoch = answer.into_inner().epoch;
-    call.answer(|screen| draw(screen, epoch), || json!({"epoch": epoch}), || vec![epoch.to_string()])?;
+    let answer = answer.into_inner();
+    let json = || json!({"epoch": answer.epoch, "caFingerprint": answer.ca_fingerprint});
+    call.answer(|screen| draw(screen, &answer), json, || vec![answer.epoch.to_string()])?;
     Ok(Outcome::Done)
 }
 
@@ -35,8 +36,10 @@ async fn begin(call: &Call) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn draw(screen: &mut Screen, epoch: u64) {
+fn draw(screen: &mut Screen, answer: &EpochResponse) {
+    let EpochResponse { epoch, ca_fingerprint } = answer;
     screen.line(2, &[plain("epoch "), strong(epoch.to_string())]);
+    screen.line(2, &[plain("CA "), plain(ca_fingerprint)]);
 }
 
 fn draw_begun(screen: &mut Screen, answer: &NewEpochResponse) {
@@ -55,7 +58,8 @@ mod tests {
 
     #[test]
     fn an_epoch_says_what_it_is_for() {
-        insta::assert_snapshot!(golden(80, |screen| draw(screen, 2)));
+        let answer = EpochResponse { epoch: 2, ca_fingerprint: "0f".repeat(32) };
+        insta::assert_snapshot!(golden(80, |screen| draw(screen, &answer)));
         let answer = NewEpochResponse { epoch: 3, former: 2 };
         insta::assert_snapshot!(golden(80, |screen| draw_begun(screen, &answer)));
     }

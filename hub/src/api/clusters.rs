@@ -12,7 +12,9 @@ use super::{convert, rollouts};
 use crate::{
     app::{
         App,
-        clusters::{self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken},
+        clusters::{
+            self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken, Present,
+        },
         installation::{self, Installation},
         plans,
     },
@@ -50,7 +52,8 @@ impl clusters_server::Clusters for Clusters {
         request: Request<v1::EnrolClusterRequest>,
     ) -> Result<Response<v1::EnrolClusterResponse>, Status> {
         let operator = super::calling_operator(&request)?;
-        let v1::EnrolClusterRequest { name, token_ttl_s, spoke_image, hub_address } = request.into_inner();
+        let v1::EnrolClusterRequest { name, token_ttl_s, spoke_image, hub_address, replace } =
+            request.into_inner();
         let name = super::name("name", &name)?;
         let wanted = !spoke_image.is_empty();
         if wanted {
@@ -67,7 +70,8 @@ impl clusters_server::Clusters for Clusters {
             ));
         }
         let token = Token::new(self.authority.fingerprint());
-        let new = NewToken { id: token.id, secret_hash: token.secret_hash(), ttl_s };
+        let present = if replace { Present::Replace } else { Present::Keep };
+        let new = NewToken { id: token.id, secret_hash: token.secret_hash(), ttl_s, present };
         let issued = use_case::issue_token(&self.app, &operator, &name, new).await;
         let issued = issued.map_err(|error| problem::of(&error))?;
         let (token, expires_at) = (token.reveal(), issued.expires_at);

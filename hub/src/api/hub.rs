@@ -1,5 +1,6 @@
 //! What all hubs on a database share: its epoch.
 
+use hub_core::digest::Digest;
 use proto::v1::{self, hub_server};
 use tonic::{Request, Response, Status};
 
@@ -12,13 +13,14 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Hub {
     app: App,
+    ca: Digest,
 }
 
 impl Hub {
-    /// The service for the server.
+    /// The service for the server; `ca` is the fingerprint of the hub's CA.
     #[must_use]
-    pub fn server(app: App) -> hub_server::HubServer<Self> {
-        hub_server::HubServer::new(Self { app }).max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+    pub fn server(app: App, ca: Digest) -> hub_server::HubServer<Self> {
+        hub_server::HubServer::new(Self { app, ca }).max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
     }
 }
 
@@ -28,7 +30,7 @@ impl hub_server::Hub for Hub {
         super::calling_operator(&request)?;
         let v1::EpochRequest {} = request.into_inner();
         let epoch = use_case::epoch(&self.app).await.map_err(|error| problem::of(&error))?;
-        Ok(Response::new(v1::EpochResponse { epoch }))
+        Ok(Response::new(v1::EpochResponse { epoch, ca_fingerprint: self.ca.to_string() }))
     }
 
     async fn new_epoch(

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use hub_core::{
     config::{self, ConfigVersion},
     digest::Digest,
-    fleet::{Cluster, ClusterId, Name},
+    fleet::{
+        Cluster, ClusterId, Name,
+        keys::{Life, Membership},
+    },
     platform::{self, Detection},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +50,17 @@ pub struct NewToken {
     pub secret_hash: Digest,
     /// How long it can be used, in seconds.
     pub ttl_s: u32,
+    /// What becomes of a spoke that the cluster has.
+    pub present: Present,
+}
+
+/// What a new token means for the spoke that a cluster has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Present {
+    /// It stays: a token is issued only if there is none.
+    Keep,
+    /// Whoever uses the token takes its place, for good.
+    Replace,
 }
 
 /// A token that was issued.
@@ -86,17 +100,6 @@ pub enum Detached {
     Before,
 }
 
-/// Whether a spoke is let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admission {
-    /// It is the spoke of this cluster.
-    Admitted(Name),
-    /// Its cluster was detached.
-    Detached,
-    /// No such cluster, or it goes by another key.
-    Unknown,
-}
-
 /// A cluster that joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enrolled {
@@ -104,6 +107,8 @@ pub struct Enrolled {
     pub cluster_id: ClusterId,
     /// Its name.
     pub name: Name,
+    /// Which certificate is the spoke's.
+    pub life: Life,
 }
 
 /// Why a token is not taken.
@@ -147,6 +152,11 @@ pub async fn issue_token(
     let expires_at = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
     let mut tx = app.begin().await?;
     let cluster = store::clusters::ensure(&mut tx, ClusterId(Uuid::now_v7()), name, now).await?;
+    let (_, membership) = store::clusters::lock_membership(&mut tx, cluster).await?;
+    match (membership, token.present) {
+        (Membership::Active(_), Present::Keep) => return Err(Error::ClusterActive(name.clone())),
+        (Membership::Active(_) | Membership::Detached | Membership::None, _) => {}
+    }
     store::tokens::revoke_unused(&mut tx, cluster).await?;
     let token = Token {
         id: token.id,
@@ -172,16 +182,17 @@ pub async fn issue_token(
     Ok(IssuedToken { cluster_id: cluster, expires_at, connected })
 }
 
-/// Takes a token. Safe to repeat: the same token with the same public key gives the same answer until it expires.
+/// Takes a token, and begins an enrolment with this life. Safe to repeat: the same token with the same public key gives the
+/// same answer until it expires, in the life that was begun first.
 pub async fn redeem(
     app: &App,
     id: Uuid,
     secret: Digest,
-    public_key: Digest,
+    (public_key, life): (Digest, Life),
 ) -> Result<Enrolled, RedeemError> {
     let now = app.clock.now();
     let mut tx = app.begin().await?;
-    let claim = Claim { id, secret_hash: secret, public_key };
+    let claim = Claim { id, secret_hash: secret, public_key, life };
     let Some((cluster_id, name)) = store::tokens::redeem(&mut tx, &claim, now).await? else {
         return redeemed_before(&mut tx, &claim, now).await;
     };
@@ -196,7 +207,7 @@ pub async fn redeem(
     store::commit(tx).await?;
     // One that was detached is planned for again.
     app.signals.plans.wake();
-    Ok(Enrolled { cluster_id, name })
+    Ok(Enrolled { cluster_id, name, life })
 }
 
 /// Why a token cannot be redeemed, or the answer that its spoke lost: the same key again, while the cluster still goes by
@@ -215,20 +226,12 @@ async fn redeemed_before(
         TokenState::Issued => Err(RedeemError::Expired),
         TokenState::Redeemed if token.public_key != Some(claim.public_key) => Err(RedeemError::Used),
         TokenState::Redeemed if token.expires_at <= now => Err(RedeemError::Expired),
-        TokenState::Redeemed => match store::clusters::find_key(tx, token.cluster).await? {
-            Some((name, key)) if key == claim.public_key => Ok(Enrolled { cluster_id: token.cluster, name }),
-            Some(_) | None => Err(RedeemError::Used),
+        TokenState::Redeemed => match store::clusters::lock_membership(tx, token.cluster).await? {
+            (Some(name), Membership::Active(current)) if current.key == claim.public_key => {
+                Ok(Enrolled { cluster_id: token.cluster, name, life: current.life })
+            }
+            (_, Membership::Active(_) | Membership::Detached | Membership::None) => Err(RedeemError::Used),
         },
-    }
-}
-
-/// Whether `public_key` is the last key that a cluster enrolled with: asked once when a session starts.
-pub async fn admit(app: &App, cluster: ClusterId, public_key: Digest) -> Result<Admission, Error> {
-    let mut tx = app.begin().await?;
-    match store::clusters::find_key(&mut tx, cluster).await? {
-        Some((name, key)) if key == public_key => Ok(Admission::Admitted(name)),
-        None if store::clusters::is_detached(&mut tx, cluster).await? => Ok(Admission::Detached),
-        Some(_) | None => Ok(Admission::Unknown),
     }
 }
 

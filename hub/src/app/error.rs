@@ -26,6 +26,9 @@ pub enum Error {
     /// The cluster was enrolled anew, with another key.
     #[error("cluster {0} was enrolled anew with another key")]
     KeyReplaced(Name),
+    /// The cluster has a spoke, and nobody said that it is to be replaced.
+    #[error("cluster {0} has a spoke already")]
+    ClusterActive(Name),
     /// A rollout is changing the cluster.
     #[error("cluster {cluster} is held by rollout {rollout}")]
     ClusterHeld {
@@ -208,6 +211,7 @@ impl Error {
             | Self::OperatorNotFound(_)
             | Self::RolloutNotFound(_) => Kind::NotFound,
             Self::KeyReplaced(_)
+            | Self::ClusterActive(_)
             | Self::OperatorExists(_)
             | Self::LastAdmin(_)
             | Self::DeleteRefused(_)
@@ -240,6 +244,7 @@ impl Error {
             Self::StrategyNotFound(_) => "strategy.not_found",
             Self::ClusterNotFound(_) => "cluster.not_found",
             Self::KeyReplaced(_) => "cluster.key_replaced",
+            Self::ClusterActive(_) => "cluster.active",
             Self::ClusterHeld { .. } => "cluster.held",
             Self::Unassigned(_) => "cluster.unassigned",
             Self::Detached(_) => "cluster.detached",
@@ -297,6 +302,10 @@ impl Error {
             }
             Self::ClusterNotFound(_) => "`meshfleet cluster list` prints the names".to_owned(),
             Self::KeyReplaced(_) => "stop the spoke that still has the former key".to_owned(),
+            Self::ClusterActive(name) => format!(
+                "to put another in its place, which refuses the present one for good once the token is used: \
+                 `meshfleet cluster enrol {name} --replace`"
+            ),
             Self::ClusterHeld { rollout, .. } => {
                 format!("wait for it or end it: `meshfleet rollout abort {rollout}`")
             }

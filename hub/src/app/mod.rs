@@ -16,6 +16,7 @@ pub mod operators;
 pub mod plans;
 pub mod probes;
 pub mod reconcile;
+pub mod renewals;
 pub mod reports;
 pub mod rollouts;
 pub mod sessions;

@@ -74,11 +74,12 @@ pub enum Cut {
 }
 
 impl Cut {
-    /// Why a session must end that goes by `public_key`, if it must. Pure.
-    fn of(standing: &Standing, public_key: Digest) -> Option<Self> {
-        match standing.public_key {
+    /// Why a session must end that goes by this key of this enrolment, if it must. Pure. A key that was renewed since ends
+    /// nothing: its session goes on until the spoke attaches by the new one, or until the certificate's end.
+    fn of(standing: &Standing, (public_key, enrolment): (Digest, u64)) -> Option<Self> {
+        match standing.goes_by {
             None => Some(Self::Detached),
-            Some(key) if key != public_key => Some(Self::KeyReplaced),
+            Some((key, of)) if key != public_key && of != enrolment => Some(Self::KeyReplaced),
             Some(_) if !standing.newest => Some(Self::Replaced),
             Some(_) => None,
         }
@@ -93,7 +94,8 @@ pub struct Held(Arc<Mutex<HashMap<Uuid, Holding>>>);
 #[derive(Debug)]
 struct Holding {
     cluster: ClusterId,
-    public_key: Digest,
+    /// The key, and the enrolment that it is of.
+    goes_by: (Digest, u64),
     cut: watch::Sender<Option<Cut>>,
 }
 
@@ -114,7 +116,7 @@ impl Held {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for standing in standings {
             let Some(holding) = held.get(&standing.session) else { continue };
-            if let Some(cut) = Cut::of(standing, holding.public_key) {
+            if let Some(cut) = Cut::of(standing, holding.goes_by) {
                 holding.cut.send_replace(Some(cut));
             }
         }
@@ -133,8 +135,8 @@ pub async fn attach(
     let session = Uuid::now_v7();
     let mut tx = app.begin().await?;
     let said = (hello.kube_system_uid.as_str(), &hello.facts);
-    let (name, changed) = match store::clusters::lock_attaching(&mut tx, cluster, said).await? {
-        Some(found) if found.public_key == public_key => (found.name, found.changed),
+    let (name, changed, enrolment) = match store::clusters::lock_attaching(&mut tx, cluster, said).await? {
+        Some(found) if found.public_key == public_key => (found.name, found.changed, found.enrolment),
         Some(found) => return Err(Error::KeyReplaced(found.name)),
         None => return Err(Error::ClusterNotFound(cluster.to_string())),
     };
@@ -152,7 +154,7 @@ pub async fn attach(
     if new_facts || new_fence {
         app.signals.plans.wake();
     }
-    app.held.hold(session, Holding { cluster, public_key, cut: cut.clone() });
+    app.held.hold(session, Holding { cluster, goes_by: (public_key, enrolment), cut: cut.clone() });
     app.signals.rollouts.wake();
     Ok(Attached { session, cluster: name })
 }
@@ -209,17 +211,23 @@ pub async fn facts(app: &App, cluster: ClusterId, facts: &Facts) -> Result<(), E
 mod tests {
     use super::*;
 
-    fn check(newest: bool, key: Option<&[u8]>, expected: Option<Cut>) {
-        let standing = Standing { session: Uuid::nil(), newest, public_key: key.map(Digest::of) };
-        assert_eq!(Cut::of(&standing, Digest::of(b"mine")), expected);
+    fn check(newest: bool, goes_by: Option<(&[u8], u64)>, expected: Option<Cut>) {
+        let goes_by = goes_by.map(|(key, enrolment)| (Digest::of(key), enrolment));
+        let standing = Standing { session: Uuid::nil(), newest, goes_by };
+        assert_eq!(Cut::of(&standing, (Digest::of(b"mine"), 1)), expected);
     }
 
     #[test]
     fn a_session_ends_when_its_key_or_its_place_is_another_s() {
-        check(true, Some(b"mine"), None);
-        check(false, Some(b"mine"), Some(Cut::Replaced));
-        check(true, Some(b"other"), Some(Cut::KeyReplaced));
-        check(false, Some(b"other"), Some(Cut::KeyReplaced));
+        check(true, Some((b"mine", 1)), None);
+        check(false, Some((b"mine", 1)), Some(Cut::Replaced));
+        check(true, Some((b"other", 2)), Some(Cut::KeyReplaced));
+        check(false, Some((b"other", 2)), Some(Cut::KeyReplaced));
+        // The same key with a new token.
+        check(true, Some((b"mine", 2)), None);
+        // Renewed.
+        check(true, Some((b"other", 1)), None);
+        check(false, Some((b"other", 1)), Some(Cut::Replaced));
         check(false, None, Some(Cut::Detached));
     }
 
@@ -230,14 +238,14 @@ mod tests {
             .map(|number| {
                 let (cut, receiver) = watch::channel(None);
                 let cluster = ClusterId(Uuid::from_u128(number));
-                held.hold(Uuid::from_u128(number), Holding { cluster, public_key: Digest::of(b"k"), cut });
+                held.hold(Uuid::from_u128(number), Holding { cluster, goes_by: (Digest::of(b"k"), 1), cut });
                 receiver
             })
             .collect();
         let standing = |number, newest| Standing {
             session: Uuid::from_u128(number),
             newest,
-            public_key: Some(Digest::of(b"k")),
+            goes_by: Some((Digest::of(b"k"), 1)),
         };
         held.cut(&[standing(1, true), standing(2, false), standing(9, false)]);
         let cuts: Vec<Option<Cut>> = receivers.iter().map(|receiver| *receiver.borrow()).collect();

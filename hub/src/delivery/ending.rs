@@ -52,7 +52,9 @@ impl Ending {
                 ),
                 Cut::Detached => told(Code::PermissionDenied, "cluster.detached", "stop its spoke"),
             },
-            Self::Expired => told(Code::Unauthenticated, "caller.expired", "enrol the cluster again"),
+            Self::Expired => {
+                told(Code::Unauthenticated, "caller.expired", "renew the certificate, and attach again")
+            }
             Self::Silent => told(Code::DeadlineExceeded, "session.silent", "attach again"),
             Self::BadMessage(error) => Some(problem::bad_field(error.field, &error.why)),
             Self::Closed(reason) => {

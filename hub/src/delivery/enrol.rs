@@ -1,17 +1,19 @@
 //! Joining the fleet with a token. Safe to repeat with the same token and key: a spoke whose answer was lost asks again.
 
-use hub_core::{digest::Digest, fleet::ClusterId};
+use hub_core::{
+    digest::Digest,
+    fleet::{ClusterId, keys::Life},
+};
 use proto::v1::{EnrolRequest, EnrolResponse};
 use tonic::{Code, Status};
 
-use super::VERSIONS;
+use super::{VERSIONS, renew::Certifying};
 use crate::{
     app::{
         App,
         clusters::{self, Enrolled, RedeemError},
     },
-    identity::{authority::Authority, csr::PublicKey, problem, token::Token},
-    telemetry,
+    identity::{csr::PublicKey, problem, random, token::Token},
 };
 
 /// The answer, and the cluster that it makes a spoke of.
@@ -23,7 +25,7 @@ pub(super) struct Answer {
 /// Takes a token and gives a certificate. Returns the fingerprint of the spoke's key beside the answer.
 pub(super) async fn enrol(
     app: &App,
-    authority: &Authority,
+    certifying: &Certifying,
     request: EnrolRequest,
 ) -> Result<(Answer, Digest), Status> {
     let EnrolRequest { protocol_version, spoke_version: _, token, csr } = request;
@@ -33,18 +35,16 @@ pub(super) async fn enrol(
     let token = Token::parse(&token).map_err(|_| refused(Refusal::UNKNOWN))?;
     let key = PublicKey::from_request(&csr)
         .map_err(|error| problem::status(Code::InvalidArgument, "csr.refused", error.to_string(), ""))?;
-    let redeemed = clusters::redeem(app, token.id, token.secret_hash(), key.fingerprint()).await;
-    let Enrolled { cluster_id, name } = redeemed.map_err(|error| not_redeemed(&token, &error))?;
-    let issued = authority.issue_spoke(&key, cluster_id, app.clock.now()).map_err(|error| {
-        tracing::error!(error = telemetry::chain(&error), "a spoke's certificate could not be made");
-        problem::status(Code::Internal, "certificate.failed", "the hub could not make a certificate", "")
-    })?;
+    let life = Life::first(random());
+    let redeemed = clusters::redeem(app, token.id, token.secret_hash(), (key.fingerprint(), life)).await;
+    let Enrolled { cluster_id, name, life } = redeemed.map_err(|error| not_redeemed(&token, &error))?;
+    let issued = certifying.certify(&key, (cluster_id, life), app.clock.now())?;
     tracing::info!(cluster.name = %name, token.id = %token.id, "a spoke joined the fleet");
     let message = EnrolResponse {
         cluster_id: cluster_id.to_string(),
         cluster_name: name.to_string(),
         certificate: issued.certificate,
-        ca: authority.pem().to_owned(),
+        ca: certifying.authority.pem().to_owned(),
     };
     Ok((Answer { cluster: cluster_id, message }, key.fingerprint()))
 }
@@ -98,7 +98,7 @@ fn refused(refusal: Refusal) -> Status {
     problem::status(Code::Unauthenticated, refusal.reason, refusal.message, refusal.hint)
 }
 
-fn other_version(spoke: u32) -> Status {
+pub(super) fn other_version(spoke: u32) -> Status {
     let message = format!(
         "the spoke speaks protocol version {spoke}, this hub {} to {}",
         VERSIONS.start(),

@@ -11,12 +11,16 @@ mod convert;
 mod ending;
 mod enrol;
 mod outbox;
+mod renew;
 mod session;
 mod sessions;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use proto::v1::{EnrolRequest, EnrolResponse, FromHub, FromSpoke, delivery_server};
+use jiff::SignedDuration;
+use proto::v1::{
+    EnrolRequest, EnrolResponse, FromHub, FromSpoke, RenewRequest, RenewResponse, delivery_server,
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -41,7 +45,7 @@ const WAITING_MESSAGES: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Delivery {
     app: App,
-    authority: Arc<Authority>,
+    certifying: renew::Certifying,
     sessions: sessions::Sessions,
     heartbeat: Duration,
     tasks: TaskTracker,
@@ -49,11 +53,18 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A service whose sessions end with `stop`. `heartbeat` is how often spokes are asked to be heard.
+    /// A service whose sessions end with `stop`. `heartbeat` is how often spokes are asked to be heard, and `lives` how long
+    /// their certificates are good.
     #[must_use]
-    pub fn new(app: App, authority: Arc<Authority>, heartbeat: Duration, stop: CancellationToken) -> Self {
+    pub fn new(
+        app: App,
+        (authority, lives): (Arc<Authority>, SignedDuration),
+        heartbeat: Duration,
+        stop: CancellationToken,
+    ) -> Self {
         let (sessions, tasks) = (sessions::Sessions::default(), TaskTracker::new());
-        Self { app, authority, sessions, heartbeat, tasks, stop }
+        let certifying = renew::Certifying { authority, lives };
+        Self { app, certifying, sessions, heartbeat, tasks, stop }
     }
 
     /// Waits until every session has ended, after `stop`.
@@ -72,10 +83,14 @@ impl Delivery {
 #[tonic::async_trait]
 impl delivery_server::Delivery for Delivery {
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolResponse>, Status> {
-        let (response, key) = enrol::enrol(&self.app, &self.authority, request.into_inner()).await?;
+        let (response, key) = enrol::enrol(&self.app, &self.certifying, request.into_inner()).await?;
         // A spoke that joined anew replaces the one that holds the former key.
         self.sessions.end_other_keys(response.cluster, key);
         Ok(Response::new(response.message))
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
+        renew::renew(&self.app, &self.certifying, request.into_inner()).await.map(Response::new)
     }
 
     type AttachStream = ReceiverStream<Result<FromHub, Status>>;

@@ -116,8 +116,10 @@ impl Running {
         } else {
             tracing::info!(why, "the session ended");
         }
-        if let Some(session) = conversation.attached {
-            self.detach(session).await;
+        match (conversation.attached, &ending) {
+            // The newer one takes its row over, or ends it. A spoke that changes its certificate was never away.
+            (None, _) | (Some(_), Ending::Cut(Cut::Replaced)) => {}
+            (Some(session), _) => self.detach(session).await,
         }
     }
 

@@ -11,7 +11,10 @@ use std::{
     time::SystemTime,
 };
 
-use hub_core::{digest::Digest, fleet::ClusterId};
+use hub_core::{
+    digest::Digest,
+    fleet::{ClusterId, keys::Life},
+};
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -26,7 +29,8 @@ use super::{
     spiffe::{Identity, TrustDomain},
 };
 
-/// How far clocks may differ: certificates are good this long before they were made.
+/// How far clocks may differ: certificates are good this long before they were made. One that lives for minutes only is
+/// good for a tenth of its life before: its spoke takes the middle of what stands in it for its half life.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 const AUTHORITY_LIVES: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
@@ -34,8 +38,8 @@ const AUTHORITY_LIVES: SignedDuration = SignedDuration::from_hours(10 * 365 * 24
 /// A server certificate is made at each start and again each time a third of this is over.
 pub const SERVER_LIVES: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Until spokes can renew, a spoke that is away longer needs a new token.
-pub const SPOKE_LIVES: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// How long a spoke's certificate is good unless the hub is told otherwise: it is renewed after half of that.
+pub const SPOKE_LIVES: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long an operator's certificate is good.
 pub const OPERATOR_LIVES: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -197,12 +201,20 @@ impl Authority {
         )
     }
 
-    /// A certificate for the holder of a key: the spoke of a cluster.
-    pub fn issue_spoke(&self, key: &PublicKey, cluster: ClusterId, now: Timestamp) -> Result<Issued, Error> {
+    /// A certificate for the holder of a key: the spoke of a cluster, in this life of it. Its end is written in whole
+    /// seconds.
+    pub fn issue_spoke(
+        &self,
+        key: &PublicKey,
+        (cluster, life): (ClusterId, Life),
+        lives: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Issued, Error> {
         let san = self.identity_san(Identity::Cluster(cluster))?;
-        let params = leaf_params(san, ExtendedKeyUsagePurpose::ClientAuth, now, SPOKE_LIVES);
+        let mut params = leaf_params(san, ExtendedKeyUsagePurpose::ClientAuth, now, lives);
+        params.serial_number = Some(SerialNumber::from_slice(&life.serial()));
         let certificate = params.signed_by(key.as_rcgen(), &self.issuer)?;
-        Ok(Issued { certificate: certificate.pem(), expires_at: now + SPOKE_LIVES })
+        Ok(Issued { certificate: certificate.pem(), expires_at: now + lives })
     }
 
     /// A certificate for an operator, with a new key.
@@ -272,7 +284,7 @@ fn leaf_params(
 fn params(now: Timestamp, lives: SignedDuration) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.not_before = SystemTime::from(now - CLOCK_SKEW).into();
+    params.not_before = SystemTime::from(now - CLOCK_SKEW.min(lives / 10)).into();
     params.not_after = SystemTime::from(now + lives).into();
     // Positive, and different also for the same key again.
     let mut serial: [u8; 16] = random();

@@ -23,10 +23,11 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 37] = [
+pub const METHODS: &[(&str, Answers)] = &[
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
+    ("/meshfleet.v1.Delivery/Renew", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Attach", Answers::Spokes),
     ("/meshfleet.v1.Documents/Apply", Answers::Operators(Role::Author)),
     ("/meshfleet.v1.Documents/Diff", Answers::Operators(Role::Viewer)),
@@ -112,17 +113,22 @@ mod tests {
         ];
         for (method, who) in METHODS {
             let changing = changes.iter().any(|verb| method.ends_with(&format!("/{verb}")));
-            assert!(who != Answers::Operators(Role::Viewer) || !changing, "{method}");
+            assert!(*who != Answers::Operators(Role::Viewer) || !changing, "{method}");
         }
     }
 
     #[test]
-    fn only_enrolment_and_health_answer_anybody() {
+    fn only_enrolment_renewal_and_health_answer_anybody() {
         let open: Vec<&str> =
             METHODS.iter().filter(|(_, who)| *who == Answers::Anybody).map(|(method, _)| *method).collect();
         assert_eq!(
             open,
-            ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/meshfleet.v1.Delivery/Enrol"]
+            [
+                "/grpc.health.v1.Health/Check",
+                "/grpc.health.v1.Health/Watch",
+                "/meshfleet.v1.Delivery/Enrol",
+                "/meshfleet.v1.Delivery/Renew"
+            ]
         );
     }
 }

@@ -21,8 +21,8 @@ use super::{
 use crate::{
     app::{
         App,
-        clusters::{self, Admission},
         operators::{self, Operator, Role},
+        renewals::{self, Admission},
     },
     metrics::{METRICS, Reason},
 };
@@ -160,12 +160,9 @@ async fn admit(app: &App, method: &str, peer: Peer) -> Result<Caller, Status> {
 async fn spoke(app: &App, certified: Certified) -> Result<Caller, Status> {
     let Identity::Cluster(cluster) = certified.identity else { return Err(other_kind()) };
     let Certified { public_key, expires_at, .. } = certified;
-    match clusters::admit(app, cluster, public_key).await {
+    match renewals::admit(app, cluster, certified.shown()).await {
         Ok(Admission::Admitted(name)) => Ok(Caller::Spoke(Spoke { cluster, name, public_key, expires_at })),
-        Ok(Admission::Detached) => Err(detached()),
-        Ok(Admission::Unknown) => {
-            Err(unknown("this cluster is not of the fleet, or was enrolled anew with another key"))
-        }
+        Ok(Admission::Refused(refusal, name)) => Err(problem::of_key(refusal, name.as_ref())),
         Err(error) => Err(problem::of(&error)),
     }
 }
@@ -216,14 +213,4 @@ fn may_not(operator: &Operator, least: Role) -> Status {
         format!("operator {name} has the role {role}: this needs {least}"),
         "`meshfleet operator list` says who has it",
     )
-}
-
-fn detached() -> Status {
-    let message = "this cluster was detached from the fleet";
-    let hint = "stop its spoke, or enrol the cluster again with `meshfleet cluster enrol`";
-    problem::status(Code::PermissionDenied, "cluster.detached", message, hint)
-}
-
-fn unknown(message: &str) -> Status {
-    problem::status(Code::PermissionDenied, "caller.unknown", message, "")
 }

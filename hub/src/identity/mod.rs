@@ -8,6 +8,7 @@ pub mod authority;
 pub mod spiffe;
 
 pub mod csr;
+pub mod former;
 pub mod token;
 
 pub mod peer;

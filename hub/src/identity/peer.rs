@@ -1,6 +1,9 @@
 //! What a verified client certificate says of its holder.
 
-use hub_core::digest::Digest;
+use hub_core::{
+    digest::Digest,
+    fleet::keys::{Life, Shown},
+};
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName};
@@ -25,6 +28,8 @@ pub struct Certified {
     pub identity: Identity,
     /// sha-256 of its key, as a SubjectPublicKeyInfo.
     pub public_key: Digest,
+    /// Which certificate of which enrolment it is; none if its serial number does not say.
+    pub life: Option<Life>,
     /// When it stops being good.
     pub expires_at: Timestamp,
 }
@@ -56,7 +61,13 @@ impl Peer {
 }
 
 impl Certified {
-    fn read(leaf: &[u8], trust_domain: &TrustDomain) -> Result<Self, Unreadable> {
+    /// What is asked about in the database.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown { key: self.public_key, life: self.life }
+    }
+
+    pub(super) fn read(leaf: &[u8], trust_domain: &TrustDomain) -> Result<Self, Unreadable> {
         let (_, certificate) =
             x509_parser::parse_x509_certificate(leaf).map_err(|_| Unreadable::Malformed)?;
         let uri = only_uri(&certificate).ok_or(Unreadable::Names)?;
@@ -65,6 +76,7 @@ impl Certified {
         Ok(Self {
             identity,
             public_key: Digest::of(certificate.public_key().raw),
+            life: Life::of_serial(certificate.raw_serial()),
             expires_at: Timestamp::from_second(not_after).map_err(|_| Unreadable::Malformed)?,
         })
     }

@@ -1,5 +1,6 @@
 //! Refusals as they cross the wire: a status whose details are an encoded `Problem`.
 
+use hub_core::fleet::{Name, keys::Refusal};
 use prost::Message;
 use proto::v1::Problem;
 use tonic::{Code, Status};
@@ -45,6 +46,31 @@ pub fn of(error: &app::Error) -> Status {
         app::Kind::Internal => tracing::error!(error = telemetry::chain(error), "a use case failed"),
     }
     detailed(code, error.reason(), (error.to_string(), error.details()), error.hint())
+}
+
+/// A spoke whose key is not the one that its cluster goes by.
+#[must_use]
+pub fn of_key(refusal: Refusal, cluster: Option<&Name>) -> Status {
+    let name = cluster.map_or("NAME", Name::as_str);
+    let (reason, hint) = match refusal {
+        Refusal::Unknown => ("caller.unknown", format!("enrol it with `meshfleet cluster enrol {name}`")),
+        Refusal::Detached => (
+            "cluster.detached",
+            format!("stop its spoke, or enrol the cluster again with `meshfleet cluster enrol {name}`"),
+        ),
+        Refusal::FormerKey => (
+            "caller.former_key",
+            format!(
+                "stop this spoke if another one has its place; else enrol it with `meshfleet cluster enrol {name} --replace`"
+            ),
+        ),
+        Refusal::TooLate { .. } => (
+            "renewal.too_late",
+            format!("enrol the spoke anew with `meshfleet cluster enrol {name} --replace`"),
+        ),
+        Refusal::SameKey => ("renewal.same_key", "make a new key for each renewal".to_owned()),
+    };
+    status(Code::PermissionDenied, reason, refusal.to_string(), hint)
 }
 
 /// A field of a request that is not as it should be.

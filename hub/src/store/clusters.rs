@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use hub_core::{
     digest::Digest,
-    fleet::{Cluster, ClusterId, Facts, Name, Selector},
+    fleet::{
+        Cluster, ClusterId, Facts, Name, Selector,
+        keys::{Current, Life, Membership},
+    },
     platform::PlatformName,
 };
 use jiff::Timestamp;
@@ -157,8 +160,10 @@ pub async fn lock(conn: &mut PgConnection, id: ClusterId) -> Result<(), Error> {
 pub struct Attaching {
     /// Its name.
     pub name: Name,
-    /// The hash of the key it enrolled with last.
+    /// The hash of the key it goes by.
     pub public_key: Digest,
+    /// The enrolment that this is of.
+    pub enrolment: u64,
     /// Whether what its spoke says of it, uid or facts, is news.
     pub changed: bool,
 }
@@ -170,7 +175,7 @@ pub async fn lock_attaching(
     (kube_system_uid, facts): (&str, &Facts),
 ) -> Result<Option<Attaching>, Error> {
     let row = sqlx::query!(
-        r#"select name, public_key_hash as "key?",
+        r#"select name, public_key_hash as "key?", enrolment,
             (kube_system_uid is distinct from $2 or facts is distinct from $3) as "changed!"
          from cluster where id = $1 for no key update"#,
         id.0,
@@ -187,6 +192,7 @@ pub async fn lock_attaching(
     Ok(Some(Attaching {
         name: place.name("name", &row.name)?,
         public_key: place.digest("public_key_hash", &key)?,
+        enrolment: place.number("enrolment", row.enrolment)?,
         changed: row.changed,
     }))
 }
@@ -356,27 +362,53 @@ pub async fn enrolled_at(conn: &mut PgConnection, id: ClusterId) -> Result<Optio
     Ok(at.flatten().map(SqlTimestamp::to_jiff))
 }
 
-/// Whether a cluster was detached.
-pub async fn is_detached(conn: &mut PgConnection, id: ClusterId) -> Result<bool, Error> {
-    let state = sqlx::query_scalar!("select state from cluster where id = $1", id.0)
-        .fetch_optional(conn)
-        .await
-        .map_err(Error::doing("look how a cluster stands"))?;
-    let state: Option<ClusterState> =
-        state.map(|state| Row::of("cluster", id).word("state", &state)).transpose()?;
-    Ok(state == Some(ClusterState::Detached))
-}
-
-/// The name of a cluster and the hash of the key it enrolled with last; none if it never did.
-pub async fn find_key(conn: &mut PgConnection, id: ClusterId) -> Result<Option<(Name, Digest)>, Error> {
+/// The name of a cluster and what it goes by, locked as by [`lock`]; no name if there is no such cluster.
+pub async fn lock_membership(
+    conn: &mut PgConnection,
+    id: ClusterId,
+) -> Result<(Option<Name>, Membership), Error> {
     let row = sqlx::query!(
-        r#"select name, public_key_hash as "key!" from cluster where id = $1 and public_key_hash is not null"#,
+        "select name, state, public_key_hash, enrolment, certificate_number from cluster where id = $1
+         for no key update",
         id.0
     )
     .fetch_optional(conn)
     .await
-    .map_err(Error::doing("load a cluster's key"))?;
+    .map_err(Error::doing("load what a cluster goes by"))?;
+    let Some(row) = row else { return Ok((None, Membership::None)) };
     let place = Row::of("cluster", id);
-    row.map(|row| Ok((place.name("name", &row.name)?, place.digest("public_key_hash", &row.key)?)))
-        .transpose()
+    let life = Life {
+        enrolment: place.number("enrolment", row.enrolment)?,
+        number: place.number("certificate_number", row.certificate_number)?,
+    };
+    let key = place.maybe_digest("public_key_hash", row.public_key_hash.as_deref())?;
+    let membership = match (place.word("state", &row.state)?, key) {
+        (ClusterState::Detached, _) => Membership::Detached,
+        (ClusterState::Active, Some(key)) => Membership::Active(Current { key, life }),
+        (ClusterState::Active | ClusterState::Invited, _) => Membership::None,
+    };
+    Ok((Some(place.name("name", &row.name)?), membership))
+}
+
+/// Has a cluster go by another key of the same enrolment. False if it does not go by `former` any more.
+pub async fn change_key(
+    conn: &mut PgConnection,
+    id: ClusterId,
+    former: &Current,
+    next: &Current,
+) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update cluster set public_key_hash = $2, certificate_number = $3
+         where id = $1 and state = 'Active' and public_key_hash = $4 and enrolment = $5 and certificate_number = $6",
+        id.0,
+        column::bytes(&next.key),
+        column::signed(next.life.number),
+        column::bytes(&former.key),
+        column::signed(former.life.enrolment),
+        column::signed(former.life.number),
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::doing("change a cluster's key"))?;
+    Ok(done.rows_affected() > 0)
 }

@@ -72,8 +72,8 @@ pub struct Standing {
     pub session: Uuid,
     /// Whether it is still its cluster's newest one.
     pub newest: bool,
-    /// The key that its cluster goes by; none once it is detached or deleted.
-    pub public_key: Option<Digest>,
+    /// The key that its cluster goes by, and the enrolment that this is of; none once it is detached or deleted.
+    pub goes_by: Option<(Digest, u64)>,
 }
 
 /// How sessions stand, given with their clusters: one query for all sessions of a hub.
@@ -82,7 +82,8 @@ pub async fn standings(conn: &mut PgConnection, held: &[(Uuid, ClusterId)]) -> R
         held.iter().map(|(session, cluster)| (*session, cluster.0)).unzip();
     let rows = sqlx::query!(
         r#"select held.session as "session!", (s.session is not distinct from held.session) as "newest!",
-            held.cluster_id as "cluster_id!", c.public_key_hash as "public_key_hash?"
+            held.cluster_id as "cluster_id!", c.public_key_hash as "public_key_hash?",
+            c.enrolment as "enrolment?"
          from unnest($1::uuid[], $2::uuid[]) as held (session, cluster_id)
          left join cluster c on c.id = held.cluster_id
          left join spoke_session s on s.cluster_id = held.cluster_id"#,
@@ -95,7 +96,8 @@ pub async fn standings(conn: &mut PgConnection, held: &[(Uuid, ClusterId)]) -> R
     let read = rows.into_iter().map(|row| {
         let place = Row::of("cluster", row.cluster_id);
         let public_key = place.maybe_digest("public_key_hash", row.public_key_hash.as_deref())?;
-        Ok(Standing { session: row.session, newest: row.newest, public_key })
+        let enrolment = row.enrolment.map(|enrolment| place.number("enrolment", enrolment)).transpose()?;
+        Ok(Standing { session: row.session, newest: row.newest, goes_by: public_key.zip(enrolment) })
     });
     read.collect()
 }

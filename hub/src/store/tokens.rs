@@ -2,7 +2,7 @@
 
 use hub_core::{
     digest::Digest,
-    fleet::{ClusterId, Name},
+    fleet::{ClusterId, Name, keys::Life},
 };
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx};
@@ -97,6 +97,8 @@ pub struct Claim {
     pub secret_hash: Digest,
     /// sha-256 of the public key that asks for a certificate.
     pub public_key: Digest,
+    /// The first certificate of the enrolment that this begins.
+    pub life: Life,
 }
 
 /// Redeems a token and makes its cluster active, in one statement, so that it can be done only once. None if the token
@@ -111,13 +113,16 @@ pub async fn redeem(
             update enrolment_token set state = 'Redeemed', redeemed_at = $4, public_key_hash = $3
             where id = $1 and secret_hash = $2 and state = 'Issued' and expires_at > $4
             returning cluster_id)
-         update cluster set state = 'Active', public_key_hash = $3, enrolled_at = $4, detached_at = null
+         update cluster set state = 'Active', public_key_hash = $3, enrolled_at = $4, detached_at = null,
+            enrolment = $5, certificate_number = $6
          from redeemed where cluster.id = redeemed.cluster_id
          returning cluster.id, cluster.name",
         claim.id,
         column::bytes(&claim.secret_hash),
         column::bytes(&claim.public_key),
         now.to_sqlx() as _,
+        column::signed(claim.life.enrolment),
+        column::signed(claim.life.number),
     )
     .fetch_optional(conn)
     .await

@@ -31,7 +31,7 @@ use crate::{
     facts::Facts,
     fail_point,
     fence::Fence,
-    identity::{self, Identity},
+    identity::{self, Renewals},
     inventory::Inventory,
     metrics::METRICS,
     probe::{self, Answer, Question},
@@ -70,8 +70,8 @@ pub struct Levels {
 pub struct Delivery {
     /// Address of the hub.
     pub hub: String,
-    /// Who this spoke is.
-    pub identity: Arc<Identity>,
+    /// Who this spoke is, anew with each renewal.
+    pub renewals: Renewals,
     /// What it has to say.
     pub levels: Levels,
     /// Where offered targets go.
@@ -101,6 +101,33 @@ enum Ended {
     Stopped,
 }
 
+impl Ended {
+    /// Whether the hub says that the certificate has expired. In TLS 1.3 it says so after the client thinks that it is
+    /// connected, so that the word comes with the first answer.
+    fn says_expired(&self) -> bool {
+        match self {
+            Self::Status(status) => status.code() == tonic::Code::Unauthenticated || shows_expired(status),
+            Self::Connect(error) => shows_expired(error),
+            Self::Identity(_)
+            | Self::Closed
+            | Self::Silent
+            | Self::Protocol(_)
+            | Self::Moved
+            | Self::Stopped => false,
+        }
+    }
+}
+
+/// Whether TLS ended because of an expired certificate.
+fn shows_expired(error: &(dyn std::error::Error + 'static)) -> bool {
+    const EXPIRED: rustls::Error = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired);
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        // An IO error is no link of the chain for what it carries.
+        let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        carried.and_then(|carried| carried.downcast_ref::<rustls::Error>()).is_some_and(|tls| *tls == EXPIRED)
+    })
+}
+
 impl Delivery {
     /// Attaches again and again until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
@@ -127,29 +154,72 @@ impl Delivery {
                 tracing::warn!(hub = %self.hub, reason = %why, "not attached to the hub: the cluster goes on by itself");
                 said = why;
             }
+            if ended.says_expired() {
+                self.renewals.ask();
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
+                // It may be what was lacking.
+                Ok(()) = self.renewals.current.changed() => {}
                 () = tokio::time::sleep(backoff.pause()) => {}
             }
         }
     }
 
+    /// One session after the other, as long as each takes over from the one before: when the certificate was renewed, the
+    /// spoke attaches by the new one while the session goes on by the former.
     async fn session(&mut self) -> Ended {
-        match self.attach().await {
-            Ok(mut session) => {
-                let _connected = Connected::begin();
-                match session.serve().await {
-                    Err(ended) => ended,
-                    Ok(()) => Ended::Closed,
+        let mut session = match self.attach().await {
+            Ok(session) => session,
+            Err(ended) => return ended,
+        };
+        let _connected = Connected::begin();
+        loop {
+            session = {
+                let serving = session.serve();
+                tokio::pin!(serving);
+                tokio::select! {
+                    ended = &mut serving => return ended.err().unwrap_or(Ended::Closed),
+                    Ok(()) = self.renewals.current.changed() => match self.take_over(serving.as_mut()).await {
+                        Ok(next) => next,
+                        Err(ended) => return ended,
+                    },
                 }
+            };
+        }
+    }
+
+    /// Attaches while the former session is served. That one ends when the hub has the new one, so its end counts only if
+    /// there is no new one.
+    async fn take_over(
+        &mut self,
+        mut former: std::pin::Pin<&mut impl Future<Output = Result<(), Ended>>>,
+    ) -> Result<Session, Ended> {
+        let mut backoff = Backoff::new(Duration::from_millis(250), LONGEST_PAUSE);
+        loop {
+            let failed = {
+                let attaching = self.attach();
+                tokio::pin!(attaching);
+                let attached = tokio::select! {
+                    attached = &mut attaching => attached,
+                    _ = &mut former => return attaching.await,
+                };
+                match attached {
+                    Ok(next) => return Ok(next),
+                    Err(failed) => failed,
+                }
+            };
+            tracing::warn!(reason = %crate::chain(&failed), "not attached by the new certificate yet");
+            tokio::select! {
+                ended = &mut former => return Err(ended.err().unwrap_or(Ended::Closed)),
+                () = tokio::time::sleep(backoff.pause()) => {}
             }
-            Err(ended) => ended,
         }
     }
 
     async fn attach(&mut self) -> Result<Session, Ended> {
-        let tls = identity::client_config(&self.identity).map_err(Ended::Identity)?;
-        METRICS.certificate(self.identity.good_until().unwrap_or(0));
+        let identity = Arc::clone(&self.renewals.current.borrow_and_update());
+        let tls = identity::client_config(&identity).map_err(Ended::Identity)?;
         let channel = connect(&self.hub, tls).await.map_err(Ended::Connect)?;
         // A hub that does not read fast enough holds up this side, and nothing else.
         let (outbox, messages) = mpsc::channel(16);
@@ -213,7 +283,7 @@ impl Delivery {
         let through = |fence: &Fence| (fence.completed == fence.generation).then_some(fence.generation);
         let ended = levels.accepted.borrow().fence.as_ref().and_then(through).unwrap_or(0);
         Ok(Session {
-            cluster_id: self.identity.cluster_id.clone(),
+            cluster_id: self.renewals.current.borrow().cluster_id.clone(),
             cluster: self.cluster.clone(),
             probes: JoinSet::new(),
             levels,

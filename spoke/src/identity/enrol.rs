@@ -11,7 +11,7 @@ use super::{Error, Identity, PendingKey, Refusal, key, token::Token};
 use crate::delivery::connect;
 
 /// How long the hub may take. Asked again it answers the same, so nothing is lost by giving up.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Enrols `key` with the hub. Sent twice with the same token and key, it is answered the same.
 ///
@@ -33,7 +33,7 @@ pub async fn enrol(hub: &str, token: &Token, pending: &PendingKey) -> Result<Ide
     identity(answer.into_inner(), token, pending)
 }
 
-fn unconnected(hub: &str, source: tonic::transport::Error) -> Error {
+pub(super) fn unconnected(hub: &str, source: tonic::transport::Error) -> Error {
     let hub = hub.to_owned();
     if shows_unknown_issuer(&source) {
         Error::OtherHub { hub, source }
@@ -53,7 +53,7 @@ fn shows_unknown_issuer(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// What a status says. Its details carry the code and the hint.
-fn refusal(status: &Status) -> Refusal {
+pub(super) fn refusal(status: &Status) -> Refusal {
     let Problem { reason, message, hint, details: _ } = Problem::decode(status.details()).unwrap_or_default();
     let message = if message.is_empty() { status.message().to_owned() } else { message };
     Refusal { reason, message, hint }

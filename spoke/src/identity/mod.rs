@@ -1,16 +1,19 @@
 //! Who this spoke is: a key that never leaves the cluster, and the certificate that the hub gave for it.
 //!
 //! They are kept in the Secret `spoke-identity`. The key is written down *before* it is enrolled, so that a spoke that is
-//! killed in between enrols the same key again, which the hub answers as it did the first time.
+//! killed in between enrols the same key again, which the hub answers as it did the first time. So it is with the key that
+//! comes after it: it is written down beside the present one, then certified, then it takes the other's place.
 
 mod enrol;
 mod key;
 mod pin;
+mod renew;
 mod token;
 
 pub use enrol::enrol;
 pub use key::{client_config, generate_key};
 pub use pin::{Pin, PinnedVerifier};
+pub use renew::{Keeper, Renewals};
 pub use token::{InvalidToken, Token};
 
 use std::{fmt, path::PathBuf};
@@ -81,6 +84,14 @@ pub enum Error {
         /// What TLS says.
         #[source]
         source: tonic::transport::Error,
+    },
+    /// The hub refused to renew the certificate.
+    #[error("the hub at {hub} refused to renew the certificate: {refusal}")]
+    NotRenewed {
+        /// Its address.
+        hub: String,
+        /// Why.
+        refusal: Refusal,
     },
     /// The hub refused.
     #[error("the hub at {hub} refused the enrolment: {refusal}")]
@@ -160,6 +171,8 @@ pub enum Kept {
         key: PendingKey,
         /// Id of the token that it was enrolled with; none if that was before it was written down.
         token: Option<String>,
+        /// The key that is to come after it, once a renewal began: perhaps it is certified already.
+        next: Option<String>,
     },
 }
 
@@ -195,7 +208,17 @@ impl Identity {
     /// When the certificate stops being good, in seconds since 1970; none if it cannot be read.
     #[must_use]
     pub fn good_until(&self) -> Option<i64> {
-        key::good_until(&self.certificate)
+        key::good(&self.certificate).map(|(_, until)| until)
+    }
+
+    /// When half of the certificate's life is over, likewise.
+    fn half_life(&self) -> Option<i64> {
+        key::good(&self.certificate).map(|(from, until)| from + (until - from) / 2)
+    }
+
+    /// This identity with another key and the certificate for it.
+    fn renewed(&self, key: String, certificate: String) -> Self {
+        Self { key, certificate, ..self.clone() }
     }
 }
 
@@ -230,16 +253,47 @@ impl Store {
     /// # Errors
     /// If it could not be written.
     pub async fn save(&self, key: &PendingKey, identity: &Identity, token: &Token) -> Result<(), Error> {
-        let data = Data::from([
-            ("key", identity.key.clone().into_bytes()),
-            ("cluster-id", identity.cluster_id.clone().into_bytes()),
-            ("cluster-name", identity.cluster_name.clone().into_bytes()),
-            ("certificate", identity.certificate.clone().into_bytes()),
-            ("ca", identity.ca.clone().into_bytes()),
-            ("token", token.id.clone().into_bytes()),
-        ]);
-        self.secrets.put(NAME, Some(&key.version), data).await.map(drop).map_err(Error::Write)
+        self.write(&key.version, data(identity, Some(&token.id))).await.map(drop)
     }
+
+    /// Writes down the key that is to come after the present one.
+    async fn save_next(
+        &self,
+        known: &Version,
+        (identity, token): (&Identity, Option<&str>),
+        next: &str,
+    ) -> Result<Version, Error> {
+        let mut data = data(identity, token);
+        data.insert("next-key", next.as_bytes().to_vec());
+        self.write(known, data).await
+    }
+
+    /// Writes down the identity of the next key in the place of the present one.
+    async fn save_renewed(
+        &self,
+        known: &Version,
+        (identity, token): (&Identity, Option<&str>),
+    ) -> Result<(), Error> {
+        self.write(known, data(identity, token)).await.map(drop)
+    }
+
+    async fn write(&self, known: &Version, data: Data) -> Result<Version, Error> {
+        self.secrets.put(NAME, Some(known), data).await.map_err(Error::Write)
+    }
+}
+
+fn data(identity: &Identity, token: Option<&str>) -> Data {
+    let mut data = Data::from([
+        ("key", identity.key.clone().into_bytes()),
+        ("cluster-id", identity.cluster_id.clone().into_bytes()),
+        ("cluster-name", identity.cluster_name.clone().into_bytes()),
+        ("certificate", identity.certificate.clone().into_bytes()),
+        ("ca", identity.ca.clone().into_bytes()),
+    ]);
+    if let Some(token) = token {
+        data.insert("token", token.as_bytes().to_vec());
+    }
+    data
 }
 
 /// What a Secret holds; none if there is not even a key.
@@ -256,7 +310,12 @@ fn read(secret: &Stored) -> Option<Kept> {
     };
     let pending = PendingKey { pem: key.clone(), version: secret.version.clone() };
     Some(match whole() {
-        Some(identity) => Kept::Identity { identity, key: pending, token: secret.text("token") },
+        Some(identity) => Kept::Identity {
+            identity,
+            key: pending,
+            token: secret.text("token"),
+            next: secret.text("next-key"),
+        },
         None => Kept::Key(pending),
     })
 }

@@ -114,7 +114,8 @@ impl House {
     /// A new token for a cluster.
     pub async fn token(&self, cluster: &str) -> Result<String> {
         let mut clusters = ClustersClient::new(self.connect(Some(self.admin()?)).await?);
-        let request = EnrolClusterRequest { name: cluster.to_owned(), ..EnrolClusterRequest::default() };
+        let request =
+            EnrolClusterRequest { name: cluster.to_owned(), replace: true, ..EnrolClusterRequest::default() };
         Ok(clusters.enrol(request).await?.into_inner().token)
     }
 

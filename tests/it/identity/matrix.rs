@@ -45,7 +45,7 @@ impl Who {
             (_, Self::Nobody) => Some(("caller.anonymous", Code::Unauthenticated)),
             (Answers::Spokes, Self::ClusterA | Self::ClusterB) => None,
             (Answers::Spokes, Self::DetachedCluster) => denied("cluster.detached"),
-            (Answers::Spokes, Self::FormerKey) => denied("caller.unknown"),
+            (Answers::Spokes, Self::FormerKey) => denied("caller.former_key"),
             (Answers::Spokes, Self::Operator(_) | Self::RevokedOperator) => denied("caller.other_kind"),
             (Answers::Operators(_), Self::RevokedOperator) => denied("caller.unknown"),
             (Answers::Operators(least), Self::Operator(role)) if role < least => denied("caller.role"),
@@ -99,7 +99,7 @@ async fn every_method_answers_whom_the_table_says_and_nobody_else() -> Result<()
         for (who, channel) in &mut all {
             let status = call(channel, path).await.with_context(|| format!("{path} by {who:?}"))?;
             let got = status.as_ref().map(|status| (reason(status), status.code()));
-            match who.refusal(answers) {
+            match who.refusal(*answers) {
                 Some((reason, code)) => {
                     ensure!(got == Some((reason.to_owned(), code)), "{path} by {who:?}: {got:?}");
                     refused += 1;

@@ -72,11 +72,21 @@ async fn a_detached_cluster_stays_listed_and_can_be_enrolled_again() -> Result<(
 async fn an_invitation_says_whether_a_spoke_is_attached_and_lives_for_a_day_at_most() -> Result<()> {
     let house = House::open().await?;
     let mut clusters = clusters(&house).await?;
-    let enrol =
-        |token_ttl_s| EnrolClusterRequest { name: "one".to_owned(), token_ttl_s, ..Default::default() };
+    let enrol = |token_ttl_s| EnrolClusterRequest {
+        name: "one".to_owned(),
+        token_ttl_s,
+        replace: true,
+        ..Default::default()
+    };
     ensure!(!clusters.enrol(enrol(0)).await?.into_inner().connected);
     let _played = Played::attach(&house, house.spoke("one").await?).await?;
     ensure!(clusters.enrol(enrol(0)).await?.into_inner().connected);
+    let meek = EnrolClusterRequest { replace: false, ..enrol(0) };
+    let refused = clusters.enrol(meek.clone()).await.unwrap_err();
+    assert_eq!(reason(&refused), "cluster.active");
+    let problem = <proto::v1::Problem as prost::Message>::decode(refused.details())?;
+    ensure!(problem.hint.contains("meshfleet cluster enrol one --replace"), "{problem:?}");
+    clusters.enrol(EnrolClusterRequest { name: "two".to_owned(), ..meek }).await?;
     clusters.enrol(enrol(86_400)).await?;
     let refused = clusters.enrol(enrol(86_401)).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "token.ttl"));

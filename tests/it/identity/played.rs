@@ -85,6 +85,14 @@ impl Played {
         }
     }
 
+    /// Sees that the stream goes on for so long.
+    pub async fn still_heard(&mut self, time: Duration) -> Result<()> {
+        match timeout(time, self.ending()).await {
+            Err(_) => Ok(()),
+            Ok(ended) => bail!("the session ended: {:?}", ended?),
+        }
+    }
+
     /// How the stream ends, whatever comes before.
     pub async fn ending(&mut self) -> Result<Status> {
         loop {

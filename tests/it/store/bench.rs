@@ -26,7 +26,7 @@ use hub::{
 use hub_core::{
     digest::Digest,
     document::Source,
-    fleet::{ClusterId, Facts, Name, NodeGroup},
+    fleet::{ClusterId, Facts, Name, NodeGroup, keys::Life},
     plan::ObjectId,
     report::{Fence, ObjectState, Outcome, Phase, Report, Role},
     target::Target,
@@ -157,10 +157,16 @@ impl Bench {
     /// An enrolled cluster of the mesh with an attached spoke.
     pub async fn cluster(&self, name: &str) -> Result<Spoke> {
         self.apply(&cluster_document(name)).await?;
-        let token = clusters::NewToken { id: Uuid::now_v7(), secret_hash: Digest::of(b"secret"), ttl_s: 60 };
+        let token = clusters::NewToken {
+            id: Uuid::now_v7(),
+            secret_hash: Digest::of(b"secret"),
+            ttl_s: 60,
+            present: clusters::Present::Replace,
+        };
         clusters::issue_token(&self.app, &self.admin, &parse(name)?, token).await?;
         let key = Digest::of(name.as_bytes());
-        let enrolled = clusters::redeem(&self.app, token.id, token.secret_hash, key).await?;
+        let enrolled =
+            clusters::redeem(&self.app, token.id, token.secret_hash, (key, Life::first([1; 8]))).await?;
         let spoke =
             Spoke { app: self.app.clone(), id: enrolled.cluster_id, session: Uuid::nil(), key, completed: 0 };
         spoke.attach(None).await

@@ -100,7 +100,12 @@ async fn documents_come_back_with_who_and_when() -> Result<()> {
 #[tokio::test]
 async fn a_cluster_that_enrolment_made_is_configured_by_its_document() -> Result<()> {
     let bench = Bench::idle().await?;
-    let token = clusters::NewToken { id: Uuid::now_v7(), secret_hash: Digest::of(b"secret"), ttl_s: 60 };
+    let token = clusters::NewToken {
+        id: Uuid::now_v7(),
+        secret_hash: Digest::of(b"secret"),
+        ttl_s: 60,
+        present: clusters::Present::Replace,
+    };
     clusters::issue_token(&bench.app, &bench.admin, &parse("eu-1")?, token).await?;
     let Diffed::Diffs(diffs) = documents::diff(&bench.app, &[source(&cluster_document("eu-1"))]).await?
     else {
@@ -176,7 +181,12 @@ async fn a_config_that_comes_back_goes_on_with_its_numbers() -> Result<()> {
 #[tokio::test]
 async fn a_cluster_that_is_not_active_is_forgotten_with_everything_known_of_it() -> Result<()> {
     let bench = Bench::idle().await?;
-    let token = clusters::NewToken { id: Uuid::now_v7(), secret_hash: Digest::of(b"secret"), ttl_s: 60 };
+    let token = clusters::NewToken {
+        id: Uuid::now_v7(),
+        secret_hash: Digest::of(b"secret"),
+        ttl_s: 60,
+        present: clusters::Present::Replace,
+    };
     clusters::issue_token(&bench.app, &bench.admin, &parse("eu-1")?, token).await?;
     bench.apply(&cluster_document("eu-1")).await?;
     assert_eq!(forget(&bench, &[(Kind::Cluster, parse("eu-1")?)]).await?, []);

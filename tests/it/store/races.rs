@@ -18,6 +18,7 @@ use hub::{
 use hub_core::{
     digest::Digest,
     document::Source,
+    fleet::keys::Life,
     report::Phase,
     rollout::{RolloutState, TargetState},
     status::{Planned, Truth},
@@ -144,7 +145,9 @@ async fn a_bad_token_costs_one_connection() -> Result<()> {
         .connect_with((*options).clone())
         .await?;
     let app = App::new(only_one, bench.clock.clone());
-    let refused = clusters::redeem(&app, Uuid::nil(), Digest::of(b"secret"), Digest::of(b"key")).await;
+    let refused =
+        clusters::redeem(&app, Uuid::nil(), Digest::of(b"secret"), (Digest::of(b"key"), Life::first([1; 8])))
+            .await;
     assert!(matches!(refused, Err(RedeemError::Unknown)), "{refused:?}");
     app.pool.close().await;
     bench.stop().await;
@@ -230,9 +233,20 @@ async fn a_plan_that_another_hub_stored_from_the_same_inputs_is_not_written_agai
 async fn a_spoke_with_a_former_key_gets_no_session() -> Result<()> {
     let bench = Bench::idle().await?;
     let spoke = bench.cluster("eu-1").await?;
-    let token = NewToken { id: Uuid::now_v7(), secret_hash: Digest::of(b"secret"), ttl_s: 60 };
+    let token = NewToken {
+        id: Uuid::now_v7(),
+        secret_hash: Digest::of(b"secret"),
+        ttl_s: 60,
+        present: clusters::Present::Replace,
+    };
     clusters::issue_token(&bench.app, &bench.admin, &parse("eu-1")?, token).await?;
-    clusters::redeem(&bench.app, token.id, token.secret_hash, Digest::of(b"a new key")).await?;
+    clusters::redeem(
+        &bench.app,
+        token.id,
+        token.secret_hash,
+        (Digest::of(b"a new key"), Life::first([2; 8])),
+    )
+    .await?;
     let refused = spoke.attach(None).await.err().context("it must be refused")?;
     assert!(matches!(refused.downcast_ref::<Error>(), Some(Error::KeyReplaced(_))), "{refused:?}");
     bench.stop().await;

@@ -18,6 +18,7 @@ use hub::{
 use hub_core::{
     digest::Digest,
     document::Kind,
+    fleet::keys::Life,
     plan,
     report::Fence,
     status::{Condition, Reason, Truth},
@@ -277,9 +278,15 @@ async fn a_new_epoch_is_above_all_that_spokes_accepted() -> Result<()> {
 
 /// Enrols the cluster anew, with the key that its spoke has in the bench.
 async fn enrol_anew(bench: &Bench) -> Result<()> {
-    let token = clusters::NewToken { id: Uuid::now_v7(), secret_hash: Digest::of(b"secret"), ttl_s: 60 };
+    let token = clusters::NewToken {
+        id: Uuid::now_v7(),
+        secret_hash: Digest::of(b"secret"),
+        ttl_s: 60,
+        present: clusters::Present::Replace,
+    };
     clusters::issue_token(&bench.app, &bench.admin, &parse("eu-1")?, token).await?;
-    clusters::redeem(&bench.app, token.id, token.secret_hash, Digest::of(b"eu-1")).await?;
+    clusters::redeem(&bench.app, token.id, token.secret_hash, (Digest::of(b"eu-1"), Life::first([2; 8])))
+        .await?;
     Ok(())
 }
 

@@ -67,7 +67,8 @@ const ENROL: &str = "\
 Examples:
   meshfleet cluster enrol shop-eu-1 --spoke-image IMAGE | kubectl apply -f -
   meshfleet cluster enrol shop-eu-1 --spoke-image IMAGE --hub hub.example.com:7443
-  meshfleet cluster enrol shop-eu-1 -o name > token   the token alone";
+  meshfleet cluster enrol shop-eu-1 -o name > token   the token alone
+  meshfleet cluster enrol shop-eu-1 --replace -o name > token   for a spoke that lost its key";
 
 const RBAC: &str = "\
 Examples:
@@ -109,6 +110,9 @@ pub struct Enrol {
     /// How long the token can be used: 90s, 10m, 2h
     #[arg(long, default_value = "10m", value_parser = value::seconds)]
     pub ttl: u32,
+    /// Put a new spoke in the place of the one that the cluster has, which is refused for good once the token is used
+    #[arg(long)]
+    pub replace: bool,
     /// The image of the spoke, as the cluster pulls it
     #[arg(long, env = "MESHFLEET_SPOKE_IMAGE", value_name = "IMAGE")]
     pub spoke_image: Option<String>,

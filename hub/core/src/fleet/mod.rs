@@ -1,6 +1,7 @@
 //! The fleet: clusters, how they are named and selected, and what their spokes saw.
 
 mod facts;
+pub mod keys;
 mod name;
 mod selector;
 
