@@ -27,7 +27,7 @@ use hub::{
 use hub_core::{
     digest::Digest,
     document::Source,
-    drift::{Actor, DriftClass, DriftItem},
+    drift::{Actor, DriftClass, DriftItem, DriftState},
     plan::ObjectId,
     report::Phase,
     status::Truth,
@@ -182,6 +182,8 @@ fn item(name: &str, found: &str) -> DriftItem {
             subresource: text(""),
             at: None,
         }),
+        state: DriftState::Seen,
+        heals: 0,
     }
 }
 
@@ -193,14 +195,14 @@ async fn what_says_nothing_new_writes_nothing() -> Result<()> {
     let number = bench.rollout(None, rollout::RESPECT).await?;
     spoke.obey(1).await?;
     bench.until_ended(number).await?;
-    reports::save_drift(&bench.app, spoke.id, 1, &[item("payments", "1")]).await?;
+    reports::save_drift(&bench.app, spoke.id, 1, (&[item("payments", "1")], &[])).await?;
     let target = spoke.awaits(1).await?;
 
     let before = writes(&bench).await?;
     assert_eq!(spoke.accept(&target).await?, Saved::Unchanged);
     assert_eq!(spoke.report(&target, Phase::Healthy).await?, Saved::Unchanged);
     assert_eq!(
-        reports::save_drift(&bench.app, spoke.id, 1, &[item("payments", "1")]).await?,
+        reports::save_drift(&bench.app, spoke.id, 1, (&[item("payments", "1")], &[])).await?,
         Saved::Unchanged
     );
     sessions::heartbeat(&bench.app, spoke.session);
@@ -227,7 +229,7 @@ async fn what_is_older_or_was_never_sent_is_dropped() -> Result<()> {
     assert_eq!(spoke.accept(&never_sent).await?, Saved::Stale);
     let foreign = (sent.0.clone(), Digest::of(b"another cluster's"));
     assert_eq!(spoke.report(&foreign, Phase::Applying).await?, Saved::Stale);
-    assert_eq!(reports::save_drift(&bench.app, spoke.id, 2, &[]).await?, Saved::Stale);
+    assert_eq!(reports::save_drift(&bench.app, spoke.id, 2, (&[], &[])).await?, Saved::Stale);
     assert_eq!(spoke.accept(&sent).await?, Saved::Stored);
     bench.stop().await;
     Ok(())
@@ -240,16 +242,16 @@ async fn drift_is_a_level_and_keeps_when_it_was_first_seen() -> Result<()> {
     bench.apply_mesh("[shop]").await?;
     bench.rollout(None, rollout::RESPECT).await?;
     spoke.obey(1).await?;
-    let report = async |items: &[DriftItem]| reports::save_drift(&bench.app, spoke.id, 1, items).await;
+    let report = async |items: &[DriftItem]| reports::save_drift(&bench.app, spoke.id, 1, (items, &[])).await;
 
     report(&[item("a", "1"), item("b", "1")]).await?;
     let seen = app::drift::report(&bench.app, Some(&parse("eu-1")?)).await?;
     bench.clock.advance(5);
     report(&[item("a", "2")]).await?;
     let open = app::drift::report(&bench.app, None).await?;
-    assert_eq!(open.len(), 1);
-    assert_eq!(open[0].first_seen_at, seen[0].first_seen_at);
-    assert_eq!(open[0].item, item("a", "2"));
+    assert_eq!(open.items.len(), 1);
+    assert_eq!(open.items[0].open.first_seen_at, seen.items[0].open.first_seen_at);
+    assert_eq!(open.items[0].open.item, item("a", "2"));
     let conditions = status::show(&bench.app, None).await?.remove(0).conditions;
     assert_eq!(
         (conditions[5].status, conditions[5].message.as_str()),
@@ -257,7 +259,7 @@ async fn drift_is_a_level_and_keeps_when_it_was_first_seen() -> Result<()> {
     );
 
     report(&[]).await?;
-    assert!(app::drift::report(&bench.app, None).await?.is_empty());
+    assert!(app::drift::report(&bench.app, None).await?.items.is_empty());
     let conditions = status::show(&bench.app, None).await?.remove(0).conditions;
     assert!(conditions.iter().all(|condition| condition.status == Truth::True), "{conditions:?}");
     bench.stop().await;
@@ -273,7 +275,7 @@ async fn what_postgres_cannot_hold_is_stored_all_the_same() -> Result<()> {
     spoke.obey(1).await?;
     let mut nul = item("a", "\0");
     nul.uid = "\0".to_owned();
-    let saved = reports::save_drift(&bench.app, spoke.id, 1, &[nul]).await?;
+    let saved = reports::save_drift(&bench.app, spoke.id, 1, (&[nul], &[])).await?;
     assert_eq!(saved, Saved::Stored);
     bench.stop().await;
     Ok(())

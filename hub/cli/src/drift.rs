@@ -117,7 +117,7 @@ fn draw_items(screen: &mut Screen, items: &[ClusterDriftItem], now: Timestamp) {
     let mut last = None;
     let (shown, more) = screen.fold(items, MOST_ITEMS);
     for entry in shown {
-        let ClusterDriftItem { cluster, item, first_seen_at } = entry;
+        let ClusterDriftItem { cluster, item, first_seen_at, number: _ } = entry;
         let Some(item) = item else { continue };
         let place = (cluster, named(item.id.as_ref()));
         if last.as_ref() != Some(&place) {
@@ -210,7 +210,7 @@ fn report_to_json(items: &[ClusterDriftItem], unseen: &[Unseen]) -> Value {
 }
 
 fn to_json(entry: &ClusterDriftItem) -> Value {
-    let ClusterDriftItem { cluster, item, first_seen_at } = entry;
+    let ClusterDriftItem { cluster, item, first_seen_at, number: _ } = entry;
     json!({"cluster": cluster, "firstSeenAt": first_seen_at, "item": item.as_ref().map(item_to_json)})
 }
 
@@ -303,6 +303,7 @@ mod tests {
             cluster: cluster.to_owned(),
             item: Some(item),
             first_seen_at: "2026-11-24T09:57:01Z".to_owned(),
+            number: 12,
         };
         vec![at("rosa-eu-1", overwritten), at("rosa-eu-1", removed), at("rosa-eu-2", deleted)]
     }

@@ -9,8 +9,9 @@
 //! - A header is never sent for what the spoke's fence has reached already.
 //! - A body leaves only if a header of *this* session offered it; absent and foreign ones get the same refusal.
 //! - Only what this session offered can be accepted, and only what was accepted can be reported on.
-//! - Only a question that this session asked can be answered, once.
+//! - Only a question or a wish that this session told can be answered, once.
 
+mod asked;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     digest::Digest,
-    drift::DriftItem,
+    drift::{DriftItem, HealAnswer, HealEntry, HealRequest},
     fleet::Facts,
     probe::{Answer, Probe},
     report::{Fence, Refusal, RefusalCode, Report},
@@ -96,6 +97,8 @@ pub enum Event {
         generation: u64,
         /// What differs.
         items: Vec<DriftItem>,
+        /// Entries of its journal that it does not know to be stored.
+        heals: Vec<HealEntry>,
     },
     /// What the spoke sees of its cluster.
     Facts(Facts),
@@ -111,6 +114,15 @@ pub enum Event {
         id: Uuid,
         /// What it found.
         answer: Answer,
+    },
+    /// The wish in the database that is to be told; the same again while nobody answered.
+    HealAsked(Box<HealRequest>),
+    /// The spoke says what came of a wish.
+    HealAnswered {
+        /// Which.
+        id: Uuid,
+        /// What came of it.
+        answer: HealAnswer,
     },
     /// The answer to [`Command::LoadBodies`], one body at a time.
     BodyLoaded {
@@ -169,6 +181,8 @@ pub enum Command {
         generation: u64,
         /// What differs.
         items: Vec<DriftItem>,
+        /// Entries of the journal, to be stored whatever becomes of the items.
+        heals: Vec<HealEntry>,
     },
     /// Store facts.
     SaveFacts(Facts),
@@ -180,6 +194,15 @@ pub enum Command {
         id: Uuid,
         /// What was found.
         answer: Answer,
+    },
+    /// Tell a wish.
+    SendHeal(Box<HealRequest>),
+    /// Store what came of a wish.
+    SaveHealAnswer {
+        /// Which.
+        id: Uuid,
+        /// What came of it.
+        answer: HealAnswer,
     },
     /// End the stream.
     Close(CloseReason),

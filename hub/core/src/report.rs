@@ -84,6 +84,9 @@ pub struct Report {
     pub objects: Vec<ObjectState>,
     /// The last generation that was applied to its end; 0 if none.
     pub completed: u64,
+    /// Why somebody in the cluster stopped all writes of the plan; none if nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<String>,
 }
 
 /// How far a target is.

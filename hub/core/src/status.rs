@@ -95,6 +95,10 @@ pub struct DriftSeen {
     pub generation: u64,
     /// How many items are open.
     pub open: u64,
+    /// How many of these the spoke is about to put right.
+    pub healing: u64,
+    /// How many of these came back after each heal.
+    pub fighting: u64,
 }
 
 /// One condition.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Adopt,
     digest::{self, Digest},
+    drift::HealClasses,
     fleet::ClusterId,
     plan::{KeepWhile, ObjectId},
 };
@@ -34,6 +35,10 @@ pub struct Target {
     pub overwrite: Vec<Overwrite>,
     /// What to do with objects that are not ours.
     pub adopt: Adopt,
+    /// The classes of drift that the spoke puts right by itself. Left out where there are none, so that a spoke that does
+    /// not know of it takes such a target as well.
+    #[serde(default, skip_serializing_if = "HealClasses::is_empty")]
+    pub heal: HealClasses,
 }
 
 /// An object to delete, by uid.

@@ -2,7 +2,7 @@
 
 use hub_core::{
     document::Change,
-    drift::{Actor, DriftClass, DriftItem},
+    drift::{Actor, DriftClass, DriftItem, DriftState},
     plan::ObjectId,
     platform::Detection,
     report::{ObjectState, Outcome, Role},
@@ -77,13 +77,11 @@ fn outcome(outcome: Outcome) -> v1::Outcome {
 }
 
 pub(super) fn drift_item(item: DriftItem) -> v1::DriftItem {
-    let DriftItem { id, uid, path, class, baseline, found, found_digest, actor } = item;
-    let class = match class {
-        DriftClass::Overwritten => v1::DriftClass::Overwritten,
-        DriftClass::Removed => v1::DriftClass::Removed,
-        DriftClass::Deleted => v1::DriftClass::Deleted,
-        DriftClass::Recreated => v1::DriftClass::Recreated,
-        DriftClass::Unfulfilled => v1::DriftClass::Unfulfilled,
+    let DriftItem { id, uid, path, class, baseline, found, found_digest, actor, state, heals } = item;
+    let state = match state {
+        DriftState::Seen => v1::DriftState::Seen,
+        DriftState::Healing => v1::DriftState::Healing,
+        DriftState::Fighting => v1::DriftState::Fighting,
     };
     let (manager, operation, subresource, written_at) = match actor {
         Some(Actor { manager, operation, subresource, at }) => (manager, operation, subresource, time(at)),
@@ -93,7 +91,7 @@ pub(super) fn drift_item(item: DriftItem) -> v1::DriftItem {
         id: Some(object_id(id)),
         uid,
         path,
-        class: class.into(),
+        class: drift_class(class).into(),
         baseline: baseline.unwrap_or_default(),
         found: found.unwrap_or_default(),
         found_digest: found_digest.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default(),
@@ -101,7 +99,17 @@ pub(super) fn drift_item(item: DriftItem) -> v1::DriftItem {
         operation,
         subresource,
         written_at,
-        state: v1::DriftState::Seen.into(),
-        heals: 0,
+        state: state.into(),
+        heals,
+    }
+}
+
+pub(super) fn drift_class(class: DriftClass) -> v1::DriftClass {
+    match class {
+        DriftClass::Overwritten => v1::DriftClass::Overwritten,
+        DriftClass::Removed => v1::DriftClass::Removed,
+        DriftClass::Deleted => v1::DriftClass::Deleted,
+        DriftClass::Recreated => v1::DriftClass::Recreated,
+        DriftClass::Unfulfilled => v1::DriftClass::Unfulfilled,
     }
 }

@@ -118,6 +118,7 @@ impl Author {
         let (effect, version) = match &document.spec {
             Spec::Cluster(spec) => (self.store_cluster(tx, document, spec).await?, None),
             Spec::RolloutStrategy(_) => (self.store_strategy(tx, document).await?, None),
+            Spec::DriftPolicy(_) => (self.store_policy(tx, document).await?, None),
             Spec::MeshConfig(_) => {
                 let (effect, version) = self.publish(tx, document).await?;
                 (effect, Some(version))
@@ -171,6 +172,16 @@ impl Author {
         Ok(effect)
     }
 
+    async fn store_policy(&self, tx: &mut PgConnection, document: &Document) -> Result<Effect, store::Error> {
+        let effect = match store::policies::text(tx, &document.name).await? {
+            Some(text) if text == document.canonical => return Ok(Effect::Unchanged),
+            Some(_) => Effect::Configured,
+            None => Effect::Created,
+        };
+        store::policies::save(tx, &document.name, &document.canonical, (self.id, self.at)).await?;
+        Ok(effect)
+    }
+
     /// Publishes a new version, unless the newest says the same already. Two that publish at once come one after the
     /// other.
     async fn publish(
@@ -213,6 +224,7 @@ impl Author {
             Spec::Cluster(_) => ("cluster.configured", "cluster"),
             Spec::MeshConfig(_) => ("config.published", "config"),
             Spec::RolloutStrategy(_) => ("strategy.configured", "strategy"),
+            Spec::DriftPolicy(_) => ("policy.configured", "policy"),
         };
         let event = Event {
             at: self.at,

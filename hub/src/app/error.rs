@@ -2,7 +2,7 @@
 
 mod refusal;
 
-pub use refusal::{DeleteRefusal, ReconcileRefusal, StartRefusal};
+pub use refusal::{DeleteRefusal, HealRefusal, ReconcileRefusal, StartRefusal};
 
 use hub_core::{config::EffectiveProblem, document::Kind as DocumentKind, fleet::Name, rollout::Aim};
 
@@ -88,6 +88,9 @@ pub enum Error {
     /// A cluster is not one of which a person must decide who is right, or cannot be decided on now.
     #[error(transparent)]
     Reconcile(#[from] ReconcileRefusal),
+    /// A difference cannot be healed.
+    #[error(transparent)]
+    Heal(#[from] HealRefusal),
     /// So much would be deleted that a person must confirm it.
     #[error("{} would be deleted{}", objects(*.total), unlike(*.confirmed))]
     Unconfirmed {
@@ -222,6 +225,7 @@ impl Error {
                 let missing = |refusal: &StartRefusal| matches!(refusal, StartRefusal::NotFound { .. });
                 if refusals.iter().all(missing) { Kind::NotFound } else { Kind::Refused }
             }
+            Self::Heal(refusal) => refusal.kind(),
             Self::Store(error) if error.is_gone() => Kind::Unavailable,
             Self::Transition(_) | Self::Store(_) => Kind::Internal,
         }
@@ -252,6 +256,7 @@ impl Error {
             Self::NotEffective { .. } => "config.not_effective",
             Self::Unconfirmed { .. } => "rollout.deletions_unconfirmed",
             Self::Reconcile(refusal) => refusal.reason(),
+            Self::Heal(refusal) => refusal.reason(),
             Self::RolloutState(_) => "rollout.ended",
             Self::NothingSelected(_) => "config.selects_nothing",
             Self::RolloutRefused { refusals, .. } => {
@@ -317,6 +322,7 @@ impl Error {
                 format!("look at each; to have them deleted, run it again with --confirm-deletions {total}")
             }
             Self::Reconcile(refusal) => refusal.hint(),
+            Self::Heal(refusal) => refusal.hint(),
             Self::RolloutState(_) => "`meshfleet rollout show` says how it ended".to_owned(),
             Self::Store(error) if error.is_gone() => {
                 "the hub goes on by itself when its database is back".to_owned()

@@ -9,6 +9,7 @@ pub mod deletions;
 pub mod documents;
 pub mod drift;
 pub mod error;
+pub mod heals;
 pub mod hub;
 pub mod installation;
 pub mod operators;
@@ -25,9 +26,15 @@ pub use error::{Error, Kind};
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::{clock::Clock, signal::Signals, store, telemetry};
+use crate::{
+    clock::Clock,
+    signal::Signals,
+    store::{self, asked::Since},
+    telemetry,
+};
 
 /// What every use case needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -60,6 +67,12 @@ impl App {
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, store::Error> {
         store::begin(&self.pool).await
     }
+}
+
+/// From when on what spokes were asked is still told to them.
+#[must_use]
+pub fn asked_since(now: Timestamp) -> Since {
+    Since { probe: probes::waited_for_since(now), heal: heals::told_since(now) }
 }
 
 /// What could be read. A row that could not hides no other; it is said here, because nobody else will.

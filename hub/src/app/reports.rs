@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hub_core::{
     digest::{self, Digest},
-    drift::{self, DriftItem},
+    drift::{self, DriftItem, DriftState, HealEntry},
     fleet::ClusterId,
     plan::ObjectId,
     report::{Fence, ObjectState, Refusal, Report},
 };
+use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{App, Error};
-use crate::{fail_point, store};
+use crate::{
+    fail_point,
+    store::{self, drift::Open},
+};
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,22 +137,37 @@ async fn save_objects(
     store::reports::save_objects(tx, cluster, &changed).await
 }
 
-/// Stores everything that differs now; what is not among `items` is resolved. Durable when this returns.
+/// Stores everything that differs now; what is not among `items` is resolved. What the spoke healed is stored too, whatever
+/// becomes of the items: it happened. Durable when this returns.
 pub async fn save_drift(
     app: &App,
     cluster: ClusterId,
     generation: u64,
-    items: &[DriftItem],
+    (items, heals): (&[DriftItem], &[HealEntry]),
 ) -> Result<Saved, Error> {
-    let head = store::drift::Head { generation, digest: Digest::of(&digest::canonical(&json!(items))) };
     let now = app.clock.now();
     let mut tx = app.begin().await?;
     store::clusters::lock(&mut tx, cluster).await?;
-    let known = store::drift::head(&mut tx, cluster).await?;
-    let newest = store::targets::find(&mut tx, cluster).await?.map_or(0, |target| target.generation);
+    let healed = store::heals::save(&mut tx, cluster, heals, now).await?;
+    let saved = save_items(&mut tx, cluster, (generation, items), now).await?;
+    if saved == Saved::Stored || healed > 0 {
+        store::commit_of(fail_point::DRIFT, tx).await?;
+    }
+    Ok(saved)
+}
+
+async fn save_items(
+    tx: &mut PgConnection,
+    cluster: ClusterId,
+    (generation, items): (u64, &[DriftItem]),
+    now: Timestamp,
+) -> Result<Saved, store::Error> {
+    let head = store::drift::Head { generation, digest: Digest::of(&digest::canonical(&json!(items))) };
+    let known = store::drift::head(tx, cluster).await?;
+    let newest = store::targets::find(tx, cluster).await?.map_or(0, |target| target.generation);
     // A spoke that is ahead of the database says under its own generation what differs.
     let is_known = generation <= newest || {
-        let fence = store::acceptance::find(&mut tx, cluster).await?;
+        let fence = store::acceptance::find(tx, cluster).await?;
         fence.is_some_and(|fence| fence.generation == generation)
     };
     if !is_known || known.is_some_and(|known| generation < known.generation) {
@@ -157,19 +176,24 @@ pub async fn save_drift(
     if known == Some(head) {
         return Ok(Saved::Unchanged);
     }
-    let open = store::drift::open(&mut tx, Some(cluster)).await?;
+    let open = store::drift::open(tx, Some(cluster)).await?;
     let open_items: Vec<DriftItem> = open.iter().map(|numbered| numbered.open.item.clone()).collect();
     let changes = drift::merge(&open_items, items);
     for item in &changes.seen {
-        store::drift::insert(&mut tx, cluster, (item, generation), now).await?;
+        store::drift::insert(tx, cluster, (item, generation), now).await?;
     }
     for (index, item) in &changes.changed {
-        store::drift::update(&mut tx, open[*index].row, (item, generation), now).await?;
+        store::drift::update(tx, open[*index].row, (item, generation), now).await?;
     }
     let resolved: Vec<i64> = changes.resolved.iter().map(|index| open[*index].row).collect();
-    store::drift::resolve(&mut tx, &resolved, now).await?;
-    let still_open = open.len() + changes.seen.len() - resolved.len();
-    store::drift::save_head(&mut tx, cluster, (head, still_open), now).await?;
-    store::commit_of(fail_point::DRIFT, tx).await?;
+    store::drift::resolve(tx, &resolved, now).await?;
+    let newest: BTreeMap<_, _> = items.iter().map(|item| (item.key(), item.state)).collect();
+    let of = |state| newest.values().filter(|one| **one == state).count();
+    let still_open = Open {
+        items: open.len() + changes.seen.len() - resolved.len(),
+        healing: of(DriftState::Healing),
+        fighting: of(DriftState::Fighting),
+    };
+    store::drift::save_head(tx, cluster, (head, still_open), now).await?;
     Ok(Saved::Stored)
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hub_core::{
     config::ConfigVersion,
+    drift::{NamedPolicy, policy},
     fleet::{Cluster, ClusterId, Name},
     plan::{self, Finding, Plan, Proposal, Severity},
     rollout::{Aim, SeenCluster, Strategy},
@@ -73,6 +74,7 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let ids: Vec<ClusterId> = selected.iter().map(|cluster| cluster.id).collect();
     let holders = store::holds::holders(&mut tx, &ids).await?;
     let (mut pinned, mut refusals) = judge((&config, &others), &strategy, selected, &holders);
+    refusals.extend(heal(&mut pinned, &store::policies::list(&mut tx).await?));
     refusals.extend(lacking.iter().map(|(cluster, finding)| refusal(cluster, finding)));
     refuse(&aim, refusals)?;
     if pinned.is_empty() {
@@ -130,6 +132,18 @@ fn judge(
         }
     }
     (pinned, refusals)
+}
+
+/// Notes what each cluster heals by itself, by the policies of now; says where two stand against each other. Pure.
+fn heal(pinned: &mut [Pinned], policies: &[NamedPolicy]) -> Vec<StartRefusal> {
+    let mut refusals = Vec::new();
+    for one in pinned {
+        match policy::heals(policies, &one.cluster) {
+            Ok(heal) => one.heal = heal,
+            Err(finding) => refusals.push(refusal(&one.cluster.name, &finding)),
+        }
+    }
+    refusals
 }
 
 fn second_config(

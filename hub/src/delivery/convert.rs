@@ -2,12 +2,15 @@
 //! larger than it may be, and has no control characters when it gets to a log, a row or a terminal.
 
 mod facts;
+mod heal;
 mod probe;
+
+pub(super) use heal::wire_heal;
 
 use hub_core::{
     delivery::{Event, Hello},
     digest::Digest,
-    drift::{Actor, DriftClass, DriftItem},
+    drift::{Actor, DriftClass, DriftItem, DriftState, MOST_HEAL_ENTRIES},
     plan::ObjectId,
     report::{Fence, ObjectState, Outcome, Phase, Refusal, RefusalCode, Report, Role},
 };
@@ -63,17 +66,19 @@ pub(super) fn event(message: v1::FromSpoke) -> Result<Event, Error> {
         }),
         Message::Report(message) => report(message).map(Event::Report),
         Message::Heartbeat(v1::Heartbeat {}) => Ok(Event::Heartbeat),
-        Message::Drift(v1::DriftReport { sequence, generation, items, heals: _ }) => {
+        Message::Drift(v1::DriftReport { sequence, generation, items, heals }) => {
             at_most("drift.items", items.len(), MOST_DRIFT_ITEMS)?;
+            at_most("drift.heals", heals.len(), MOST_HEAL_ENTRIES)?;
             Ok(Event::Drift {
                 sequence,
                 generation: number("drift.generation", generation)?,
                 items: items.into_iter().map(drift_item).collect::<Result<_, _>>()?,
+                heals: heals.into_iter().map(heal::entry).collect::<Result<_, _>>()?,
             })
         }
         Message::Facts(message) => facts::facts(message).map(Event::Facts),
         Message::ProbeAnswer(message) => probe::answer(message),
-        Message::HealAnswer(_) => Err(unknown("heal_answer")),
+        Message::HealAnswer(message) => heal::answer(message),
     }
 }
 
@@ -146,7 +151,7 @@ fn report(message: v1::Report) -> Result<Report, Error> {
         Wire::Unhealthy => Phase::Unhealthy,
         Wire::Failed => Phase::Failed,
     };
-    let v1::Report { generation, target_digest, phase: _, message, objects, completed_generation, frozen: _ } =
+    let v1::Report { generation, target_digest, phase: _, message, objects, completed_generation, frozen } =
         message;
     at_most("report.objects", objects.len(), MOST_OBJECTS)?;
     Ok(Report {
@@ -156,6 +161,7 @@ fn report(message: v1::Report) -> Result<Report, Error> {
         message: sentence(&message, LONGEST_MESSAGE),
         objects: objects.into_iter().map(object_state).collect::<Result<_, _>>()?,
         completed: number("report.completed_generation", completed_generation)?,
+        frozen: (!frozen.is_empty()).then(|| sentence(&frozen, LONGEST_MESSAGE)),
     })
 }
 
@@ -207,13 +213,12 @@ fn outcome(outcome: v1::Outcome) -> Result<Outcome, Error> {
 }
 
 fn drift_item(message: v1::DriftItem) -> Result<DriftItem, Error> {
-    let class = match message.class() {
-        v1::DriftClass::Unspecified => return Err(unknown("drift.items.class")),
-        v1::DriftClass::Overwritten => DriftClass::Overwritten,
-        v1::DriftClass::Removed => DriftClass::Removed,
-        v1::DriftClass::Deleted => DriftClass::Deleted,
-        v1::DriftClass::Recreated => DriftClass::Recreated,
-        v1::DriftClass::Unfulfilled => DriftClass::Unfulfilled,
+    let class = drift_class("drift.items.class", message.class())?;
+    let state = match message.state() {
+        // One that is older than these states heals nothing.
+        v1::DriftState::Unspecified | v1::DriftState::Seen => DriftState::Seen,
+        v1::DriftState::Healing => DriftState::Healing,
+        v1::DriftState::Fighting => DriftState::Fighting,
     };
     let v1::DriftItem {
         id,
@@ -228,20 +233,37 @@ fn drift_item(message: v1::DriftItem) -> Result<DriftItem, Error> {
         subresource,
         written_at,
         state: _,
-        heals: _,
+        heals,
     } = message;
     let found_digest = (!found_digest.is_empty()).then(|| digest("drift.items.found_digest", &found_digest));
-    let value = |text: String| (!text.is_empty()).then(|| sentence(&text, LONGEST_VALUE));
     Ok(DriftItem {
         id: object_id(id)?,
         uid: word("drift.items.uid", uid)?,
         path: bounded("drift.items.path", path, LONGEST_PATH)?,
         class,
-        baseline: value(baseline),
-        found: value(found),
+        baseline: value(&baseline),
+        found: value(&found),
         found_digest: found_digest.transpose()?,
         actor: actor(manager, operation, subresource, &written_at)?,
+        state,
+        heals,
     })
+}
+
+fn drift_class(field: &'static str, class: v1::DriftClass) -> Result<DriftClass, Error> {
+    match class {
+        v1::DriftClass::Unspecified => Err(unknown(field)),
+        v1::DriftClass::Overwritten => Ok(DriftClass::Overwritten),
+        v1::DriftClass::Removed => Ok(DriftClass::Removed),
+        v1::DriftClass::Deleted => Ok(DriftClass::Deleted),
+        v1::DriftClass::Recreated => Ok(DriftClass::Recreated),
+        v1::DriftClass::Unfulfilled => Ok(DriftClass::Unfulfilled),
+    }
+}
+
+/// JSON of a value; none where there is none.
+fn value(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| sentence(text, LONGEST_VALUE))
 }
 
 /// None where managedFields name nobody.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hub_core::{
     delivery::OfferedTarget,
     digest::Digest,
+    drift::HealRequest,
     plan::rights::Need,
     probe::{Asked, Probe},
     report::Refusal,
@@ -96,9 +97,14 @@ impl Outbox {
         self.send(Message::Probe(v1::Probe { id: id.to_string(), objects, rights })).await
     }
 
-    /// Confirms that drift is stored.
-    pub(super) async fn drift_stored(&self, sequence: u64) -> Result<(), Ending> {
-        self.send(Message::DriftStored(v1::DriftStored { sequence, heals_through: 0 })).await
+    /// Tells a person's wish.
+    pub(super) async fn heal(&self, request: HealRequest) -> Result<(), Ending> {
+        self.send(Message::Heal(convert::wire_heal(request))).await
+    }
+
+    /// Confirms that drift is stored, and the journal up to one of its entries; 0 if none came.
+    pub(super) async fn drift_stored(&self, sequence: u64, heals_through: u64) -> Result<(), Ending> {
+        self.send(Message::DriftStored(v1::DriftStored { sequence, heals_through })).await
     }
 
     /// The last word. A spoke that is not there, or takes nothing, does not hear it.

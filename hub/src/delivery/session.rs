@@ -8,6 +8,7 @@ use std::{
 use hub_core::{
     delivery::{Command, Event, Hello, OfferedTarget, Session},
     digest::Digest,
+    drift::HealRequest,
     fleet::ClusterId,
     probe::Probe,
 };
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use super::{VERSIONS, convert, ending::Ending, outbox::Outbox, sessions::Slot};
 use crate::{
     app::{
-        App, Error, Kind, probes, reports,
+        App, Error, Kind, asked_since, heals, probes, reports,
         sessions::{self, Cut},
     },
     fail_point,
@@ -35,6 +36,7 @@ use crate::{
     signal::Listening,
     store::{
         self,
+        asked::Asked,
         targets::{Content, StoredTarget},
     },
     telemetry,
@@ -192,7 +194,7 @@ impl Running {
                 return Ok(());
             }
             match load_levels(&self.app, self.spoke.cluster, &conversation.machine).await {
-                Ok(Levels { target, probe }) => {
+                Ok(Levels { target, probe, heal }) => {
                     if let Some(target) = target {
                         conversation.wake.has_read(target.generation);
                         let changed = Event::TargetChanged(Box::new(target));
@@ -200,6 +202,10 @@ impl Running {
                     }
                     if let Some(probe) = probe {
                         let asked = Event::ProbeAsked(Box::new(probe));
+                        commands.extend(conversation.machine.on(asked, self.app.clock.now()));
+                    }
+                    if let Some(heal) = heal {
+                        let asked = Event::HealAsked(Box::new(heal));
                         commands.extend(conversation.machine.on(asked, self.app.clock.now()));
                     }
                 }
@@ -270,14 +276,25 @@ impl Running {
                 METRICS.report_duration.observe(timed.elapsed().as_secs_f64());
                 METRICS.reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
             }
-            Command::SaveDrift { sequence, generation, items } => {
-                let saved = self.persist(|| reports::save_drift(app, cluster, generation, &items)).await?;
+            Command::SaveDrift { sequence, generation, items, heals } => {
+                let save = || reports::save_drift(app, cluster, generation, (&items, &heals));
+                let saved = self.persist(save).await?;
                 METRICS.drift_reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
-                self.outbox.drift_stored(sequence).await?;
+                let through = heals.iter().map(|heal| heal.number).max().unwrap_or(0);
+                self.outbox.drift_stored(sequence, through).await?;
             }
             Command::SendProbe(probe) => self.outbox.probe(*probe).await?,
             Command::SaveProbeAnswer { id, answer } => {
                 self.persist(|| probes::answered(app, cluster, id, &answer)).await?;
+            }
+            Command::SendHeal(request) => {
+                tracing::info!(heal.id = %request.id, dry_run = request.dry_run, "the spoke is asked to heal");
+                self.outbox.heal(*request).await?;
+            }
+            Command::SaveHealAnswer { id, answer } => {
+                self.persist(|| heals::answered(app, cluster, id, &answer)).await?;
+                // Another wish may have waited for this one.
+                conversation.woken = true;
             }
             Command::SaveFacts(facts) => self.persist(|| sessions::facts(app, cluster, &facts)).await?,
             Command::Close(reason) => return Err(Ending::Closed(reason)),
@@ -369,15 +386,16 @@ struct Levels {
     target: Option<OfferedTarget>,
     /// What it is asked.
     probe: Option<Probe>,
+    /// What a person wishes of it.
+    heal: Option<HealRequest>,
 }
 
 /// A read goes straight to the store.
 async fn load_levels(app: &App, cluster: ClusterId, machine: &Session) -> Result<Levels, Error> {
     let mut tx = store::begin(&app.pool).await?;
     let target = load_target(&mut tx, cluster, machine).await?;
-    let asked_since = probes::waited_for_since(app.clock.now());
-    let probe = store::probes::open(&mut tx, cluster, asked_since).await?;
-    Ok(Levels { target, probe })
+    let Asked { probe, heal } = store::asked::open(&mut tx, cluster, asked_since(app.clock.now())).await?;
+    Ok(Levels { target, probe, heal })
 }
 
 /// A cluster's target with everything that its spoke may ask for, if it is going to be offered.

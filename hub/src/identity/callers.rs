@@ -23,7 +23,7 @@ pub enum Answers {
 }
 
 /// Every method of this hub.
-pub const METHODS: [(&str, Answers); 36] = [
+pub const METHODS: [(&str, Answers); 37] = [
     ("/grpc.health.v1.Health/Check", Answers::Anybody),
     ("/grpc.health.v1.Health/Watch", Answers::Anybody),
     ("/meshfleet.v1.Delivery/Enrol", Answers::Anybody),
@@ -54,6 +54,7 @@ pub const METHODS: [(&str, Answers); 36] = [
     ("/meshfleet.v1.Rollouts/Resume", Answers::Operators(Role::Approver)),
     ("/meshfleet.v1.Rollouts/Abort", Answers::Operators(Role::Approver)),
     ("/meshfleet.v1.Drift/Report", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Drift/Heal", Answers::Operators(Role::Approver)),
     ("/meshfleet.v1.Operators/Add", Answers::Operators(Role::Admin)),
     ("/meshfleet.v1.Operators/List", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Operators/Revoke", Answers::Operators(Role::Admin)),
@@ -107,7 +108,7 @@ mod tests {
     fn viewers_change_nothing() {
         let changes = [
             "Apply", "Delete", "Enrol", "Detach", "Unassign", "Start", "Pause", "Resume", "Abort", "Add",
-            "Revoke",
+            "Revoke", "Heal",
         ];
         for (method, who) in METHODS {
             let changing = changes.iter().any(|verb| method.ends_with(&format!("/{verb}")));

@@ -1,6 +1,10 @@
 //! Columns: how values of the domain are written, and read back or found to be corrupt.
 
-use hub_core::{digest::Digest, fleet::Name};
+use hub_core::{
+    digest::Digest,
+    drift::{HealClass, HealClasses},
+    fleet::Name,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -47,6 +51,11 @@ impl Row {
         self.json(column, Value::String(word.to_owned()))
     }
 
+    /// Words of classes of drift that are healed.
+    pub(super) fn heal(&self, column: &'static str, words: &[String]) -> Result<HealClasses, Error> {
+        words.iter().map(|word| self.word::<HealClass>(column, word)).collect()
+    }
+
     pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str, value: Value) -> Result<T, Error> {
         serde_json::from_value(value).map_err(|_| self.corrupt(column))
     }
@@ -61,6 +70,11 @@ impl Row {
 /// everything that this hub ever gave out.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The words of classes of drift that are healed.
+pub(super) fn heal(classes: HealClasses) -> Vec<String> {
+    classes.iter().map(|class| class.as_str().to_owned()).collect()
 }
 
 pub(super) fn bytes(digest: &Digest) -> &[u8] {

@@ -30,7 +30,7 @@ impl TryFrom<VersionRow> for ConfigVersion {
         let place = Row::of("config_version", format!("{} {}", row.config, row.number));
         let config = match document::read_stored(&row.document) {
             Ok((_, Spec::MeshConfig(config))) => config,
-            Ok((_, Spec::Cluster(_) | Spec::RolloutStrategy(_))) | Err(_) => {
+            Ok((_, Spec::Cluster(_) | Spec::RolloutStrategy(_) | Spec::DriftPolicy(_))) | Err(_) => {
                 return Err(place.corrupt("document"));
             }
         };

@@ -75,7 +75,10 @@ pub async fn list(
             join operator o on o.id = v.published_by where c.deleted_at is null
             union all
             select 'RolloutStrategy', s.name, null, s.document, o.name, s.changed_at
-            from rollout_strategy s join operator o on o.id = s.changed_by) d
+            from rollout_strategy s join operator o on o.id = s.changed_by
+            union all
+            select 'DriftPolicy', p.name, null, p.document, o.name, p.changed_at
+            from drift_policy p join operator o on o.id = p.changed_by) d
          where ($1::text is null or kind = $1) and ($2::text is null or name = $2)
          order by kind, name"#,
         kind.map(Kind::as_str),

@@ -36,6 +36,17 @@ pub struct Head {
     pub digest: Digest,
 }
 
+/// How many items are open, and what becomes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Open {
+    /// All that are open.
+    pub items: usize,
+    /// Of these, those that the spoke is about to put right.
+    pub healing: usize,
+    /// Of these, those that came back after each heal.
+    pub fighting: usize,
+}
+
 /// What is known of the newest drift report.
 pub async fn head(conn: &mut PgConnection, cluster: ClusterId) -> Result<Option<Head>, Error> {
     let row =
@@ -57,17 +68,21 @@ pub async fn head(conn: &mut PgConnection, cluster: ClusterId) -> Result<Option<
 pub async fn save_head(
     conn: &mut PgConnection,
     cluster: ClusterId,
-    (head, open): (Head, usize),
+    (head, open): (Head, Open),
     at: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "insert into drift_report (cluster_id, generation, open_items, items_digest, reported_at)
-         values ($1, $2, $3, $4, $5)
+        "insert into drift_report (cluster_id, generation, open_items, healing_items, fighting_items, items_digest,
+            reported_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (cluster_id) do update set generation = excluded.generation, open_items = excluded.open_items,
+            healing_items = excluded.healing_items, fighting_items = excluded.fighting_items,
             items_digest = excluded.items_digest, reported_at = excluded.reported_at",
         cluster.0,
         column::signed(head.generation),
-        column::signed(open as u64),
+        column::signed(open.items as u64),
+        column::signed(open.healing as u64),
+        column::signed(open.fighting as u64),
         column::bytes(&head.digest),
         at.to_sqlx() as _,
     )
@@ -92,6 +107,8 @@ struct ItemRow {
     found: Option<String>,
     found_digest: Option<Vec<u8>>,
     actor: Option<Value>,
+    state: String,
+    heals: i64,
     first_seen_at: SqlTimestamp,
 }
 
@@ -125,6 +142,8 @@ impl TryFrom<ItemRow> for NumberedItem {
             baseline: row.baseline,
             found: row.found,
             actor,
+            state: place.word("state", &row.state)?,
+            heals: u32::try_from(row.heals).map_err(|_| place.corrupt("heals"))?,
         };
         let cluster = place.name("cluster_id", &row.cluster)?;
         Ok(Self { row: row.id, open: OpenItem { cluster, item, first_seen_at: row.first_seen_at.to_jiff() } })
@@ -136,7 +155,8 @@ pub async fn open(conn: &mut PgConnection, cluster: Option<ClusterId>) -> Result
     let rows = sqlx::query_as!(
         ItemRow,
         r#"select d.id, c.name as cluster, d.api_group, d.version, d.kind, d.namespace, d.name, d.uid, d.path, d.class,
-            d.baseline, d.found, d.found_digest, d.actor, d.first_seen_at as "first_seen_at: SqlTimestamp"
+            d.baseline, d.found, d.found_digest, d.actor, d.state, d.heals,
+            d.first_seen_at as "first_seen_at: SqlTimestamp"
          from drift_item d join cluster c on c.id = d.cluster_id
          where d.resolved_at is null and ($1::uuid is null or d.cluster_id = $1)
          order by c.name, d.api_group, d.kind, d.namespace, d.name, d.path, d.class"#,
@@ -148,6 +168,28 @@ pub async fn open(conn: &mut PgConnection, cluster: Option<ClusterId>) -> Result
     rows.into_iter().map(NumberedItem::try_from).collect()
 }
 
+/// An open item of a cluster by its number.
+pub async fn find(
+    conn: &mut PgConnection,
+    cluster: ClusterId,
+    number: u64,
+) -> Result<Option<NumberedItem>, Error> {
+    let row = sqlx::query_as!(
+        ItemRow,
+        r#"select d.id, c.name as cluster, d.api_group, d.version, d.kind, d.namespace, d.name, d.uid, d.path, d.class,
+            d.baseline, d.found, d.found_digest, d.actor, d.state, d.heals,
+            d.first_seen_at as "first_seen_at: SqlTimestamp"
+         from drift_item d join cluster c on c.id = d.cluster_id
+         where d.id = $2 and d.cluster_id = $1 and d.resolved_at is null"#,
+        cluster.0,
+        column::signed(number),
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(Error::doing("load a difference"))?;
+    row.map(NumberedItem::try_from).transpose()
+}
+
 /// Stores a new item.
 pub async fn insert(
     conn: &mut PgConnection,
@@ -157,8 +199,8 @@ pub async fn insert(
 ) -> Result<(), Error> {
     sqlx::query!(
         "insert into drift_item (cluster_id, api_group, version, kind, namespace, name, uid, path, class, baseline,
-            found, found_digest, actor, generation, first_seen_at, changed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)",
+            found, found_digest, actor, state, heals, generation, first_seen_at, changed_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)",
         cluster.0,
         column::text(&item.id.group),
         column::text(&item.id.version),
@@ -172,6 +214,8 @@ pub async fn insert(
         item.found.as_deref().map(column::text),
         item.found_digest.as_ref().map(column::bytes),
         item.actor.as_ref().map(column::json),
+        column::word(&item.state),
+        i64::from(item.heals),
         column::signed(generation),
         at.to_sqlx() as _,
     )
@@ -190,7 +234,7 @@ pub async fn update(
 ) -> Result<(), Error> {
     sqlx::query!(
         "update drift_item set version = $2, uid = $3, baseline = $4, found = $5, found_digest = $6, actor = $7,
-            generation = $8, changed_at = $9
+            state = $8, heals = $9, generation = $10, changed_at = $11
          where id = $1",
         row,
         column::text(&item.id.version),
@@ -199,6 +243,8 @@ pub async fn update(
         item.found.as_deref().map(column::text),
         item.found_digest.as_ref().map(column::bytes),
         item.actor.as_ref().map(column::json),
+        column::word(&item.state),
+        i64::from(item.heals),
         column::signed(generation),
         at.to_sqlx() as _,
     )

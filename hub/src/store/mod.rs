@@ -4,6 +4,7 @@
 //! [`Error::Corrupt`]. Nothing here notifies: signals are sent by the caller, after the commit.
 
 pub mod acceptance;
+pub mod asked;
 pub mod audit;
 pub mod bodies;
 pub mod cluster_plans;
@@ -12,11 +13,13 @@ pub mod configs;
 pub mod counts;
 pub mod documents;
 pub mod drift;
+pub mod heals;
 pub mod holds;
 pub mod hub;
 pub mod operators;
 pub mod origins;
 pub mod plans;
+pub mod policies;
 pub mod probes;
 pub mod reports;
 pub mod rollouts;

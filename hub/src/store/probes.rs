@@ -99,47 +99,6 @@ pub async fn ask(
     Ok(())
 }
 
-/// The question to a spoke that was asked after `since` and is not answered.
-pub async fn open(
-    conn: &mut PgConnection,
-    cluster: ClusterId,
-    since: Timestamp,
-) -> Result<Option<Probe>, Error> {
-    let row = sqlx::query!(
-        "select id, question from probe where cluster_id = $1 and answered_at is null and asked_at > $2",
-        cluster.0,
-        since.to_sqlx() as _,
-    )
-    .fetch_optional(conn)
-    .await
-    .map_err(Error::doing("look for a question to a spoke"))?;
-    row.map(|row| {
-        let question = serde_json::from_slice(&row.question);
-        let question = question.map_err(|_| Row::of("probe", cluster).corrupt("question"))?;
-        Ok(Probe { id: row.id, question })
-    })
-    .transpose()
-}
-
-/// Which of some clusters have a question that was asked after `since` and is not answered: one query for all sessions of
-/// a hub.
-pub async fn waiting(
-    conn: &mut PgConnection,
-    clusters: &[ClusterId],
-    since: Timestamp,
-) -> Result<Vec<ClusterId>, Error> {
-    let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_scalar!(
-        "select cluster_id from probe where cluster_id = any($1) and answered_at is null and asked_at > $2",
-        &ids,
-        since.to_sqlx() as _,
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(Error::doing("look for questions to spokes"))?;
-    Ok(rows.into_iter().map(ClusterId).collect())
-}
-
 /// Stores a spoke's answer to the question `id` of its own cluster; says whether that question was open.
 pub async fn answer(
     conn: &mut PgConnection,

@@ -35,17 +35,19 @@ pub async fn save(
     at: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "insert into report (cluster_id, generation, target, phase, message, completed, digest, reported_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into report (cluster_id, generation, target, phase, message, completed, frozen, digest,
+            reported_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (cluster_id) do update set generation = excluded.generation, target = excluded.target,
             phase = excluded.phase, message = excluded.message, completed = excluded.completed,
-            digest = excluded.digest, reported_at = excluded.reported_at",
+            frozen = excluded.frozen, digest = excluded.digest, reported_at = excluded.reported_at",
         cluster.0,
         column::signed(report.generation),
         column::bytes(&report.target),
         column::word(&report.phase),
         column::text(&report.message),
         column::signed(report.completed),
+        report.frozen.as_deref().map(column::text),
         column::bytes(&digest),
         at.to_sqlx() as _,
     )

@@ -43,6 +43,7 @@ struct KnownRow {
     generation: Option<i64>,
     digest: Option<Vec<u8>>,
     plan: Option<Vec<u8>>,
+    heal: Option<Vec<String>>,
     accepted_epoch: Option<i64>,
     accepted_generation: Option<i64>,
     accepted_target: Option<Vec<u8>>,
@@ -55,8 +56,11 @@ struct KnownRow {
     phase: Option<String>,
     report_message: Option<String>,
     reported_completed: Option<i64>,
+    frozen: Option<String>,
     drift_generation: Option<i64>,
     open_items: Option<i64>,
+    healing_items: Option<i64>,
+    fighting_items: Option<i64>,
 }
 
 /// What is known of these clusters, by name.
@@ -72,13 +76,14 @@ pub async fn load(
         r#"select c.id, c.name,
             s.seen_at as "seen_at?: SqlTimestamp", (s.detached_at is null and s.seen_at > $2) as "open?",
             h.rollout as "rollout?",
-            t.generation as "generation?", t.digest as "digest?", t.plan as "plan?",
+            t.generation as "generation?", t.digest as "digest?", t.plan as "plan?", t.heal as "heal?",
             a.epoch as "accepted_epoch?", a.generation as "accepted_generation?", a.target as "accepted_target?",
             a.completed as "accepted_completed?",
             f.generation as "refused_generation?", f.code as "refused_code?", f.message as "refused_message?",
             r.generation as "reported_generation?", r.target as "reported_target?", r.phase as "phase?",
-            r.message as "report_message?", r.completed as "reported_completed?",
-            d.generation as "drift_generation?", d.open_items as "open_items?"
+            r.message as "report_message?", r.completed as "reported_completed?", r.frozen as "frozen?",
+            d.generation as "drift_generation?", d.open_items as "open_items?",
+            d.healing_items as "healing_items?", d.fighting_items as "fighting_items?"
          from cluster c
          left join spoke_session s on s.cluster_id = c.id
          left join cluster_hold h on h.cluster_id = c.id
@@ -114,6 +119,8 @@ fn read(row: &KnownRow, failed: Vec<ObjectState>) -> Result<Known, Error> {
         (Some(generation), Some(open)) => Some(DriftSeen {
             generation: place.number("drift_report.generation", generation)?,
             open: place.number("drift_report.open_items", open)?,
+            healing: place.number("drift_report.healing_items", row.healing_items.unwrap_or_default())?,
+            fighting: place.number("drift_report.fighting_items", row.fighting_items.unwrap_or_default())?,
         }),
         _ => None,
     };
@@ -149,6 +156,7 @@ fn current(place: &Row, row: &KnownRow) -> Result<Option<CurrentTarget>, Error> 
         generation: place.number("target.generation", generation)?,
         target: place.digest("target.digest", digest)?,
         plan: plan.map_or(TargetPlan::Unknown, TargetPlan::Known),
+        heal: place.heal("target.heal", row.heal.as_deref().unwrap_or_default())?,
     }))
 }
 
@@ -190,5 +198,6 @@ fn report(place: &Row, row: &KnownRow, failed: Vec<ObjectState>) -> Result<Optio
         completed: place.number("report.completed", completed)?,
         failed,
         in_use,
+        frozen: row.frozen.clone(),
     }))
 }

@@ -22,7 +22,7 @@ pub async fn find(conn: &mut PgConnection, name: &Name) -> Result<Option<(Strate
     let Some(document) = document else { return Ok(None) };
     match document::read_stored(&document) {
         Ok((_, Spec::RolloutStrategy(strategy))) => Ok(Some((strategy, document))),
-        Ok((_, Spec::Cluster(_) | Spec::MeshConfig(_))) | Err(_) => {
+        Ok((_, Spec::Cluster(_) | Spec::MeshConfig(_) | Spec::DriftPolicy(_))) | Err(_) => {
             Err(Row::of("rollout_strategy", name).corrupt("document"))
         }
     }

@@ -11,6 +11,7 @@ use hub_core::{
 };
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -164,16 +165,18 @@ pub async fn set_all(
     let generations: Vec<i64> = targets.iter().map(|target| column::signed(target.generation)).collect();
     let sealed: Vec<&[u8]> = digests.iter().map(column::bytes).collect();
     let plans: Vec<&[u8]> = targets.iter().map(|target| column::bytes(&target.plan)).collect();
+    let heals: Vec<Value> = targets.iter().map(|target| column::json(&target.heal)).collect();
     let set = sqlx::query_scalar!(
-        "insert into target as t (cluster_id, epoch, generation, bytes, digest, plan, traceparent, set_at)
-         select n.cluster_id, n.epoch, n.generation, n.bytes, n.digest, n.plan, $7, $8
-         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[])
-            as n (cluster_id, epoch, generation, bytes, digest, plan)
+        "insert into target as t (cluster_id, epoch, generation, bytes, digest, plan, heal, traceparent, set_at)
+         select n.cluster_id, n.epoch, n.generation, n.bytes, n.digest, n.plan,
+            array(select jsonb_array_elements_text(n.heal)), $7, $8
+         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[],
+            $9::jsonb[]) as n (cluster_id, epoch, generation, bytes, digest, plan, heal)
          where n.generation = 1 or exists (select from target where cluster_id = n.cluster_id)
          order by n.cluster_id
          on conflict (cluster_id) do update set generation = excluded.generation, epoch = excluded.epoch,
             bytes = excluded.bytes, digest = excluded.digest, plan = excluded.plan,
-            traceparent = excluded.traceparent, set_at = excluded.set_at
+            heal = excluded.heal, traceparent = excluded.traceparent, set_at = excluded.set_at
          where t.generation + 1 = excluded.generation
          returning cluster_id",
         &ids,
@@ -184,6 +187,7 @@ pub async fn set_all(
         &plans as _,
         origin.traceparent,
         at.to_sqlx() as _,
+        &heals,
     )
     .fetch_all(&mut *conn)
     .await
@@ -237,7 +241,7 @@ pub async fn set_above(
     let row = sqlx::query_scalar!(
         "with changed as (
             update target set generation = $2, epoch = $3, bytes = $4, digest = $5, plan = $6, traceparent = $7,
-                set_at = $8
+                set_at = $8, heal = $11
             where cluster_id = $1 and generation = $9 and digest = $10 and $2 > generation
             returning cluster_id, generation, digest, plan, set_at)
          insert into target_history (cluster_id, generation, digest, plan, config, version, rollout, set_at)
@@ -254,6 +258,7 @@ pub async fn set_above(
         at.to_sqlx() as _,
         column::signed(seen.generation),
         column::bytes(&seen.target),
+        &column::heal(target.heal),
     )
     .fetch_optional(conn)
     .await
@@ -272,7 +277,7 @@ pub async fn take_over(
     let done = sqlx::query!(
         "insert into target as t (cluster_id, epoch, generation, digest, set_at) values ($1, $2, $3, $4, $5)
          on conflict (cluster_id) do update set epoch = excluded.epoch, generation = excluded.generation,
-            digest = excluded.digest, bytes = null, plan = null, traceparent = '', set_at = excluded.set_at
+            digest = excluded.digest, bytes = null, plan = null, heal = '{}', traceparent = '', set_at = excluded.set_at
          where t.generation = $6 and t.digest = $7 and excluded.generation >= t.generation",
         cluster.0,
         column::signed(fence.epoch.max(1)),

@@ -5,7 +5,7 @@ use hub_core::fleet::ClusterId;
 
 use super::Task;
 use crate::{
-    app::{App, Error, probes},
+    app::{App, Error, asked_since},
     store,
 };
 
@@ -33,8 +33,8 @@ impl Task for WakeTask {
                 self.app.signals.wake_cluster(cluster);
             }
         }
-        let asked_since = probes::waited_for_since(self.app.clock.now());
-        for cluster in store::probes::waiting(&mut tx, &listened, asked_since).await? {
+        let since = asked_since(self.app.clock.now());
+        for cluster in store::asked::waiting(&mut tx, &listened, since).await? {
             self.app.signals.wake_cluster(cluster);
         }
         Ok(())

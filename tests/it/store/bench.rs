@@ -271,6 +271,7 @@ impl Spoke {
             message: "as the test says".to_owned(),
             objects,
             completed: fence.completed,
+            frozen: None,
         };
         spoke.completed = fence.completed;
         reports::save(&spoke.app, spoke.id, &report).await?;
@@ -305,6 +306,7 @@ impl Spoke {
             message: "as the test says".to_owned(),
             objects: self.objects(target).await?,
             completed: self.completed,
+            frozen: None,
         };
         Ok(reports::save(&self.app, self.id, &report).await?)
     }
@@ -345,6 +347,7 @@ impl Spoke {
             message: "as the test says".to_owned(),
             objects,
             completed: target.generation,
+            frozen: None,
         };
         reports::save(&self.app, self.id, &report).await?;
         Ok(())

@@ -227,10 +227,10 @@ async fn a_hub_without_a_plan_to_send_is_not_kept() -> Result<()> {
 async fn a_spoke_that_is_ahead_says_what_it_holds_and_what_differs_there() -> Result<()> {
     let bench = Bench::start().await?;
     let spoke = running(&bench).await?;
-    let early = reports::save_drift(&bench.app, spoke.id, 5, &[item("payments", "1")]).await?;
+    let early = reports::save_drift(&bench.app, spoke.id, 5, (&[item("payments", "1")], &[])).await?;
     assert_eq!(early, Saved::Stale, "nobody accepted that generation");
     let spoke = spoke.ahead(newer(5), &["one"]).await?;
-    let differs = reports::save_drift(&bench.app, spoke.id, 5, &[item("payments", "1")]).await?;
+    let differs = reports::save_drift(&bench.app, spoke.id, 5, (&[item("payments", "1")], &[])).await?;
     assert_eq!(differs, Saved::Stored);
     keep(&bench, &Keep::Spoke).await?;
     let mut shown = status::show(&bench.app, Some(&parse("eu-1")?)).await?;

@@ -126,6 +126,7 @@ async fn what_is_in_use_is_waited_for_and_named() -> Result<()> {
         message: String::new(),
         objects: vec![in_use],
         completed: 1,
+        frozen: None,
     };
     hub::app::reports::save(&bench.app, spoke.id, &report).await?;
     let converging = |stored: &rollouts::StoredRollout| super::rollout::states(stored) == ["Converging"];

@@ -104,7 +104,7 @@ async fn a_plan_that_runs_already_is_not_sent_again_unless_drift_is_to_be_overwr
     bench.until_ended(nothing_drifted).await?;
     assert_eq!(spoke.awaits(1).await?.0, first);
 
-    reports::save_drift(&bench.app, spoke.id, 1, &[item("payments", "1")]).await?;
+    reports::save_drift(&bench.app, spoke.id, 1, (&[item("payments", "1")], &[])).await?;
     let respectful = bench.rollout(None, RESPECT).await?;
     let ended = bench.until_ended(respectful).await?;
     let seen = hub::app::rollouts::seen(&bench.app, std::slice::from_ref(&ended)).await?;

@@ -43,6 +43,8 @@ pub enum Kind {
     MeshConfig,
     #[value(name = "rolloutstrategy", aliases = ["rolloutstrategies", "strategy", "strategies"])]
     RolloutStrategy,
+    #[value(name = "driftpolicy", aliases = ["driftpolicies", "policy", "policies"])]
+    DriftPolicy,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::Cluster => "Cluster",
             Self::MeshConfig => "MeshConfig",
             Self::RolloutStrategy => "RolloutStrategy",
+            Self::DriftPolicy => "DriftPolicy",
         }
     }
 }
@@ -69,7 +72,7 @@ fn wanted(text: &str) -> Result<Wanted, String> {
         None => (text, None),
     };
     let kind = Kind::from_str(kind, true)
-        .map_err(|_| "kinds of documents: cluster, meshconfig, rolloutstrategy".to_owned())?;
+        .map_err(|_| "kinds of documents: cluster, meshconfig, rolloutstrategy, driftpolicy".to_owned())?;
     Ok(Wanted { kind, name })
 }
 

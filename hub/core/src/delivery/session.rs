@@ -8,10 +8,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{CloseReason, Command, Event, Hello, Mistake, OfferedTarget};
+use super::{CloseReason, Command, Event, Hello, Mistake, OfferedTarget, asked::AskedQuestions};
 use crate::{
     digest::Digest,
-    drift::DriftItem,
+    drift::{DriftItem, HealAnswer, HealEntry, HealRequest},
     probe::{Answer, Probe},
     report::{Fence, Refusal, Report},
 };
@@ -25,9 +25,6 @@ pub(super) const MOST_WANTED: usize = 4096;
 
 /// Bytes of bodies that ride with a header, together: what a small change needs. More is asked for, body by body.
 pub(super) const INLINE_BYTES: u64 = 64 * 1024;
-
-/// Questions of a session that can still be answered. One that nobody waits for any more may be answered late.
-const REMEMBERED_PROBES: usize = 8;
 
 /// Mistakes before the stream is closed: one may be a race, five are a broken or hostile spoke.
 pub(super) const STRIKES: u8 = 5;
@@ -59,10 +56,10 @@ struct Open {
     /// What is on its way out of the database, and for which generation it was asked.
     loading: BTreeMap<Digest, u64>,
     offer_again_at: Option<Timestamp>,
-    /// Questions that were asked here and not answered, newest last.
-    probes: VecDeque<Uuid>,
-    /// The question that was asked last, answered or not.
-    probe: Option<Uuid>,
+    /// What was asked about the cluster.
+    probes: AskedQuestions,
+    /// Wishes of people.
+    heals: AskedQuestions,
     drift_sequence: u64,
     strikes: u8,
 }
@@ -103,7 +100,11 @@ impl Session {
             (State::New, Event::Hello(hello)) => self.begin(hello),
             (
                 State::New,
-                Event::TargetChanged(_) | Event::ProbeAsked(_) | Event::BodyLoaded { .. } | Event::Tick,
+                Event::TargetChanged(_)
+                | Event::ProbeAsked(_)
+                | Event::HealAsked(_)
+                | Event::BodyLoaded { .. }
+                | Event::Tick,
             ) => Vec::new(),
             (State::New, _) => vec![Command::Close(CloseReason::NotHello)],
             (State::Open(_), Event::Hello(_)) => vec![Command::Close(CloseReason::HelloTwice)],
@@ -144,8 +145,8 @@ impl Open {
             headers: VecDeque::new(),
             loading: BTreeMap::new(),
             offer_again_at: None,
-            probes: VecDeque::new(),
-            probe: None,
+            probes: AskedQuestions::default(),
+            heals: AskedQuestions::default(),
             drift_sequence: 0,
             strikes: 0,
         }
@@ -159,10 +160,14 @@ impl Open {
             Event::Want { generation, digests } => self.want(generation, digests),
             Event::BodyLoaded { digest, bytes } => self.body_loaded(digest, bytes),
             Event::Report(report) => self.report(report),
-            Event::Drift { sequence, generation, items } => self.drift(sequence, generation, items),
+            Event::Drift { sequence, generation, items, heals } => {
+                self.drift((sequence, generation), items, heals)
+            }
             Event::Facts(facts) => vec![Command::SaveFacts(facts)],
             Event::ProbeAsked(probe) => self.probe_asked(*probe),
             Event::ProbeAnswered { id, answer } => self.probe_answered(id, answer),
+            Event::HealAsked(heal) => self.heal_asked(*heal),
+            Event::HealAnswered { id, answer } => self.heal_answered(id, answer),
             Event::Tick => self.tick(now),
             Event::Hello(_) | Event::Heartbeat => Vec::new(),
         }
@@ -297,39 +302,47 @@ impl Open {
         }
     }
 
-    fn drift(&mut self, sequence: u64, generation: u64, items: Vec<DriftItem>) -> Vec<Command> {
+    fn drift(
+        &mut self,
+        (sequence, generation): (u64, u64),
+        items: Vec<DriftItem>,
+        heals: Vec<HealEntry>,
+    ) -> Vec<Command> {
         if sequence <= self.drift_sequence {
             return self.mistake(Mistake::DriftSequence, generation);
         }
         match self.fence {
             Some(fence) if fence.generation == generation => {
                 self.drift_sequence = sequence;
-                vec![Command::SaveDrift { sequence, generation, items }]
+                vec![Command::SaveDrift { sequence, generation, items, heals }]
             }
             Some(fence) if generation < fence.generation => Vec::new(),
             Some(_) | None => self.mistake(Mistake::ReportedUnaccepted, generation),
         }
     }
 
-    /// A level, like the target: the question that was asked last is not asked again.
     fn probe_asked(&mut self, probe: Probe) -> Vec<Command> {
-        if self.probe == Some(probe.id) {
-            return Vec::new();
-        }
-        if self.probes.len() == REMEMBERED_PROBES {
-            self.probes.pop_front();
-        }
-        self.probes.push_back(probe.id);
-        self.probe = Some(probe.id);
-        vec![Command::SendProbe(Box::new(probe))]
+        if self.probes.ask(probe.id) { vec![Command::SendProbe(Box::new(probe))] } else { Vec::new() }
     }
 
     fn probe_answered(&mut self, id: Uuid, answer: Answer) -> Vec<Command> {
-        let Some(index) = self.probes.iter().position(|open| *open == id) else {
-            return self.mistake(Mistake::AnsweredUnasked, 0);
-        };
-        self.probes.remove(index);
-        vec![Command::SaveProbeAnswer { id, answer }]
+        if self.probes.answer(id) {
+            vec![Command::SaveProbeAnswer { id, answer }]
+        } else {
+            self.mistake(Mistake::AnsweredUnasked, 0)
+        }
+    }
+
+    fn heal_asked(&mut self, heal: HealRequest) -> Vec<Command> {
+        if self.heals.ask(heal.id) { vec![Command::SendHeal(Box::new(heal))] } else { Vec::new() }
+    }
+
+    fn heal_answered(&mut self, id: Uuid, answer: HealAnswer) -> Vec<Command> {
+        if self.heals.answer(id) {
+            vec![Command::SaveHealAnswer { id, answer }]
+        } else {
+            self.mistake(Mistake::AnsweredUnasked, 0)
+        }
     }
 
     fn mistake(&mut self, mistake: Mistake, generation: u64) -> Vec<Command> {

@@ -8,6 +8,8 @@ use super::{
     *,
 };
 use crate::{
+    drift::{HealClass, HealQuestion, HealResult},
+    plan::ObjectId,
     probe::{Answer, Probe, Question},
     report::Phase,
 };
@@ -66,6 +68,7 @@ fn report(generation: u64) -> Report {
         message: String::new(),
         objects: Vec::new(),
         completed: 0,
+        frozen: None,
     }
 }
 
@@ -89,6 +92,8 @@ fn names(commands: &[Command]) -> Vec<&'static str> {
         Command::RecordRefused(_) => "record refused",
         Command::SaveReport(_) => "report",
         Command::SaveDrift { .. } => "drift",
+        Command::SendHeal(_) => "heal",
+        Command::SaveHealAnswer { .. } => "heal answer",
         Command::SaveFacts(_) => "facts",
         Command::SendProbe(_) => "probe",
         Command::SaveProbeAnswer { .. } => "answer",
@@ -238,7 +243,8 @@ fn reports_count_for_the_accepted_target_only() {
     check(Some(fence(1)), vec![Event::Report(report(1))], &["report"]);
     check(Some(fence(2)), vec![Event::Report(report(1))], &[]);
     check(Some(fence(1)), vec![Event::Report(Report { target: digest("x"), ..report(1) })], &["refused"]);
-    let drift = |sequence, generation| Event::Drift { sequence, generation, items: Vec::new() };
+    let drift =
+        |sequence, generation| Event::Drift { sequence, generation, items: Vec::new(), heals: Vec::new() };
     check(Some(fence(1)), vec![drift(1, 1)], &["drift"]);
     check(Some(fence(1)), vec![drift(1, 1), drift(1, 1)], &["refused"]);
     check(Some(fence(2)), vec![drift(1, 1)], &[]);
@@ -287,6 +293,38 @@ fn answered(id: u128) -> Event {
         id: Uuid::from_u128(id),
         answer: Answer { objects: Vec::new(), rights: Vec::new() },
     }
+}
+
+fn wished(id: u128) -> Event {
+    let object = ObjectId::new("", "v1", "ConfigMap", "istio-system", "mesh");
+    let question = HealQuestion {
+        generation: 1,
+        object,
+        uid: String::new(),
+        path: String::new(),
+        class: HealClass::Deleted,
+        found: None,
+    };
+    Event::HealAsked(Box::new(HealRequest { id: Uuid::from_u128(id), question, dry_run: false }))
+}
+
+fn granted(id: u128) -> Event {
+    let answer = HealAnswer { result: HealResult::Healed, message: String::new(), before: None, after: None };
+    Event::HealAnswered { id: Uuid::from_u128(id), answer }
+}
+
+#[test]
+fn a_wish_is_told_once_in_a_session_and_answered_once() {
+    check(None, vec![wished(1)], &["heal"]);
+    check(None, vec![wished(1), wished(1)], &[]);
+    check(None, vec![wished(1), granted(1)], &["heal answer"]);
+    check(None, vec![wished(1), granted(1), wished(1)], &[]);
+    check(None, vec![wished(1), wished(2), granted(1)], &["heal answer"]);
+    check(None, vec![wished(1), granted(1), granted(1)], &["refused"]);
+    check(None, vec![asked(1), granted(1)], &["refused"]);
+    let mut early = Session::new(1..=1);
+    assert_eq!(early.on(wished(1), NOW), [], "nothing is told before Hello");
+    assert_eq!(names(&early.on(granted(1), NOW)), ["close"]);
 }
 
 #[test]
@@ -348,6 +386,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         (0..4u128).prop_map(asked),
         (0..4u128).prop_map(answered),
+        (0..4u128).prop_map(wished),
+        (0..4u128).prop_map(granted),
         Just(Event::Heartbeat),
         Just(Event::Tick),
     ]
@@ -361,7 +401,8 @@ proptest! {
         let (mut attached, mut closed, mut reached) = (false, false, 0);
         let mut offered: BTreeMap<u64, OfferedTarget> = BTreeMap::new();
         let (mut asked, mut answered) = (BTreeSet::new(), BTreeSet::new());
-        let mut newest_asked = 0;
+        let (mut wished, mut granted) = (BTreeSet::new(), BTreeSet::new());
+        let (mut newest_asked, mut newest_wished) = (0, 0);
         let mut now = NOW;
         for event in events {
             // The database never asks an older question again.
@@ -370,6 +411,12 @@ proptest! {
                     continue;
                 }
                 newest_asked = probe.id.as_u128();
+            }
+            if let Event::HealAsked(heal) = &event {
+                if heal.id.as_u128() < newest_wished {
+                    continue;
+                }
+                newest_wished = heal.id.as_u128();
             }
             now += SignedDuration::from_secs(2);
             for command in session.on(event.clone(), now) {
@@ -401,6 +448,10 @@ proptest! {
                     }
                     Command::SaveProbeAnswer { id, .. } => {
                         prop_assert!(asked.contains(&id) && answered.insert(id), "not asked, or answered twice");
+                    }
+                    Command::SendHeal(heal) => prop_assert!(wished.insert(heal.id), "told twice"),
+                    Command::SaveHealAnswer { id, .. } => {
+                        prop_assert!(wished.contains(&id) && granted.insert(id), "not told, or answered twice");
                     }
                     Command::SaveDrift { .. } | Command::SaveFacts(_) => {}
                 }

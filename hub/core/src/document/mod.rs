@@ -37,6 +37,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::{MeshConfig, SourceMap},
+    drift::DriftPolicy,
     fleet::{Labels, Name},
     platform::PlatformName,
     rollout::Strategy,
@@ -94,6 +95,8 @@ pub enum Spec {
     MeshConfig(MeshConfig),
     /// How a rollout goes through a fleet.
     RolloutStrategy(Strategy),
+    /// What spokes do about drift by themselves.
+    DriftPolicy(DriftPolicy),
 }
 
 impl Spec {
@@ -104,6 +107,7 @@ impl Spec {
             Self::Cluster(_) => Kind::Cluster,
             Self::MeshConfig(_) => Kind::MeshConfig,
             Self::RolloutStrategy(_) => Kind::RolloutStrategy,
+            Self::DriftPolicy(_) => Kind::DriftPolicy,
         }
     }
 }
@@ -130,11 +134,13 @@ pub enum Kind {
     MeshConfig,
     /// `RolloutStrategy`
     RolloutStrategy,
+    /// `DriftPolicy`
+    DriftPolicy,
 }
 
 impl Kind {
     /// All of them, in the order in which people meet them.
-    pub const ALL: [Self; 3] = [Self::Cluster, Self::MeshConfig, Self::RolloutStrategy];
+    pub const ALL: [Self; 4] = [Self::Cluster, Self::MeshConfig, Self::RolloutStrategy, Self::DriftPolicy];
 
     /// As documents spell it.
     #[must_use]
@@ -143,6 +149,7 @@ impl Kind {
             Self::Cluster => "Cluster",
             Self::MeshConfig => "MeshConfig",
             Self::RolloutStrategy => "RolloutStrategy",
+            Self::DriftPolicy => "DriftPolicy",
         }
     }
 }

@@ -46,6 +46,14 @@ spec:
         matchExpressions:
           - {key: mesh, operator: Exists}
   deadlineSeconds: 600
+---
+apiVersion: meshfleet.dev/v1
+kind: DriftPolicy
+metadata:
+  name: production
+spec:
+  clusters: {matchLabels: {env: production}}
+  heal: [Removed, Deleted]
 ";
 
 fn source(name: &str, text: impl Into<Vec<u8>>) -> Source {
@@ -66,7 +74,8 @@ fn good_documents_become_typed() {
         [
             "MeshConfig/payments in line 1",
             "Cluster/rosa-eu-1 in line 16",
-            "RolloutStrategy/careful in line 25"
+            "RolloutStrategy/careful in line 25",
+            "DriftPolicy/production in line 39"
         ]
     );
     insta::assert_debug_snapshot!(documents.into_iter().map(|document| document.spec).collect::<Vec<_>>());
@@ -112,7 +121,7 @@ fn the_field_decides_what_a_plain_scalar_is() {
 
 #[test]
 fn empty_documents_between_others_are_skipped() {
-    assert_eq!(parse_one(format!("---\n---\n# nothing\n---\n{GOOD}---\n")).unwrap().len(), 3);
+    assert_eq!(parse_one(format!("---\n---\n# nothing\n---\n{GOOD}---\n")).unwrap().len(), 4);
 }
 
 #[test]
@@ -143,6 +152,9 @@ fn every_word_and_field_of_the_schema_is_taken_by_the_types() {
     texts.push(GOOD.replace("{mesh: payments, example.com/tier: \"1\"}", "{}"));
     texts.push(GOOD.replace("network: eu", "variables: {ZONE: a, _b1: \"\"}"));
     texts.push(GOOD.replace("deadlineSeconds: 600", "maxUnavailable: 5"));
+    for heal in ["heal: []", "heal: [Deleted, Overwritten, Removed]", "heal: [Overwritten]"] {
+        texts.push(GOOD.replace("heal: [Removed, Deleted]", heal));
+    }
     for (from, to) in [
         ("kind: sail", "kind: calisti"),
         ("Redirect", "TProxy"),

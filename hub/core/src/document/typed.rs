@@ -160,6 +160,10 @@ fn typed(kind: Kind, json: serde_json::Value) -> Result<(Name, Spec, Vec<u8>), s
             let (stored, canonical) = seal(json)?;
             Ok((stored.metadata.name, Spec::RolloutStrategy(stored.spec), canonical))
         }
+        Kind::DriftPolicy => {
+            let (stored, canonical) = seal(json)?;
+            Ok((stored.metadata.name, Spec::DriftPolicy(stored.spec), canonical))
+        }
     }
 }
 

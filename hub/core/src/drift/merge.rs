@@ -58,7 +58,7 @@ pub fn merge<'a>(open: &[DriftItem], report: &'a [DriftItem]) -> Changes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::ObjectId;
+    use crate::{drift::DriftState, plan::ObjectId};
 
     fn item(name: &str, path: &str, found: &str) -> DriftItem {
         let text = |text: &str| text.to_owned();
@@ -77,6 +77,8 @@ mod tests {
             found: Some(text(found)),
             found_digest: None,
             actor: None,
+            state: DriftState::Seen,
+            heals: 0,
         }
     }
 

@@ -1,8 +1,15 @@
 //! Drift: where live objects differ from what was applied, and who made them differ.
 
+mod heal;
 mod merge;
+pub mod policy;
 
+pub use heal::{
+    HealAnswer, HealClass, HealClasses, HealEntry, HealQuestion, HealRequest, HealResult,
+    MOST_ENTRIES as MOST_HEAL_ENTRIES,
+};
 pub use merge::{Changes, ItemKey, merge};
+pub use policy::{DriftPolicy, NamedPolicy};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +35,21 @@ pub struct DriftItem {
     pub found_digest: Option<Digest>,
     /// Who wrote it; none where managedFields do not tell.
     pub actor: Option<Actor>,
+    /// What becomes of it.
+    pub state: DriftState,
+    /// How often the spoke healed it by policy, within the window in which that counts.
+    pub heals: u32,
+}
+
+/// What becomes of a difference while it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DriftState {
+    /// It is there, and the spoke does nothing about it by itself.
+    Seen,
+    /// The spoke is about to put it right.
+    Healing,
+    /// It came back after each heal: no more are tried until a person acts or it stays away.
+    Fighting,
 }
 
 /// Who wrote a field, from managedFields.

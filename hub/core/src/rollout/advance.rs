@@ -10,8 +10,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Blocker, Computed, DeletionCount, Delivery, FailureReason, Repair, Rollout, RolloutState, RolloutTarget,
-    Seen, SeenCluster, SeenReport, Skip, Stage, TargetState, WaitingOn, state::deadline,
+    Blocker, Computed, CurrentTarget, DeletionCount, Delivery, FailureReason, Repair, Rollout, RolloutState,
+    RolloutTarget, Seen, SeenCluster, SeenReport, Skip, Stage, TargetState, WaitingOn, state::deadline,
 };
 use crate::{fleet::ClusterId, plan, report::Phase};
 
@@ -112,7 +112,7 @@ impl Look<'_> {
                 message: refusal.message.clone(),
             },
             None => {
-                let said = report.map(|report| report.message.clone()).unwrap_or_default();
+                let said = report.map(said).unwrap_or_default();
                 // What a spoke said before it went away is no longer why nothing comes of it.
                 let message = cluster.presence.away().map_or(said, |away| format!("its spoke {away}"));
                 self.unfinished(delivery, reached(report, accepted), message)
@@ -184,6 +184,14 @@ impl Look<'_> {
     }
 }
 
+/// Why a target is not done yet, as its spoke says it. That somebody stopped it comes first: nothing else ends meanwhile.
+fn said(report: &SeenReport) -> String {
+    match &report.frozen {
+        Some(why) => format!("the cluster is frozen: {why}"),
+        None => report.message.clone(),
+    }
+}
+
 /// How far a target has come by what its spoke says.
 fn reached(report: Option<&SeenReport>, accepted: bool) -> Stage {
     match report.map(|report| report.phase) {
@@ -203,11 +211,13 @@ enum Gate {
     NotComputed,
 }
 
-/// Whether the cluster runs exactly this plan, to its end and healthy, and no drift is to be put right: then a new
-/// generation would write nothing.
+/// Whether the cluster runs exactly this plan, to its end and healthy, and no drift is to be put right, neither now nor by
+/// the spoke itself in another way than so far: then a new generation would change nothing.
 fn runs_already(target: &RolloutTarget, cluster: &SeenCluster) -> bool {
-    let current =
-        cluster.current.filter(|current| current.plan.is(target.plan) && target.repair == Repair::Nothing);
+    let is_same = |current: &CurrentTarget| {
+        current.plan.is(target.plan) && current.heal == target.heal && target.repair == Repair::Nothing
+    };
+    let current = cluster.current.filter(is_same);
     let report = current.and_then(|current| cluster.report_of(current.generation, current.target));
     report.is_some_and(SeenReport::is_success)
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Blocker;
 use crate::{
     digest::Digest,
+    drift::HealClasses,
     fleet::ClusterId,
     report::{Fence, ObjectState, Phase, Refusal},
 };
@@ -88,6 +89,8 @@ pub struct CurrentTarget {
     pub target: Digest,
     /// Its plan.
     pub plan: TargetPlan,
+    /// What it lets its spoke put right by itself; nothing where its plan is not known.
+    pub heal: HealClasses,
 }
 
 /// The plan of a target.
@@ -133,6 +136,8 @@ pub struct SeenReport {
     pub failed: Vec<ObjectState>,
     /// Only the objects that are to be deleted and still in use.
     pub in_use: Vec<ObjectState>,
+    /// Why somebody in the cluster stopped all writes of the plan; none if nobody did.
+    pub frozen: Option<String>,
 }
 
 impl SeenCluster {
@@ -230,7 +235,8 @@ impl SeenReport {
     #[must_use]
     pub fn words(&self) -> String {
         let in_use = self.in_use.iter().map(|object| format!("{} is in use: {}", object.id, object.message));
+        let frozen = self.frozen.as_ref().map(|why| format!("the cluster is frozen: {why}"));
         let message = Some(self.message.clone()).filter(|message| !message.is_empty());
-        message.into_iter().chain(in_use).collect::<Vec<_>>().join("; ")
+        frozen.into_iter().chain(message).chain(in_use).collect::<Vec<_>>().join("; ")
     }
 }

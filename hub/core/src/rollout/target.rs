@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     digest::Digest,
-    drift::{DriftClass, DriftItem},
+    drift::{DriftClass, DriftItem, HealClasses},
     fleet::{ClusterId, Name},
     plan::ObjectId,
     report::{Outcome, RefusalCode},
@@ -27,6 +27,8 @@ pub struct RolloutTarget {
     /// How many objects it was to delete when the rollout started: what a person saw, and confirmed where the brake
     /// asked for it.
     pub deletions: usize,
+    /// What its spoke is to put right by itself, by the policies at the start of the rollout.
+    pub heal: HealClasses,
     /// How far it is.
     pub state: TargetState,
 }

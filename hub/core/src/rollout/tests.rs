@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     digest::Digest,
+    drift::HealClasses,
     fleet::{ClusterId, Name},
     plan::ObjectId,
     report::{Fence, ObjectState, Outcome, Phase, Refusal, RefusalCode, Role},
@@ -46,6 +47,7 @@ fn rollout(waves: &[usize]) -> Rollout {
         plan: pinned(),
         repair: Repair::Nothing,
         deletions: 0,
+        heal: HealClasses::NONE,
         state: TargetState::Pending,
     };
     let wave = |size: &usize| RolloutWave {
@@ -98,6 +100,7 @@ fn report(phase: Phase) -> SeenReport {
         completed,
         failed: Vec::new(),
         in_use: Vec::new(),
+        frozen: None,
     }
 }
 
@@ -306,6 +309,7 @@ fn running() -> SeenCluster {
             generation: 1,
             target: delivery.target,
             plan: TargetPlan::Known(pinned()),
+            heal: HealClasses::NONE,
         }),
         fence: Some(Fence { epoch: 1, generation: 1, target: delivery.target, completed: 1 }),
         report: Some(report(Phase::Healthy)),

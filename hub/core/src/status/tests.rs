@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
+    drift::HealClasses,
     report::{Fence, Phase, RefusalCode},
     rollout::TargetPlan,
 };
@@ -13,6 +14,7 @@ fn known() -> Known {
         generation: 3,
         target: Digest::of(b"target"),
         plan: TargetPlan::Known(Digest::of(b"plan")),
+        heal: HealClasses::NONE,
     };
     Known {
         cluster: Name::parse("eu-1").unwrap(),
@@ -26,8 +28,12 @@ fn known() -> Known {
         fence: Some(Fence { epoch: 1, generation: 3, target: target.target, completed: 3 }),
         refusal: None,
         report: Some(report(Phase::Healthy)),
-        drift: Some(DriftSeen { generation: 3, open: 0 }),
+        drift: Some(drift(0)),
     }
+}
+
+fn drift(open: u64) -> DriftSeen {
+    DriftSeen { generation: 3, open, healing: 0, fighting: 0 }
 }
 
 fn report(phase: Phase) -> SeenReport {
@@ -39,6 +45,7 @@ fn report(phase: Phase) -> SeenReport {
         completed: 3,
         failed: Vec::new(),
         in_use: Vec::new(),
+        frozen: None,
     }
 }
 
@@ -96,7 +103,7 @@ fn a_report_of_an_older_generation_says_nothing_of_the_present_target() {
     let old = Known { report: Some(SeenReport { generation: 2, ..report(Phase::Healthy) }), ..known() };
     check(&old, ConditionKind::Applied, Truth::Unknown, Reason::NoReport);
     check(&old, ConditionKind::Healthy, Truth::Unknown, Reason::NoReport);
-    let old = Known { drift: Some(DriftSeen { generation: 2, open: 0 }), ..known() };
+    let old = Known { drift: Some(DriftSeen { generation: 2, ..drift(0) }), ..known() };
     check(&old, ConditionKind::InSync, Truth::Unknown, Reason::NoReport);
 }
 
@@ -132,7 +139,7 @@ fn phases_decide_applied_and_healthy() {
 
 #[test]
 fn open_drift_is_counted() {
-    let drifted = Known { drift: Some(DriftSeen { generation: 3, open: 2 }), ..known() };
+    let drifted = Known { drift: Some(drift(2)), ..known() };
     check(&drifted, ConditionKind::InSync, Truth::False, Reason::Drifted);
     let all = conditions(&drifted);
     assert_eq!(all[5].message, "2 differences from what was applied");

@@ -83,7 +83,11 @@ async fn forget(
         Kind::Cluster => forget_cluster(tx, name).await,
         Kind::MeshConfig => forget_config(tx, name, at).await,
         Kind::RolloutStrategy if store::documents::forget_strategy(tx, name).await? => Ok(Vec::new()),
-        Kind::RolloutStrategy => Ok(vec![DeleteRefusal::NotFound { kind, name: name.clone() }]),
+        // What it said stands in the targets until the next rollout of each.
+        Kind::DriftPolicy if store::policies::forget(tx, name).await? => Ok(Vec::new()),
+        Kind::RolloutStrategy | Kind::DriftPolicy => {
+            Ok(vec![DeleteRefusal::NotFound { kind, name: name.clone() }])
+        }
     }
 }
 
@@ -138,6 +142,7 @@ async fn record(
         Kind::Cluster => ("cluster.deleted", "cluster"),
         Kind::MeshConfig => ("config.deleted", "config"),
         Kind::RolloutStrategy => ("strategy.deleted", "strategy"),
+        Kind::DriftPolicy => ("policy.deleted", "policy"),
     };
     let actor = Actor::Operator(by.id);
     let event = Event { at, actor, action, subject: format!("{subject}/{name}"), detail: json!({}) };

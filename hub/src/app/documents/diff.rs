@@ -63,11 +63,11 @@ async fn present(tx: &mut PgConnection, document: &Document) -> Result<Present, 
     let text = store::documents::list(tx, Some(kind), Some(name)).await?.pop().map(|stored| stored.document);
     let is_known = match kind {
         Kind::Cluster => store::clusters::find_named(tx, name).await?.is_some(),
-        Kind::MeshConfig | Kind::RolloutStrategy => text.is_some(),
+        Kind::MeshConfig | Kind::RolloutStrategy | Kind::DriftPolicy => text.is_some(),
     };
     let version = match kind {
         Kind::MeshConfig => Some(store::configs::last_number(tx, name).await?),
-        Kind::Cluster | Kind::RolloutStrategy => None,
+        Kind::Cluster | Kind::RolloutStrategy | Kind::DriftPolicy => None,
     };
     Ok(Present { text, version, is_known })
 }

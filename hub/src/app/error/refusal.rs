@@ -1,6 +1,10 @@
 //! What stands against a use case, one reason each.
 
-use hub_core::{document::Kind, fleet::Name};
+use std::time::Duration;
+
+use hub_core::{document::Kind, drift::DriftClass, fleet::Name};
+
+use super::Kind as ErrorKind;
 
 /// One reason why a rollout cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -161,6 +165,89 @@ pub enum ReconcileRefusal {
         /// The cluster.
         cluster: Name,
     },
+}
+
+/// Why a difference is not healed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HealRefusal {
+    /// Nothing of this number differs.
+    #[error("cluster {cluster} has no difference #{item}, or it is gone already")]
+    NoItem {
+        /// The cluster.
+        cluster: Name,
+        /// The number.
+        item: u64,
+    },
+    /// It is not ours to write.
+    #[error("difference #{item} cannot be healed: {}", not_ours(*.class))]
+    NotOurs {
+        /// The number.
+        item: u64,
+        /// What kind of difference it is.
+        class: DriftClass,
+    },
+    /// Nobody is there to do it.
+    #[error("the spoke of cluster {cluster} {away}, so nothing can be healed now")]
+    Away {
+        /// The cluster.
+        cluster: Name,
+        /// Since when, in words behind "its spoke".
+        away: String,
+    },
+    /// The spoke said nothing.
+    #[error("the spoke of cluster {cluster} did not answer within {} seconds", within.as_secs())]
+    NoAnswer {
+        /// The cluster.
+        cluster: Name,
+        /// How long it was waited for.
+        within: Duration,
+    },
+}
+
+fn not_ours(class: DriftClass) -> &'static str {
+    match class {
+        DriftClass::Recreated => "somebody else made the object that stands there",
+        DriftClass::Unfulfilled => "somebody else makes what the plan expects there",
+        DriftClass::Overwritten | DriftClass::Removed | DriftClass::Deleted => "it is not ours to write",
+    }
+}
+
+impl HealRefusal {
+    pub(super) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoItem { .. } => ErrorKind::NotFound,
+            Self::NotOurs { .. } | Self::Away { .. } | Self::NoAnswer { .. } => ErrorKind::Refused,
+        }
+    }
+
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::NoItem { .. } => "drift.not_found",
+            Self::NotOurs { .. } => "drift.not_ours",
+            Self::Away { .. } => "drift.spoke_away",
+            Self::NoAnswer { .. } => "drift.no_answer",
+        }
+    }
+
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::NoItem { cluster, .. } => {
+                format!("`meshfleet drift report {cluster}` prints what differs, with the numbers")
+            }
+            Self::NotOurs { class: DriftClass::Recreated, .. } => {
+                "delete that object, or take it over: a rollout says how, see `meshfleet plan`".to_owned()
+            }
+            Self::NotOurs { .. } => "look at whoever makes it".to_owned(),
+            Self::Away { cluster, .. } => format!(
+                "`meshfleet status {cluster}` says since when; nothing is done later by surprise, so ask again when it \
+                 is back, or name the class in a DriftPolicy: then it heals also while the hub is away"
+            ),
+            Self::NoAnswer { cluster, .. } => format!(
+                "if it heard of it, it may still do it: `meshfleet drift report {cluster}` shows; a spoke older than \
+                 this hub does not know how"
+            ),
+        }
+    }
 }
 
 impl ReconcileRefusal {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hub_core::{
-    drift::DriftItem,
+    drift::{DriftItem, HealClasses},
     fleet::{Cluster, ClusterId, Name},
     plan::{self, Plan},
     rollout::{Aim, Repair, RolloutTarget, TargetState},
@@ -32,12 +32,14 @@ pub struct Pinned {
     pub wave: usize,
     /// What the plan would delete there now.
     pub deleting: Deleting,
+    /// What its spoke is to put right by itself.
+    pub heal: HealClasses,
 }
 
 impl Pinned {
-    /// Without deletions so far.
+    /// Without deletions and without anything to heal, so far.
     pub fn of(cluster: Cluster, plan: Plan, wave: usize) -> Self {
-        Self { cluster, plan, wave, deleting: Deleting::default() }
+        Self { cluster, plan, wave, deleting: Deleting::default(), heal: HealClasses::NONE }
     }
 }
 
@@ -137,6 +139,7 @@ async fn save(
             plan: one.plan.digest,
             repair: repairs.remove(&one.cluster.id).unwrap_or(Repair::Nothing),
             deletions: one.deleting.count().deletions,
+            heal: one.heal,
             state: TargetState::Pending,
         })
         .collect();
@@ -188,6 +191,7 @@ fn started(new: &NewRollout<'_>, number: u64, pinned: &[Pinned]) -> Event {
         "overwriteDrift": new.overwrite_drift,
         "plans": of_each(|one| json!(one.plan.digest)),
         "deletions": of_each(|one| json!(one.deleting.count().deletions)),
+        "heal": of_each(|one| json!(one.heal)),
     });
     if let Aim::Assign { config, version } = new.aim {
         detail["config"] = json!(config);

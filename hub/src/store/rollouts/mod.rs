@@ -96,11 +96,14 @@ pub async fn insert_targets(
     let overwrites: Vec<Option<Value>> =
         targets.iter().map(|new| target::overwrite(&new.target.repair)).collect();
     let deletions: Vec<i64> = targets.iter().map(|new| column::signed(new.target.deletions as u64)).collect();
+    let heals: Vec<Value> = targets.iter().map(|new| column::json(&new.target.heal)).collect();
     sqlx::query!(
-        "insert into rollout_target (rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, state)
-         select $1, n.cluster_id, n.inputs, n.wave, n.wave_name, n.plan, n.overwrite, n.deletions, 'Pending'
-         from unnest($2::uuid[], $3::jsonb[], $4::bigint[], $5::text[], $6::bytea[], $7::jsonb[], $8::bigint[])
-            as n (cluster_id, inputs, wave, wave_name, plan, overwrite, deletions)",
+        "insert into rollout_target (rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, heal,
+            state)
+         select $1, n.cluster_id, n.inputs, n.wave, n.wave_name, n.plan, n.overwrite, n.deletions,
+            array(select jsonb_array_elements_text(n.heal)), 'Pending'
+         from unnest($2::uuid[], $3::jsonb[], $4::bigint[], $5::text[], $6::bytea[], $7::jsonb[], $8::bigint[],
+            $9::jsonb[]) as n (cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, heal)",
         column::signed(rollout),
         &clusters,
         &inputs,
@@ -109,6 +112,7 @@ pub async fn insert_targets(
         &plans as _,
         &overwrites as _,
         &deletions,
+        &heals,
     )
     .execute(conn)
     .await

@@ -83,6 +83,7 @@ struct TargetRow {
     plan: Vec<u8>,
     overwrite: Option<Value>,
     deletions: i64,
+    heal: Vec<String>,
     state: String,
     blocked_by: Option<String>,
     blocked_since: Option<SqlTimestamp>,
@@ -106,7 +107,7 @@ pub(super) async fn load(
 ) -> Result<BTreeMap<i64, Vec<StoredTarget>>, Error> {
     let rows = sqlx::query_as!(
         TargetRow,
-        r#"select rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, state, blocked_by,
+        r#"select rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, heal, state, blocked_by,
             blocked_since as "blocked_since: SqlTimestamp", generation, target, sent_at as "sent_at: SqlTimestamp",
             failure, failed_object, failed_outcome, stage, refusal_code, skipped_because, message,
             ended_at as "ended_at: SqlTimestamp"
@@ -142,6 +143,7 @@ impl TryFrom<TargetRow> for StoredTarget {
                 plan: place.digest("plan", &row.plan)?,
                 repair,
                 deletions: usize::try_from(row.deletions).map_err(|_| place.corrupt("deletions"))?,
+                heal: place.heal("heal", &row.heal)?,
                 state: row.state(&place)?,
             },
             inputs,

@@ -74,6 +74,7 @@ fn document(
         delete_templates: deleting.templates.clone(),
         overwrite: target.repair.overwrite().to_vec(),
         adopt,
+        heal: target.heal,
     }
 }
 

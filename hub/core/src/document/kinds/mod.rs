@@ -10,6 +10,7 @@ use super::{
     Kind,
     schema::{Field, MapRule, Shape, Unique, not_yet, optional, required},
 };
+use crate::drift::HealClass;
 use mesh_config::MESH_CONFIG;
 
 /// The schema of a document of this kind.
@@ -18,6 +19,7 @@ pub(super) fn schema(kind: Kind) -> &'static Shape {
         Kind::Cluster => &CLUSTER,
         Kind::MeshConfig => &MESH_CONFIG,
         Kind::RolloutStrategy => &ROLLOUT_STRATEGY,
+        Kind::DriftPolicy => &DRIFT_POLICY,
     }
 }
 
@@ -43,7 +45,7 @@ const API_VERSION: Field = required(
 );
 const KIND: Field = required(
     "kind",
-    ("what the document describes", "write Cluster, MeshConfig or RolloutStrategy"),
+    ("what the document describes", "write Cluster, MeshConfig, RolloutStrategy or DriftPolicy"),
     Shape::Choice(&words::KIND_OF_DOCUMENT),
 );
 const NAME_FIELD: Field =
@@ -153,6 +155,47 @@ const WAVE: Shape = Shape::Map {
         not_yet("maxUnavailable"),
         not_yet("gates"),
         not_yet("approval"),
+    ],
+    rule: None,
+};
+
+static DRIFT_POLICY: Shape = Shape::Map {
+    fields: &[
+        API_VERSION,
+        KIND,
+        METADATA,
+        required(
+            "spec",
+            (
+                "what spokes do about drift by themselves",
+                "for example `spec: {clusters: {matchLabels: {env: production}}, heal: [Removed]}`",
+            ),
+            Shape::Map {
+                fields: &[
+                    required(
+                        "clusters",
+                        (
+                            "the clusters that it is for; no two policies may select one",
+                            "for example `clusters: {matchLabels: {env: production}}`",
+                        ),
+                        SELECTOR,
+                    ),
+                    optional(
+                        "heal",
+                        "classes of drift that are put right without asking; nothing if left out: drift is reported",
+                        Shape::List {
+                            item: &Shape::Choice(&words::HEAL_CLASS),
+                            least: 0,
+                            most: HealClass::ALL.len(),
+                            unique: Unique::Items,
+                        },
+                    ),
+                    not_yet("hold"),
+                    not_yet("ignore"),
+                ],
+                rule: None,
+            },
+        ),
     ],
     rule: None,
 };

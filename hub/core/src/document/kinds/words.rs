@@ -6,6 +6,7 @@ use super::super::{
 };
 use crate::{
     config::{self, IstioVersion, path},
+    drift::HealClass,
     fleet::Name,
     platform::PlatformName,
 };
@@ -218,7 +219,7 @@ pub(super) const VERSION_OF_DOCUMENTS: Choice =
 pub(super) const KIND_OF_DOCUMENT: Choice = Choice {
     what: "kind",
     words: || Kind::ALL.into_iter().map(Kind::as_str).collect(),
-    not_yet: &["FreezeWindow", "DriftPolicy", "Migration"],
+    not_yet: &["FreezeWindow", "Migration"],
 };
 
 pub(super) const PLATFORM: Choice = Choice {
@@ -240,6 +241,12 @@ pub(super) const MODE: Choice = Choice { what: "mode", words: || vec!["sidecar"]
 
 pub(super) const INTERCEPTION: Choice =
     Choice { what: "interception", words: || vec!["Redirect", "TProxy"], not_yet: &[] };
+
+pub(super) const HEAL_CLASS: Choice = Choice {
+    what: "class of drift that can be healed",
+    words: || HealClass::ALL.map(HealClass::as_str).to_vec(),
+    not_yet: &[],
+};
 
 pub(super) const OPERATOR: Choice =
     Choice { what: "operator", words: || vec!["In", "NotIn", "Exists", "DoesNotExist"], not_yet: &[] };

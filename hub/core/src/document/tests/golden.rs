@@ -64,6 +64,8 @@ fn what_is_not_served() {
         ("  deadlineSeconds: 600", "  soak: 600"),
         ("    - name: first\n", "    - name: first\n      maxUnavailable: 1\n"),
         ("  network: eu", "  protection: {}"),
+        ("  heal: [Removed, Deleted]", "  ignore: []"),
+        ("  heal: [Removed, Deleted]", "  hold: [Removed]"),
     ]));
 }
 
@@ -106,6 +108,9 @@ fn values() {
         ("  network: eu", "  variables: {ZONE: eu-west-1a, cluster: x, 1a: y, B: \"a\\nb\", C: [d]}"),
         ("  deadlineSeconds: 600", "  maxUnavailable: 25%"),
         ("  deadlineSeconds: 600", "  maxUnavailable: 0"),
+        ("heal: [Removed, Deleted]", "heal: [Removed, removed, Recreated, Unfulfilled]"),
+        ("heal: [Removed, Deleted]", "heal: Removed"),
+        ("heal: [Removed, Deleted]", "heal: [Removed, Removed]"),
         ("mesh: {id: payments}", "mesh: {id: payments, trustDomain: https://payments}"),
         ("kind: calisti}", "kind: istioctl}"),
         ("    dataPlane:\n", "    dataPlane:\n      interception: TPROXY\n"),

@@ -75,6 +75,10 @@ fn example(kind: Kind) -> Value {
             "metadata": {"name": "rosa-eu-1", "labels": {"mesh": "payments", "example.com/tier": "1"}},
             "spec": {"platform": "rosa", "network": "eu", "variables": {"ZONE": "eu-west-1a"}}
         }),
+        Kind::DriftPolicy => json!({
+            "apiVersion": "meshfleet.dev/v1", "kind": "DriftPolicy", "metadata": {"name": "production"},
+            "spec": {"clusters": {"matchLabels": {"env": "production"}}, "heal": ["Overwritten", "Removed"]}
+        }),
         Kind::RolloutStrategy => json!({
             "apiVersion": "meshfleet.dev/v1", "kind": "RolloutStrategy", "metadata": {"name": "careful"},
             "spec": {
@@ -204,7 +208,7 @@ fn schema_and_walk_agree_on_mesh_configs() {
 }
 
 #[test]
-fn schema_and_walk_agree_on_clusters_and_strategies() {
+fn schema_and_walk_agree_on_clusters_strategies_and_policies() {
     check(
         Kind::Cluster,
         &[
@@ -232,6 +236,25 @@ fn schema_and_walk_agree_on_clusters_and_strategies() {
             ("/spec/maxUnavailable", Some(json!("25%")), false),
             ("/spec/deadlineSeconds", Some(json!(86_401)), false),
             ("/spec/soak", Some(json!(10)), false),
+        ],
+    );
+    check(
+        Kind::DriftPolicy,
+        &[
+            ("/metadata/labels", Some(json!({"a": "b"})), false),
+            ("/spec", None, false),
+            ("/spec/clusters", None, false),
+            ("/spec/clusters", Some(json!({})), false),
+            ("/spec/heal", None, true),
+            ("/spec/heal", Some(json!([])), true),
+            ("/spec/heal", Some(json!(["Deleted", "Overwritten", "Removed"])), true),
+            ("/spec/heal", Some(json!(["Removed", "Removed"])), false),
+            ("/spec/heal", Some(json!(["Recreated"])), false),
+            ("/spec/heal", Some(json!(["Unfulfilled"])), false),
+            ("/spec/heal", Some(json!(["removed"])), false),
+            ("/spec/heal", Some(json!("Removed")), false),
+            ("/spec/hold", Some(json!(["Removed"])), false),
+            ("/spec/ignore", Some(json!([])), false),
         ],
     );
 }

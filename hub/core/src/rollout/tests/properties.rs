@@ -107,6 +107,7 @@ impl Drive {
                 generation: delivery.generation,
                 target: delivery.target,
                 plan: TargetPlan::Known(pinned()),
+                heal: HealClasses::NONE,
             });
         }
         let before = self.rollout.clone();
