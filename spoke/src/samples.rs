@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     digest::Digest,
     drift::{Class, Item, State},
     fence::Content,
+    heal::{Healer, Healing, Heard},
+    secrets::Secrets,
 };
 
 /// A client whose every request is answered with the status code that `answer` gives for its method, and an object.
@@ -23,6 +26,19 @@ pub fn client(answer: impl Fn(&http::Method) -> u16 + Clone + Send + 'static) ->
         std::future::ready(response)
     });
     kube::Client::new(service, "default")
+}
+
+impl Healing {
+    /// With nothing to heal.
+    pub fn sample(secrets: Secrets) -> Self {
+        Self {
+            healer: Healer::sample(secrets),
+            drift: watch::channel(None).1,
+            heard: watch::channel(Heard::default()).1,
+            asks: mpsc::channel(1).1,
+            waiting: Vec::new(),
+        }
+    }
 }
 
 /// A ConfigMap in which somebody wrote `found`.

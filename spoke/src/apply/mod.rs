@@ -527,10 +527,15 @@ mod tests {
     #[tokio::test]
     async fn a_stage_is_told_once() {
         let cluster = Cluster::new(samples::client(|_| 500));
-        let writes = Writes::new(watch::channel(lease::State::HeldBy(String::new())).1, watch::channel(1).1);
+        let held = watch::channel(lease::State::HeldBy(String::new())).1;
+        let freeze = watch::channel(Freeze::Free).1;
+        let writes = Writes::new(held, watch::channel(1).1, freeze.clone());
+        let secrets = Secrets::new(&cluster, "meshfleet", writes.clone());
         let (progress, mut told) = watch::channel(Arc::default());
         let apply = Apply {
-            store: inventory::Store::new(Secrets::new(&cluster, "meshfleet", writes.clone())),
+            store: inventory::Store::new(secrets.clone()),
+            healing: Healing::sample(secrets),
+            freeze,
             cluster,
             writes,
             tending: Tending::new(&Live::default(), Begin::Anew),

@@ -270,6 +270,13 @@ impl Healer {
         Ok(Self { journal, store, confirming: Confirming::default(), failed: BTreeMap::new() })
     }
 
+    /// One that did nothing yet.
+    #[cfg(test)]
+    pub fn sample(secrets: Secrets) -> Self {
+        let (journal, store) = (Journal::new(Timestamp::UNIX_EPOCH), Store::new(secrets));
+        Self { journal, store, confirming: Confirming::default(), failed: BTreeMap::new() }
+    }
+
     /// Writes the journal down.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ const MOST_LIVES: usize = 60;
 
 /// A client that is cut off once one write was answered, as if its process had been killed then. Renewals of the Lease do
 /// not count.
-fn mortal(client: &Client) -> (Client, Arc<Notify>) {
+pub(super) fn mortal(client: &Client) -> (Client, Arc<Notify>) {
     let (dead, death) = (CancellationToken::new(), Arc::new(Notify::new()));
     let (inner, told, written) = (client.clone(), Arc::clone(&death), Arc::new(AtomicUsize::new(0)));
     let service = tower::service_fn(move |request: Request<Body>| {
@@ -186,7 +186,7 @@ fn never_a_stranger(spoke: &Running) -> Result<()> {
 
 impl Running {
     /// Ends without another word, as a process that is killed.
-    async fn die(mut self) {
+    pub(super) async fn die(mut self) {
         self.tasks.shutdown().await;
     }
 }
