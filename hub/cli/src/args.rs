@@ -3,6 +3,7 @@
 mod cluster;
 mod config;
 mod document;
+mod drift;
 mod operator;
 mod plan;
 mod rollout;
@@ -16,6 +17,7 @@ pub use self::{
     cluster::{Cluster, Enrol, Reconcile},
     config::{Config, Diff as ConfigDiff, Show as ConfigShow, Unassign},
     document::{Delete, Files, Get, Kind, Wanted},
+    drift::{Drift, Heal, Report},
     operator::{Add as AddOperator, Operator},
     plan::{Explain, Plan, PlanVerb, Preview},
     rollout::{Rollout, Start, Verb},
@@ -131,29 +133,6 @@ pub struct Status {
     /// Stay, and print what changes
     #[arg(short, long)]
     pub watch: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Drift {
-    /// Every difference between what was applied and what is there, and who made it
-    #[command(after_help = DRIFT)]
-    Report(Report),
-}
-
-const DRIFT: &str = "\
-Examples:
-  meshfleet drift report              the fleet
-  meshfleet drift report shop-eu-1
-  meshfleet drift report --exit-code  3 if there is drift: for pipelines";
-
-#[derive(Debug, Args)]
-pub struct Report {
-    /// Only this cluster
-    #[arg(value_parser = value::cluster)]
-    pub cluster: Option<String>,
-    /// Exit with 3 if there is drift
-    #[arg(long)]
-    pub exit_code: bool,
 }
 
 #[derive(Debug, Subcommand)]

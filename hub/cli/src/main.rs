@@ -82,6 +82,7 @@ async fn run(call: &Call, command: Command) -> Result<Outcome, Failure> {
         Command::Plan(plan) => plan::run(call, plan).await,
         Command::Rollout(command) => rollout::run(call, command).await,
         Command::Drift(args::Drift::Report(report)) => drift::report(call, report).await,
+        Command::Drift(args::Drift::Heal(heal)) => drift::heal::heal(call, heal).await,
         Command::Operator(command) => operator::run(call, command).await,
         Command::Hub(args::Hub::Epoch { verb }) => epoch::run(call, verb).await,
         Command::Schema { kind } => document::get::schema(call, kind).await,

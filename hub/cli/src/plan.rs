@@ -46,7 +46,7 @@ async fn preview(call: &Call, arguments: Preview) -> Result<Outcome, Failure> {
     let names = || plan.clusters.iter().map(|plan| cluster::reference(&plan.cluster)).collect();
     call.answer(|screen| draw(screen, &plan, arguments.show_manifests), || json::preview(&plan), names)?;
     let sum = Sum::of(&plan, &part::parts(&plan));
-    let differs = sum.blocking > 0 || sum.changes() > 0 || sum.unreached > 0;
+    let differs = sum.blocking > 0 || sum.changes() > 0 || sum.unreached > 0 || sum.heals > 0;
     Ok(if arguments.detailed_exitcode && differs { Outcome::Differs } else { Outcome::Done })
 }
 
@@ -65,6 +65,7 @@ fn draw(screen: &mut Screen, plan: &PreviewPlanResponse, manifests: bool) {
         part.draw(screen, clusters.len(), manifests);
     }
     draw_unprobed(screen, clusters);
+    draw_heals(screen, clusters);
     finding::draw_warnings(screen, &parts);
     draw_reasons(screen, &parts, manifests);
     draw_sum(screen, plan, &parts);
@@ -84,6 +85,25 @@ fn draw_unprobed(screen: &mut Screen, clusters: &[ClusterPlan]) {
     for (cause, clusters) in causes {
         let names = screen.names(&clusters, 8);
         screen.line(6, &[plain("  "), warning(names), plain(format!(": {cause}"))]);
+    }
+}
+
+/// What spokes heal by themselves; those that heal the same together. Nothing where none does and none will.
+fn draw_heals(screen: &mut Screen, clusters: &[ClusterPlan]) {
+    let mut classes: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    for plan in clusters.iter().filter(|plan| !plan.heals.is_empty()) {
+        let words = plan.heals.iter().map(|class| class.to_lowercase()).collect();
+        classes.entry(words).or_default().push(&plan.cluster);
+    }
+    if classes.is_empty() {
+        return;
+    }
+    screen.blank();
+    let what = ": drift that is put right without asking, by a DriftPolicy; the rest is reported";
+    screen.line(2, &[strong("heals by itself"), plain(what)]);
+    for (classes, clusters) in classes {
+        let names = screen.names(&clusters, 8);
+        screen.line(6, &[plain("  "), strong(classes.join(", ")), plain(format!(" in {names}"))]);
     }
 }
 
@@ -141,6 +161,8 @@ struct Sum {
     warnings: usize,
     /// Clusters that did not reach what they were given last.
     unreached: usize,
+    /// Clusters whose spokes heal something else by themselves then.
+    heals: usize,
 }
 
 impl Sum {
@@ -160,6 +182,7 @@ impl Sum {
         sum.blocking = findings.iter().filter(|(blocking, ..)| *blocking).count();
         sum.warnings = findings.len() - sum.blocking;
         sum.unreached = plan.clusters.iter().filter(|cluster| cluster.unreached).count();
+        sum.heals = plan.clusters.iter().filter(|cluster| cluster.heal_changes).count();
         sum
     }
 
@@ -228,6 +251,10 @@ fn draw_next(screen: &mut Screen, plan: &PreviewPlanResponse, parts: &[Part<'_>]
         let told =
             format!("no target would change, but {count} did not reach the one given last; try again with: ");
         screen.line(2, &[warning(told), strong(command)]);
+    } else if sum.changes() == 0 && sum.heals > 0 {
+        let command = format!("meshfleet rollout start {}", plan.config);
+        let told = "no object would change, only what is healed by itself; roll it out with: ";
+        screen.line(2, &[plain(told), strong(command)]);
     } else if sum.changes() > 0 {
         let command = format!("meshfleet rollout start {}", plan.config);
         screen.line(2, &[plain("roll it out with: "), strong(command)]);

@@ -166,6 +166,7 @@ pub enum Reason {
     SpokeAhead,
     NoReport,
     Applying,
+    Frozen,
     Applied,
     ApplyFailed,
     Converging,
@@ -173,6 +174,8 @@ pub enum Reason {
     Unhealthy,
     InSync,
     Drifted,
+    Healing,
+    Fighting,
 }
 
 /// The words of a condition are their names in the code: scripts rely on them.

@@ -88,6 +88,8 @@ fn cluster_plan(preview: ClusterPreview, detail: Detail) -> v1::ClusterPlan {
         unreached,
         disruption,
         rights: _,
+        heal,
+        heal_changes,
     } = preview;
     let (platform, platform_detail) = convert::platform(platform);
     let namespaces =
@@ -120,6 +122,8 @@ fn cluster_plan(preview: ClusterPreview, detail: Detail) -> v1::ClusterPlan {
         disruption: disruption.to_string(),
         plan_digest: plan.map(|plan| plan.digest.to_string()).unwrap_or_default(),
         unreached,
+        heals: heal.iter().map(|class| class.as_str().to_owned()).collect(),
+        heal_changes,
     }
 }
 

@@ -12,7 +12,7 @@ pub const RIGHTS: &str = include_str!("../../../spoke/deploy/rbac.yaml");
 const DEPLOYMENT: &str = include_str!("../../../spoke/deploy/deployment.yaml");
 
 /// The namespace that the spoke lives in.
-pub const NAMESPACE: &str = "meshfleet";
+pub const NAMESPACE: &str = hub_core::fleet::SPOKE_NAMESPACE;
 
 /// The service account of the spoke, its roles and their bindings have one name.
 pub const ACCOUNT: &str = "meshfleet-spoke";

@@ -20,7 +20,7 @@ use sqlx::PgConnection;
 
 use self::{
     known::Known,
-    preview::{Asked, Draft},
+    preview::{Among, Asked, Draft},
 };
 use super::{App, Error, probes};
 use crate::store;
@@ -36,14 +36,14 @@ pub async fn preview(
     let mut tx = app.begin().await?;
     let config = find_config(&mut tx, config, version).await?;
     let others = store::configs::newest(&mut tx).await?;
+    let policies = store::policies::list(&mut tx).await?;
     let chosen = choose(&mut tx, &config, cluster).await?;
     let ids: Vec<ClusterId> = chosen.iter().map(|cluster| cluster.id).collect();
     let mut known = Known::load(&mut tx, &ids, app.clock.now()).await?;
     drop(tx);
-    let drafts: Vec<Draft> = chosen
-        .iter()
-        .map(|cluster| Draft::new((&config, &others), cluster, known.remove(cluster.id)))
-        .collect();
+    let among = Among { config: &config, others: &others, policies: &policies };
+    let drafts: Vec<Draft> =
+        chosen.iter().map(|cluster| Draft::new(&among, cluster, known.remove(cluster.id))).collect();
     let clusters = ask(app, config.config.adopt, drafts).await?;
     Ok(match cluster {
         Some(_) => Preview::of_one(config, clusters),

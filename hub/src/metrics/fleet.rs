@@ -38,6 +38,8 @@ pub(super) struct Gauges {
     blocked: Family<Reason, Gauge>,
     drift_items: Gauge,
     drifted: Gauge,
+    fighting: Gauge,
+    frozen: Gauge,
     readable: Gauge,
     connections: Family<State, Gauge>,
     certificates: Family<Certificate, Gauge>,
@@ -69,6 +71,16 @@ impl Gauges {
             gauges.drift_items.clone(),
         );
         registry.register("drifted_clusters", "Clusters with open drift", gauges.drifted.clone());
+        registry.register(
+            "drift_items_fighting",
+            "Open differences that came back after each heal: two write against each other",
+            gauges.fighting.clone(),
+        );
+        registry.register(
+            "frozen_clusters",
+            "Clusters in which somebody stopped all writes of the plan",
+            gauges.frozen.clone(),
+        );
         registry.register(
             "fleet_readable",
             "1 if what is said of the fleet could be read of the database, else 0 and it is as it was last read",
@@ -113,6 +125,8 @@ impl Gauges {
         }
         self.drift_items.set(fleet.counts.drift_items);
         self.drifted.set(fleet.counts.drifted);
+        self.fighting.set(fleet.counts.fighting);
+        self.frozen.set(fleet.counts.frozen);
     }
 }
 

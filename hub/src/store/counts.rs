@@ -38,6 +38,10 @@ pub struct Counts {
     pub drift_items: i64,
     /// Clusters with open drift items.
     pub drifted: i64,
+    /// Open drift items that came back after each heal.
+    pub fighting: i64,
+    /// Clusters in which somebody stopped all writes.
+    pub frozen: i64,
 }
 
 /// Counts. It costs as much as there is under way, not as there ever was.
@@ -62,11 +66,21 @@ pub async fn load(conn: &mut PgConnection) -> Result<Counts, Error> {
         }
     }
     let drift = sqlx::query!(
-        r#"select coalesce(sum(open_items), 0)::bigint as "items!", count(*) filter (where open_items > 0) as "clusters!"
+        r#"select coalesce(sum(open_items), 0)::bigint as "items!", count(*) filter (where open_items > 0) as "clusters!",
+            coalesce(sum(fighting_items), 0)::bigint as "fighting!",
+            (select count(*) from report where frozen is not null) as "frozen!"
          from drift_report"#
     );
     let drift = drift.fetch_one(&mut *conn).await.map_err(Error::doing("count drift"))?;
-    Ok(Counts { rollouts, targets, blocked, drift_items: drift.items, drifted: drift.clusters })
+    Ok(Counts {
+        rollouts,
+        targets,
+        blocked,
+        drift_items: drift.items,
+        drifted: drift.clusters,
+        fighting: drift.fighting,
+        frozen: drift.frozen,
+    })
 }
 
 /// A word that a newer hub wrote counts as `other`, where there is such a thing.

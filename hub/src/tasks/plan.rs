@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use hub_core::{
     config::ConfigVersion,
     digest::{self, Digest},
+    drift::{NamedPolicy, policy},
     fleet::{Cluster, ClusterId},
-    plan::{self, Severity},
+    plan::{self, Finding, Severity},
     status::Planned,
 };
 use serde_json::json;
@@ -35,13 +36,18 @@ impl Task for PlanTask {
     async fn look(&mut self) -> Result<(), Error> {
         let mut tx = store::begin(&self.app.pool).await?;
         let configs = store::configs::newest(&mut tx).await?;
+        let policies = store::policies::list(&mut tx).await?;
         let known = store::cluster_plans::inputs(&mut tx).await?;
         let outlines = store::clusters::outlines(&mut tx).await?;
         let mut corrupt = outlines.corrupt;
         let stale: BTreeMap<ClusterId, Digest> = outlines
             .rows
             .iter()
-            .map(|outline| (outline.cluster.id, inputs(outline, &selecting(&configs, &outline.cluster))))
+            .map(|outline| {
+                let against = policy::heals(&policies, &outline.cluster).err();
+                let configs = selecting(&configs, &outline.cluster);
+                (outline.cluster.id, inputs(outline, &configs, against.as_ref()))
+            })
             .filter(|(cluster, inputs)| known.get(cluster) != Some(inputs))
             .collect();
         if stale.is_empty() {
@@ -57,7 +63,7 @@ impl Task for PlanTask {
             .map(|cluster| PlannedCluster {
                 cluster: cluster.id,
                 inputs: stale[&cluster.id],
-                planned: planned(&selecting(&configs, cluster), cluster),
+                planned: planned((&selecting(&configs, cluster), &policies), cluster),
             })
             .collect();
         // Only now is anything locked: planning takes its time.
@@ -72,16 +78,20 @@ fn selecting<'a>(configs: &'a [ConfigVersion], cluster: &Cluster) -> Vec<&'a Con
     configs.iter().filter(selects).collect()
 }
 
-/// Digest of the revisions that a plan depends on, the release's rules among them.
-fn inputs(outline: &Outline, configs: &[&ConfigVersion]) -> Digest {
+/// Digest of the revisions that a plan depends on, the release's rules among them, and of what the policies have against
+/// it: what they say otherwise is no part of a plan.
+fn inputs(outline: &Outline, configs: &[&ConfigVersion], against: Option<&Finding>) -> Digest {
     let versions: Vec<_> = configs.iter().map(|version| json!([version.name, version.number])).collect();
     let release = env!("CARGO_PKG_VERSION");
-    let inputs = json!({ "release": release, "cluster": outline.revision, "configs": versions });
+    let mut inputs = json!({ "release": release, "cluster": outline.revision, "configs": versions });
+    if let Some(finding) = against {
+        inputs["policies"] = json!(finding.message);
+    }
     Digest::of(&digest::canonical(&inputs))
 }
 
 /// What the configs that select a cluster make of it. Pure.
-fn planned(configs: &[&ConfigVersion], cluster: &Cluster) -> Planned {
+fn planned((configs, policies): (&[&ConfigVersion], &[NamedPolicy]), cluster: &Cluster) -> Planned {
     let version = match configs {
         [] => return Planned::Unassigned,
         [version] => version,
@@ -95,7 +105,7 @@ fn planned(configs: &[&ConfigVersion], cluster: &Cluster) -> Planned {
         Err(error) => return Planned::Failed { message: error.to_string() },
     };
     let findings = proposal.findings.iter().filter(|finding| finding.severity == Severity::Blocks);
-    let findings: Vec<_> = findings.cloned().collect();
+    let findings: Vec<_> = findings.cloned().chain(policy::heals(policies, cluster).err()).collect();
     match proposal.plan {
         _ if !findings.is_empty() => Planned::Blocked { findings },
         None => Planned::Failed { message: "no plan could be made".to_owned() },

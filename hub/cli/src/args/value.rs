@@ -38,6 +38,12 @@ pub fn rollout(text: &str) -> Result<u64, String> {
         .map_err(|_| "rollouts have numbers, as in `rollout show 3`: `meshfleet rollout list`".to_owned())
 }
 
+/// The number of a difference, also as it is shown: `#12`.
+pub fn difference(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "differences have numbers, as `meshfleet drift report` shows".to_owned())
+}
+
 /// The number of a config's version, also as people say it: `v3`.
 pub fn version(text: &str) -> Result<u64, String> {
     let number = text.strip_prefix('v').unwrap_or(text).parse().ok().filter(|number| *number > 0);
@@ -80,6 +86,8 @@ mod tests {
         assert_eq!(config("meshconfig/payments").as_deref(), Ok("payments"));
         assert_eq!((rollout("rollout/3"), rollout("3")), (Ok(3), Ok(3)));
         assert_eq!((version("v3"), version("3")), (Ok(3), Ok(3)));
+        assert_eq!((difference("#12"), difference("12")), (Ok(12), Ok(12)));
+        assert!(difference("#0").is_err() && difference("#").is_err());
         assert!(version("v0").is_err() && cluster("meshconfig/payments").is_err());
     }
 }

@@ -28,11 +28,13 @@ fn cluster(plan: &ClusterPlan) -> Value {
         deletions,
         disruption,
         unreached,
+        heals,
+        heal_changes,
     } = plan;
     json!({
         "cluster": cluster, "platform": platform, "platformDetail": platform_detail, "planDigest": plan_digest,
         "namespaces": namespaces, "probed": probed, "notProbed": not_probed, "deletions": deletions,
-        "disruption": disruption, "unreached": unreached,
+        "disruption": disruption, "unreached": unreached, "heals": heals, "healChanges": heal_changes,
         "objects": objects.iter().map(object).collect::<Vec<_>>(),
         "findings": findings.iter().map(finding).collect::<Vec<_>>(),
     })

@@ -65,17 +65,16 @@ fn two(selecting: &[&NamedPolicy], cluster: &Cluster) -> Finding {
 /// That the cluster's target heals something else than its policy says: policies take effect with a rollout. None where
 /// nobody here knows what the target says.
 #[must_use]
-pub fn waits(wanted: HealClasses, current: Option<&CurrentTarget>, cluster: &Name) -> Option<Finding> {
+pub fn waits(wanted: HealClasses, current: Option<&CurrentTarget>) -> Option<Finding> {
     let current = current.filter(|current| current.plan != TargetPlan::Unknown && current.heal != wanted)?;
     Some(Finding {
         rule: WAITS.to_owned(),
         severity: Severity::Warns,
         message: format!(
-            "the spoke of {cluster} heals {} by itself, and its drift policy says {wanted}",
+            "its spoke heals {} by itself now, and {wanted} by the drift policies once this is rolled out",
             current.heal
         ),
-        hint: "a policy takes effect with the next rollout of the cluster, also if its plan stays the same"
-            .to_owned(),
+        hint: "policies take effect with a rollout, also where the plan stays the same".to_owned(),
     })
 }
 
@@ -135,19 +134,18 @@ mod tests {
     fn a_policy_waits_for_a_rollout_where_the_target_is_known() {
         let known = TargetPlan::Known(Digest::of(b"plan"));
         let target = |plan, heal| CurrentTarget { generation: 1, target: Digest::of(b"t"), plan, heal };
-        let name = cluster().name;
-        assert_eq!(waits(removed(), None, &name), None, "its first rollout brings it");
-        assert_eq!(waits(removed(), Some(&target(known, removed())), &name), None);
-        assert_eq!(waits(removed(), Some(&target(TargetPlan::Unknown, HealClasses::NONE)), &name), None);
-        let finding = waits(removed(), Some(&target(known, HealClasses::NONE)), &name).unwrap();
+        assert_eq!(waits(removed(), None), None, "its first rollout brings it");
+        assert_eq!(waits(removed(), Some(&target(known, removed()))), None);
+        assert_eq!(waits(removed(), Some(&target(TargetPlan::Unknown, HealClasses::NONE))), None);
+        let finding = waits(removed(), Some(&target(known, HealClasses::NONE))).unwrap();
         assert_eq!(
             finding.message,
-            "the spoke of eu-1 heals nothing by itself, and its drift policy says Removed"
+            "its spoke heals nothing by itself now, and Removed by the drift policies once this is rolled out"
         );
-        let back = waits(HealClasses::NONE, Some(&target(known, removed())), &name).unwrap();
+        let back = waits(HealClasses::NONE, Some(&target(known, removed()))).unwrap();
         assert_eq!(
             back.message,
-            "the spoke of eu-1 heals Removed by itself, and its drift policy says nothing"
+            "its spoke heals Removed by itself now, and nothing by the drift policies once this is rolled out"
         );
     }
 }

@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 use crate::platform::PlatformName;
 
+/// The namespace that a spoke lives in, in its cluster.
+pub const SPOKE_NAMESPACE: &str = "meshfleet";
+
 /// Identity of a cluster: given by the hub at enrolment, carried in the spoke's certificate, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     digest::Digest,
-    drift::HealClasses,
+    drift::{HealClass, HealClasses},
     fleet::{ClusterId, Name},
     plan::ObjectId,
     report::{Fence, ObjectState, Outcome, Phase, Refusal, RefusalCode, Role},
@@ -315,6 +315,35 @@ fn running() -> SeenCluster {
         report: Some(report(Phase::Healthy)),
         ..ready()
     }
+}
+
+#[test]
+fn an_unchanged_plan_is_given_anew_where_another_policy_holds() {
+    let classes = |class: &[HealClass]| class.iter().copied().collect::<HealClasses>();
+    let (none, removed) = (HealClasses::NONE, classes(&[HealClass::Removed]));
+    for (has, wanted, starts) in
+        [(none, none, false), (removed, removed, false), (none, removed, true), (removed, none, true)]
+    {
+        let mut cluster_seen = running();
+        cluster_seen.current = cluster_seen.current.map(|current| CurrentTarget { heal: has, ..current });
+        let mut rollout = rollout(&[1]);
+        rollout.waves[0].targets[0].heal = wanted;
+        let step = advance(&rollout, &seen([cluster_seen]), at(1));
+        assert_eq!(!step.retarget.is_empty(), starts, "{has} to {wanted}");
+    }
+}
+
+#[test]
+fn a_target_in_a_frozen_cluster_says_so() {
+    let frozen = SeenReport { frozen: Some("an audit".to_owned()), ..report(Phase::Applying) };
+    let cluster_seen = SeenCluster { report: Some(frozen), ..ready() };
+    let (state, _) = step_of(TargetState::Sent(delivery(1)), cluster_seen.clone(), at(1));
+    assert_eq!(state, TargetState::Applying(delivery(1)), "it waits");
+    let (state, _) = step_of(state, cluster_seen, at(i64::from(DEADLINE_S)));
+    assert_eq!(
+        state.reason(),
+        "deadline passed: objects were being written: the cluster is frozen: an audit"
+    );
 }
 
 #[test]

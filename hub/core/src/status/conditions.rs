@@ -2,6 +2,7 @@
 
 use super::{Condition, ConditionKind, DriftSeen, Known, Planned, Reason, Session, Truth};
 use crate::{
+    fleet::SPOKE_NAMESPACE,
     plan,
     report::{Phase, Refusal, RefusalCode},
     rollout::{SeenReport, TargetPlan},
@@ -211,6 +212,9 @@ fn applied(known: &Known) -> Condition {
         Ok(report) => report,
         Err((reason, message)) => return say(Truth::Unknown, reason, message.to_owned(), ""),
     };
+    if let Some(why) = &report.frozen {
+        return frozen(report, why, say);
+    }
     match report.phase {
         Phase::Applying => {
             say(Truth::False, Reason::Applying, or(&report.message, "objects are being written"), "")
@@ -223,6 +227,32 @@ fn applied(known: &Known) -> Condition {
             say(Truth::True, Reason::Applied, format!("generation {} is written", report.generation), "")
         }
     }
+}
+
+/// Somebody in the cluster stopped all writes of the plan. Where everything was written before, nobody can say whether
+/// what came to be needed since is: an instance in a new namespace is not.
+fn frozen(
+    report: &SeenReport,
+    why: &str,
+    say: impl Fn(Truth, Reason, String, &str) -> Condition,
+) -> Condition {
+    let generation = report.generation;
+    let (status, message) = match report.phase {
+        Phase::Applying | Phase::Failed => (
+            Truth::False,
+            format!("generation {generation} waits, because somebody froze the cluster: {why}"),
+        ),
+        Phase::Converging | Phase::Healthy | Phase::Unhealthy => (
+            Truth::Unknown,
+            format!(
+                "generation {generation} was written, and nothing is since somebody froze the cluster: {why}"
+            ),
+        ),
+    };
+    let hint = format!(
+        "in that cluster, `kubectl annotate namespace {SPOKE_NAMESPACE} meshfleet.dev/freeze-` lets it go on"
+    );
+    say(status, Reason::Frozen, message, &hint)
 }
 
 fn healthy(known: &Known) -> Condition {
@@ -276,11 +306,32 @@ fn in_sync(known: &Known) -> Condition {
         Some(DriftSeen { open: 0, .. }) => {
             say(Truth::True, Reason::InSync, "everything is as it was applied".to_owned(), "")
         }
-        Some(DriftSeen { open, .. }) => {
-            let hint = format!("`meshfleet drift report {}` shows what, and who wrote it", known.cluster);
-            let differences = if open == 1 { "difference" } else { "differences" };
-            say(Truth::False, Reason::Drifted, format!("{open} {differences} from what was applied"), &hint)
+        Some(drift) => {
+            let (reason, message) = differs(drift);
+            let shows = match reason {
+                Reason::Fighting => "shows what, and who the two are",
+                _ => "shows what, and who wrote it",
+            };
+            let hint = format!("`meshfleet drift report {}` {shows}", known.cluster);
+            say(Truth::False, reason, message, &hint)
         }
+    }
+}
+
+/// What is said of open differences: the worst that becomes of one is the reason.
+fn differs(DriftSeen { open, healing, fighting, .. }: DriftSeen) -> (Reason, String) {
+    let differences =
+        |count: u64| if count == 1 { "1 difference".to_owned() } else { format!("{count} differences") };
+    let all = format!("{} from what was applied", differences(open));
+    if fighting > 0 {
+        let come = if fighting == 1 { "comes" } else { "come" };
+        let message = format!("{all}: {fighting} {come} back after each heal, so it is not healed any more");
+        return (Reason::Fighting, message);
+    }
+    match healing {
+        0 => (Reason::Drifted, all),
+        _ if healing == open => (Reason::Healing, format!("{all}, being healed")),
+        _ => (Reason::Drifted, format!("{all}, {healing} of them being healed")),
     }
 }
 

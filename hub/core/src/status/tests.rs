@@ -138,6 +138,47 @@ fn phases_decide_applied_and_healthy() {
 }
 
 #[test]
+fn a_frozen_cluster_says_why_and_how_it_goes_on() {
+    let frozen = |phase| Known {
+        report: Some(SeenReport { frozen: Some("an audit".to_owned()), ..report(phase) }),
+        ..known()
+    };
+    for (phase, status, message) in [
+        (Phase::Applying, Truth::False, "generation 3 waits, because somebody froze the cluster: an audit"),
+        (
+            Phase::Healthy,
+            Truth::Unknown,
+            "generation 3 was written, and nothing is since somebody froze the cluster: an audit",
+        ),
+    ] {
+        check(&frozen(phase), ConditionKind::Applied, status, Reason::Frozen);
+        let applied = &conditions(&frozen(phase))[3];
+        assert_eq!(applied.message, message);
+        assert!(applied.hint.contains("`kubectl annotate namespace meshfleet meshfleet.dev/freeze-`"));
+    }
+    check(&frozen(Phase::Healthy), ConditionKind::Healthy, Truth::True, Reason::Healthy);
+}
+
+#[test]
+fn the_worst_that_becomes_of_a_difference_is_the_reason() {
+    for (healing, fighting, reason, message) in [
+        (3, 0, Reason::Healing, "3 differences from what was applied, being healed"),
+        (1, 0, Reason::Drifted, "3 differences from what was applied, 1 of them being healed"),
+        (
+            1,
+            1,
+            Reason::Fighting,
+            "3 differences from what was applied: 1 comes back after each heal, so it is not healed any more",
+        ),
+    ] {
+        let drift = DriftSeen { healing, fighting, ..drift(3) };
+        let known = Known { drift: Some(drift), ..known() };
+        check(&known, ConditionKind::InSync, Truth::False, reason);
+        assert_eq!(conditions(&known)[5].message, message);
+    }
+}
+
+#[test]
 fn open_drift_is_counted() {
     let drifted = Known { drift: Some(drift(2)), ..known() };
     check(&drifted, ConditionKind::InSync, Truth::False, Reason::Drifted);

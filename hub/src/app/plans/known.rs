@@ -7,7 +7,7 @@ use hub_core::{
     fleet::ClusterId,
     plan::{Before, PlanDocument},
     report::ObjectState,
-    rollout::TargetPlan,
+    rollout::{CurrentTarget, TargetPlan},
 };
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -24,7 +24,9 @@ pub(super) struct Known(BTreeMap<ClusterId, KnownCluster>);
 pub(super) struct KnownCluster {
     /// Whether its spoke is attached.
     pub(super) connected: bool,
-    /// The plan of its present target.
+    /// Its present target.
+    pub(super) current: Option<CurrentTarget>,
+    /// The plan of that.
     pub(super) present: Option<Present>,
     /// What its spoke says of a target that it has not reached; none if it has, or has no target.
     pub(super) unreached: Option<String>,
@@ -67,6 +69,7 @@ impl Known {
             let of_cluster = KnownCluster {
                 connected: cluster.seen.is_connected(),
                 unreached: cluster.seen.unreached(),
+                current: cluster.seen.current,
                 present: presents.remove(&cluster.cluster),
                 accepted: accepted.into_iter().map(Cow::into_owned).collect(),
                 inventory,

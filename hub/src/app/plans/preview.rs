@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hub_core::{
     adoption::{Adoption, Judgement},
     config::ConfigVersion,
+    drift::{HealClasses, NamedPolicy, policy},
     fleet::{Cluster, ClusterId, Name},
     plan::{
         self, Change, Disruption, Finding, ObjectDiff, ObjectId, Plan, Severity,
@@ -12,6 +13,7 @@ use hub_core::{
     },
     platform::Detection,
     probe::{self, Question},
+    rollout::CurrentTarget,
 };
 
 use super::{
@@ -59,6 +61,20 @@ pub struct ClusterPreview {
     pub disruption: Disruption,
     /// The rights that a rollout needs of its spoke.
     pub rights: Rights,
+    /// What its spoke heals by itself once this is rolled out.
+    pub heal: HealClasses,
+    /// Whether that is something else than by its present target.
+    pub heal_changes: bool,
+}
+
+/// What a preview is made from, for all its clusters.
+pub(super) struct Among<'a> {
+    /// The config.
+    pub(super) config: &'a ConfigVersion,
+    /// The newest versions of all configs.
+    pub(super) others: &'a [ConfigVersion],
+    /// All drift policies.
+    pub(super) policies: &'a [NamedPolicy],
 }
 
 /// The rights that a rollout needs of a spoke.
@@ -110,13 +126,9 @@ pub(super) enum Asked {
 }
 
 impl Draft {
-    /// What `config` makes of `cluster`; `others` are the newest versions of all configs.
-    pub(super) fn new(
-        (config, others): (&ConfigVersion, &[ConfigVersion]),
-        cluster: &Cluster,
-        known: KnownCluster,
-    ) -> Self {
-        let mut preview = compute((config, others), cluster, &known);
+    /// What the config makes of `cluster`.
+    pub(super) fn new(among: &Among<'_>, cluster: &Cluster, known: KnownCluster) -> Self {
+        let mut preview = compute(among, cluster, &known);
         let planned = preview.plan.as_ref().zip(cluster.facts.as_ref());
         let asking = planned.map(|(plan, facts)| probe::ask(plan, facts, &known.inventory));
         let mut question = asking.as_ref().and_then(|asking| asking.question.clone());
@@ -167,7 +179,7 @@ impl Draft {
 }
 
 fn compute(
-    (config, others): (&ConfigVersion, &[ConfigVersion]),
+    Among { config, others, policies }: &Among<'_>,
     cluster: &Cluster,
     known: &KnownCluster,
 ) -> ClusterPreview {
@@ -184,7 +196,10 @@ fn compute(
         unreached: known.unreached.is_some(),
         disruption: Disruption::None,
         rights: Rights::default(),
+        heal: HealClasses::NONE,
+        heal_changes: false,
     };
+    preview.heal(policies, cluster, known.current.as_ref());
     preview.findings.extend(known.unreached.as_deref().map(|words| unreached(&cluster.name, words)));
     if matches!(known.present, Some(Present::Unknown)) {
         preview.findings.push(unknown(&cluster.name));
@@ -252,6 +267,18 @@ fn cannot_plan(error: &plan::PlanError) -> Finding {
 }
 
 impl ClusterPreview {
+    /// Notes what its spoke heals by itself once this is rolled out, and whether that is news.
+    fn heal(&mut self, policies: &[NamedPolicy], cluster: &Cluster, current: Option<&CurrentTarget>) {
+        match policy::heals(policies, cluster) {
+            Ok(heal) => {
+                let waits = policy::waits(heal, current);
+                (self.heal, self.heal_changes) = (heal, waits.is_some());
+                self.findings.extend(waits);
+            }
+            Err(finding) => self.findings.push(finding),
+        }
+    }
+
     /// Notes what exists already, at the object of the diff that would be it.
     fn adopt(&mut self, adoptions: Vec<Adoption>) {
         for Adoption { id, text } in adoptions {
