@@ -45,7 +45,9 @@ async fn a_hub_that_dies_at_any_point_reaches_the_same_end() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoke_that_dies_at_any_point_reaches_the_same_end() -> Result<()> {
-    let points: Vec<_> = spoke::fail_point::ALL.iter().map(|point| point.name()).collect();
+    // A rollout heals nothing: `heal` kills a spoke there.
+    let points = spoke::fail_point::ALL.iter().map(|point| point.name());
+    let points: Vec<_> = points.filter(|point| !point.starts_with("heal.")).collect();
     let (at_once, other) = tokio::try_join!(
         column(1, Program::Spoke, &points, Again::AtOnce),
         column(1, Program::Spoke, &points, Again::AfterTheOther),
