@@ -106,7 +106,7 @@ async fn completed(cluster: &Cluster) -> Result<Option<u64>> {
 
 async fn dies(cluster: &mut Cluster) -> Result<()> {
     let mut spoke = cluster.spoke.take().context("a spoke")?;
-    drop(timeout(PATIENCE, spoke.ended()).await.context("it did not die")??);
+    timeout(PATIENCE, spoke.ended()).await.context("it did not die")??;
     Ok(())
 }
 
