@@ -174,6 +174,10 @@ impl Apply {
             let (outcome, reason) = (attempt.outcome, &attempt.message);
             tracing::info!(object = %id, %path, ?class, %actor, ?outcome, %reason, generation, "a heal");
         }
+        if !self.is_written_down().await {
+            // It is looked at again, and ended then.
+            return if self.stop.is_cancelled() { Err(Interrupted) } else { Ok(attempt) };
+        }
         let healer = &mut self.healing.healer;
         healer.journal.end(&numbers, (attempt.outcome, attempt.written), &attempt.message);
         if !asked_by.is_empty() && attempt.outcome == Outcome::Healed {
@@ -185,6 +189,20 @@ impl Apply {
         }
         self.tell_healing();
         if self.stop.is_cancelled() { Err(Interrupted) } else { Ok(attempt) }
+    }
+
+    /// Writes the inventory down, if need be. A journal that says of an object that it was made anew before the inventory
+    /// knows it would leave it to be taken for a stranger's.
+    async fn is_written_down(&mut self) -> bool {
+        if !self.inventory.is_dirty() {
+            return true;
+        }
+        let flushed = self.store.flush(&mut self.inventory).await;
+        if let Err(error) = &flushed {
+            tracing::warn!(error = %crate::chain(error), "what was healed is not in the inventory yet");
+        }
+        self.tell_inventory();
+        flushed.is_ok()
     }
 
     /// Takes what was put right into the inventory.
@@ -277,6 +295,9 @@ impl Apply {
             let Some(id) = begun.first().map(|entry| entry.id.clone()) else { continue };
             let Ok(live) = self.cluster.get(&id).await else { return Ok(false) };
             self.take_in_made_anew(&id, live.as_ref());
+            if !self.is_written_down().await {
+                return Ok(false);
+            }
             let differ = self.inventory.get(&id).map(|entry| drift::compare(entry, live.as_ref()));
             for entry in begun {
                 let differs = differ.as_ref().is_none_or(|differ| {
