@@ -308,7 +308,12 @@ impl Apply {
                     false => (Outcome::Healed, ""),
                 };
                 METRICS.heals(entry.is_by_hand(), outcome, 1);
-                self.healing.healer.journal.end(&[entry.number], (outcome, true), message);
+                let journal = &mut self.healing.healer.journal;
+                journal.end(&[entry.number], (outcome, true), message);
+                if entry.is_by_hand() && outcome == Outcome::Healed {
+                    let healed = entry.key();
+                    journal.end_fights(|_, key| *key == healed);
+                }
             }
         }
         Ok(true)
