@@ -7,12 +7,15 @@
 //! *Guarantees*: one apply at a time; the fence is written by this loop alone. *Caveats*: while a target is being persisted
 //! the loop does nothing else; heartbeats and the Lease are kept by tasks of their own.
 
+mod look;
+
 use std::{
     collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use proto_telemetry::{TARGET, trace};
 use tokio::{
     sync::{mpsc, watch},
@@ -33,13 +36,14 @@ use crate::{
     drift,
     fence::{self, Content, Decision, Fence},
     floor,
-    health::{Judged, Tracker, Verdict},
+    heal::{self, Ask, Healer, Healing, Heard},
+    health::{Tracker, Verdict},
     inventory::{self, Inventory},
     metrics::METRICS,
     namespaces,
     observe::{Live, Watches},
     refusal::{Code, Refusal},
-    report::{Report, Seen},
+    report::Report,
     secrets::Secrets,
     writes::Writes,
 };
@@ -52,6 +56,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the agent looks though nothing changes and nothing is awaited. It costs the more, the larger the mesh is.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Wishes that wait for an apply to be between two writes; more are refused.
+const MOST_WISHES: usize = 4;
 
 /// What is accepted.
 #[derive(Debug, Default)]
@@ -80,6 +87,8 @@ pub struct Drift {
     pub generation: u64,
     /// The differences.
     pub items: Vec<drift::Item>,
+    /// What was healed and the hub has not stored.
+    pub heals: Vec<heal::Entry>,
 }
 
 /// Where the agent tells its levels.
@@ -113,6 +122,10 @@ pub struct Setup {
     pub outlets: Outlets,
     /// Offered targets.
     pub offers: mpsc::Receiver<Offer>,
+    /// Wishes of people to heal something.
+    pub asks: mpsc::Receiver<Ask>,
+    /// What the session says of the hub.
+    pub heard: watch::Receiver<Heard>,
 }
 
 /// Why an agent cannot begin yet.
@@ -124,6 +137,16 @@ pub enum Error {
     /// The inventory cannot be read.
     #[error(transparent)]
     Inventory(#[from] inventory::Error),
+    /// The journal of heals cannot be read.
+    #[error(transparent)]
+    Journal(#[from] heal::Error),
+}
+
+/// What is written down beside the target, and the means to do so.
+struct Kept {
+    inventory: Inventory,
+    store: inventory::Store,
+    healer: Healer,
 }
 
 /// The agent.
@@ -131,9 +154,11 @@ pub struct Agent {
     setup: Setup,
     fences: fence::Store,
     accepted: Arc<Accepted>,
-    /// What is ours, while no apply has it.
-    idle: Option<(Inventory, inventory::Store)>,
+    /// What is kept, while no apply has it.
+    idle: Option<Kept>,
     applies: JoinSet<Ended>,
+    /// Wishes for the apply that runs.
+    wishes: mpsc::Sender<Ask>,
     stop_apply: CancellationToken,
     progress: watch::Receiver<Arc<Progress>>,
     /// The apply is through and the fence does not say so yet.
@@ -157,12 +182,11 @@ impl Agent {
     /// If that cannot be read.
     pub async fn begin(setup: Setup, stop: &CancellationToken) -> Result<Self, (Setup, Error)> {
         let mut fences = fence::Store::new(setup.secrets.clone());
-        let mut store = inventory::Store::new(setup.secrets.clone());
-        let loaded = match load(&mut fences, &mut store).await {
+        let loaded = match load(&mut fences, &setup.secrets).await {
             Ok(loaded) => loaded,
             Err(error) => return Err((setup, error)),
         };
-        let (accepted, inventory) = loaded;
+        let (accepted, kept) = loaded;
         let live = Live::default();
         let watches = Watches::new(setup.cluster.clone(), live.clone(), stop.child_token());
         let agent = Self {
@@ -170,12 +194,13 @@ impl Agent {
             fences,
             accepted: Arc::new(Accepted::default()),
             progress: watch::channel(Arc::new(Progress {
-                inventory: Arc::new(inventory.clone()),
+                inventory: Arc::new(kept.inventory.clone()),
                 ..Progress::default()
             }))
             .1,
-            idle: Some((inventory, store)),
+            idle: Some(kept),
             applies: JoinSet::new(),
+            wishes: mpsc::channel(1).0,
             stop_apply: CancellationToken::new(),
             unrecorded: false,
             taken_up_at: Instant::now(),
@@ -197,7 +222,7 @@ impl Agent {
 
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut changes = self.live.changes();
+        let (mut changes, mut freeze) = (self.live.changes(), self.setup.writes.freeze());
         // Beside a target that is through, what is stored is not what it replaced but the next one, half written: the hub
         // will offer that again.
         if self.accepted.fence.is_some_and(|fence| fence.completed != fence.generation) {
@@ -216,6 +241,8 @@ impl Agent {
                     self.apply_ended(ended).await;
                     look_at = Instant::now();
                 }
+                Some(ask) = self.setup.asks.recv() => self.pass_on(ask),
+                Ok(()) = freeze.changed() => look_at = Instant::now(),
                 Ok(()) = changes.changed() => look_at = look_at.min(Instant::now() + GATHER),
                 Ok(()) = self.progress.changed() => look_at = look_at.min(Instant::now() + GATHER),
                 () = tokio::time::sleep_until(look_at.into()) => {
@@ -226,41 +253,6 @@ impl Agent {
             }
         }
         self.halt().await;
-    }
-
-    /// Looks at health and drift and tells the levels. Returns when to look again.
-    fn look(&mut self) -> Duration {
-        let progress = Arc::clone(&self.progress.borrow_and_update());
-        // What was told last is what was watched for.
-        if !Arc::ptr_eq(&progress.inventory, &self.setup.outlets.inventory.borrow()) {
-            self.setup.outlets.inventory.send_replace(Arc::clone(&progress.inventory));
-            self.watch();
-        }
-        let (Some(fence), Some(content)) = (&self.accepted.fence, &self.accepted.content) else {
-            return LOOK_EVERY;
-        };
-        let judged = Judged { plan: &content.plan, progress: &progress, live: &self.live };
-        let verdict = Arc::new(self.tracker.assess(judged, Instant::now()));
-        let seen = Seen { fence, content, progress: &progress, verdict: &verdict, live: &self.live };
-        let report = seen.report();
-        METRICS.report(&report);
-        tell(&self.setup.outlets.report, report);
-        // While objects are being written, a baseline and a watch are not of the same moment. Before all was looked for,
-        // what differs is not known, and to tell of nothing would mean that nothing does.
-        if !matches!(progress.stage, Stage::Applying(_)) && self.live.looked_for_all() {
-            let expected = progress.stage == Stage::Done;
-            let mut known = Verdict::clone(&verdict);
-            let late = known.unfulfilled.iter_mut().chain(&mut known.unadded);
-            late.for_each(|unfulfilled| *unfulfilled &= expected);
-            let told = self.setup.outlets.drift.borrow().clone();
-            let before = told.as_ref().map_or(&[][..], |drift| &drift.items);
-            let items = drift::observe(content, &progress.inventory, &self.live, &known, before);
-            METRICS.drift(items.len());
-            tell(&self.setup.outlets.drift, Drift { generation: fence.generation, items });
-        }
-        let again_in = verdict.again_in.unwrap_or(if self.unrecorded { RETRY_EVERY } else { LOOK_EVERY });
-        self.verdict.send_replace(verdict);
-        again_in
     }
 
     /// Decides on an offered target.
@@ -339,7 +331,7 @@ impl Agent {
         let Accepted { fence: Some(fence), content: Some(content), .. } = &*self.accepted else {
             return Ok(());
         };
-        let Some((inventory, store)) = &mut self.idle else { return Ok(()) };
+        let Some(Kept { inventory, store, .. }) = &mut self.idle else { return Ok(()) };
         apply::recover(&self.setup.cluster, fence, content, inventory)
             .await
             .map_err(|error| crate::chain(&error))?;
@@ -387,7 +379,7 @@ impl Agent {
         }
         let known: BTreeSet<_> = ids.iter().map(ObjectId::key).collect();
         let progress = Arc::clone(&self.progress.borrow());
-        let inventory = self.idle.as_ref().map_or(progress.inventory.as_ref(), |(inventory, _)| inventory);
+        let inventory = self.idle.as_ref().map_or(progress.inventory.as_ref(), |kept| &kept.inventory);
         ids.extend(inventory.entries().map(|entry| entry.id.clone()).filter(|id| !known.contains(&id.key())));
         ids
     }
@@ -400,7 +392,7 @@ impl Agent {
             }
             return;
         };
-        let Some((inventory, store)) = self.idle.take() else { return };
+        let Some(Kept { inventory, store, healer }) = self.idle.take() else { return };
         let through = fence.completed == fence.generation || self.unrecorded;
         let (begin, stage) = match through {
             true => (Begin::Through, Stage::Done),
@@ -411,21 +403,29 @@ impl Agent {
             generation: fence.generation,
             stage,
             inventory: Arc::new(inventory.clone()),
+            healing: Arc::new(healer.told(fence.generation, Timestamp::now())),
             ..Progress::default()
         };
         // What was told of objects by an apply that came through is kept.
         let first = match through && before.generation == fence.generation && before.stage == Stage::Done {
-            true => Progress { inventory: first.inventory, ..Progress::clone(&before) },
+            true => {
+                Progress { inventory: first.inventory, healing: first.healing, ..Progress::clone(&before) }
+            }
             false => first,
         };
         let (progress, receiver) = watch::channel(Arc::new(first));
         self.progress = receiver;
         self.progress.mark_changed();
         self.stop_apply = CancellationToken::new();
+        let (wishes, asks) = mpsc::channel(MOST_WISHES);
+        self.wishes = wishes;
+        let (drift, heard) = (self.setup.outlets.drift.subscribe(), self.setup.heard.clone());
         let apply = Apply {
             cluster: self.setup.cluster.clone(),
             writes: self.setup.writes.clone(),
             tending: Tending::new(&self.live, begin),
+            healing: Healing { healer, drift, heard, asks, waiting: Vec::new() },
+            freeze: self.setup.writes.freeze(),
             live: self.live.clone(),
             namespaces: self.namespaces.subscribe(),
             own_namespace: self.setup.namespace.clone(),
@@ -466,7 +466,9 @@ impl Agent {
     /// Takes back what an apply had.
     async fn take_back(&mut self, ended: Result<Ended, JoinError>) {
         match ended {
-            Ok(ended) => self.idle = Some((ended.inventory, ended.store)),
+            Ok(Ended { inventory, store, healer }) => {
+                self.idle = Some(Kept { inventory, store, healer });
+            }
             Err(error) => {
                 tracing::error!(%error, "an apply broke off: beginning anew from what is written down");
                 tokio::time::sleep(RETRY_EVERY).await;
@@ -475,16 +477,17 @@ impl Agent {
         }
     }
 
-    /// Reads the inventory again, for as long as it takes: without it nothing may be written.
+    /// Reads again what is kept, for as long as it takes: without it nothing may be written.
     async fn reload(&mut self) {
-        let mut store = inventory::Store::new(self.setup.secrets.clone());
         loop {
-            match store.load().await {
-                Ok(inventory) => {
-                    self.idle = Some((inventory, store));
+            match kept(&self.setup.secrets).await {
+                Ok(kept) => {
+                    self.idle = Some(kept);
                     return;
                 }
-                Err(error) => tracing::warn!(error = %crate::chain(&error), "the inventory cannot be read"),
+                Err(error) => {
+                    tracing::warn!(error = %crate::chain(&error), "what is ours cannot be read");
+                }
             }
             tokio::time::sleep(RETRY_EVERY).await;
         }
@@ -522,10 +525,7 @@ impl Agent {
     }
 }
 
-async fn load(
-    fences: &mut fence::Store,
-    store: &mut inventory::Store,
-) -> Result<(Accepted, Inventory), Error> {
+async fn load(fences: &mut fence::Store, secrets: &Secrets) -> Result<(Accepted, Kept), Error> {
     let accepted = match fences.load().await? {
         None => Accepted::default(),
         Some(loaded) => {
@@ -535,16 +535,10 @@ async fn load(
             Accepted { fence: Some(loaded.fence), content: content.ok(), traceparent: loaded.traceparent }
         }
     };
-    Ok((accepted, store.load().await?))
+    Ok((accepted, kept(secrets).await?))
 }
 
-/// Tells a level if it differs from the last.
-fn tell<T: PartialEq>(outlet: &watch::Sender<Option<Arc<T>>>, level: T) {
-    outlet.send_if_modified(|told| {
-        let changed = told.as_deref() != Some(&level);
-        if changed {
-            *told = Some(Arc::new(level));
-        }
-        changed
-    });
+async fn kept(secrets: &Secrets) -> Result<Kept, Error> {
+    let mut store = inventory::Store::new(secrets.clone());
+    Ok(Kept { inventory: store.load().await?, store, healer: Healer::load(secrets.clone()).await? })
 }

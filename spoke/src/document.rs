@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{digest::Digest, path::Path};
+use crate::{digest::Digest, drift::Class, path::Path};
 
 /// The only format this spoke reads.
 const FORMAT: u32 = 1;
@@ -124,6 +124,30 @@ pub struct Target {
     pub overwrite: Vec<Overwrite>,
     /// What to do with objects that are not ours.
     pub adopt: Adopt,
+    /// The classes of drift that are put right by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heal: Vec<HealClass>,
+}
+
+/// A class of drift that a target can have healed. Others are not ours to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealClass {
+    /// An object of ours is gone.
+    Deleted,
+    /// A field of ours has another value.
+    Overwritten,
+    /// A field of ours is gone.
+    Removed,
+}
+
+impl From<HealClass> for Class {
+    fn from(class: HealClass) -> Self {
+        match class {
+            HealClass::Deleted => Self::Deleted,
+            HealClass::Overwritten => Self::Overwritten,
+            HealClass::Removed => Self::Removed,
+        }
+    }
 }
 
 /// An object to delete.

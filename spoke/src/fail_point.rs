@@ -39,6 +39,10 @@ points! {
     WRITE_BEFORE = "write.before",
     /// It was done.
     WRITE_AFTER = "write.after",
+    /// What is about to be healed stands in the journal.
+    HEAL_JOURNALLED = "heal.journalled",
+    /// It was healed, and the journal does not say so.
+    HEAL_WRITTEN = "heal.written",
     /// A report is about to be sent.
     REPORT_BEFORE = "report.before",
     /// It was handed to the stream.

@@ -2,7 +2,7 @@
 //!
 //! It dials the hub, takes in targets, and makes the cluster what the accepted target says: nothing older, nothing more.
 //! It knows no platform: what a cluster needs, and what counts as healthy, comes in its plan. It goes on by itself while
-//! the hub is away. In the order of the data: [`delivery`], [`fence`], [`apply`], [`health`], [`report`], [`drift`].
+//! the hub is away. In the order of the data: [`delivery`], [`fence`], [`apply`], [`health`], [`report`], [`drift`], [`heal`].
 
 pub mod config;
 
@@ -26,6 +26,8 @@ pub mod path;
 
 pub mod drift;
 pub mod facts;
+pub mod freeze;
+pub mod heal;
 pub mod health;
 pub mod observe;
 pub mod report;
@@ -66,6 +68,8 @@ use crate::{
     cluster::Cluster,
     config::Config,
     delivery::{Delivery, Levels},
+    freeze::Freeze,
+    heal::Heard,
     identity::{Identity, Kept, Token},
     lease::{Holder, Keeper},
     metrics::METRICS,
@@ -146,9 +150,11 @@ pub async fn run(config: Config, exporting: Option<Exporting>, stop: Cancellatio
     // The Lease is given back last, when nothing writes any more.
     let stop_lease = CancellationToken::new();
     keepers.spawn(keeper.run(stop_lease.clone()));
+    let (freeze, frozen) = watch::channel(Freeze::default());
+    keepers.spawn(freeze::keep(cluster.clone(), config.namespace.clone(), freeze, stop_lease.clone()));
     while let Some(term) = acquired(lease.clone(), &stop).await {
         let (generation, accepted_generation) = watch::channel(0);
-        let writes = Writes::new(lease.clone(), accepted_generation);
+        let writes = Writes::new(lease.clone(), accepted_generation, frozen.clone());
         let secrets = Secrets::new(&cluster, &config.namespace, writes.clone());
         let (config, cluster, exporting) = (config.clone(), cluster.clone(), exporting.clone());
         let spoke = Spoke { config, cluster, writes, secrets, generation, exporting };
@@ -216,6 +222,8 @@ impl Spoke {
         tasks.spawn(facts::keep(self.cluster.clone(), facts, stop.clone()));
 
         let (offered, offers) = mpsc::channel(4);
+        let (wishes, asks) = mpsc::channel(4);
+        let heard = watch::Sender::new(Heard::default());
         let outlets = Outlets {
             accepted: watch::Sender::new(Arc::new(Accepted::default())),
             generation: self.generation.clone(),
@@ -238,6 +246,8 @@ impl Spoke {
             namespace: self.config.namespace.clone(),
             outlets,
             offers,
+            asks,
+            heard: heard.subscribe(),
         };
         let Some(agent) = begin(setup, stop).await else { return };
         // Only now is it known what the hub is to be told of the fence.
@@ -249,6 +259,8 @@ impl Spoke {
             renewals,
             levels,
             offers: offered,
+            asks: wishes,
+            heard,
             cluster: self.cluster.clone(),
         };
         tasks.spawn(delivery.run(stop.clone()));

@@ -13,7 +13,9 @@ use prometheus_client::{
 
 use crate::{
     apply::Done,
+    drift::{Item, State},
     fence::Fence,
+    heal,
     report::{Outcome, Report},
     writes::{self, Purpose},
 };
@@ -37,6 +39,15 @@ pub struct Write {
     /// `target` or `bookkeeping`.
     pub purpose: &'static str,
     /// `done`, `refused`, `kept_back` or `unreachable`.
+    pub result: &'static str,
+}
+
+/// A heal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Heal {
+    /// `policy` or `person`.
+    pub by: &'static str,
+    /// `healed`, `moved` or `failed`.
     pub result: &'static str,
 }
 
@@ -69,6 +80,10 @@ pub struct Metrics {
     writes: Family<Write, Counter>,
     objects: Family<Health, Gauge>,
     drift_items: Gauge,
+    fighting_items: Gauge,
+    frozen: Gauge,
+    heals: Family<Heal, Counter>,
+    journal_entries: Gauge,
     certificate: Gauge,
     renewals: Family<Renewal, Counter>,
     memory: Gauge,
@@ -99,6 +114,10 @@ impl Metrics {
             writes: Family::default(),
             objects: Family::default(),
             drift_items: Gauge::default(),
+            fighting_items: Gauge::default(),
+            frozen: Gauge::default(),
+            heals: Family::default(),
+            journal_entries: Gauge::default(),
             certificate: Gauge::default(),
             renewals: Family::default(),
             memory: Gauge::default(),
@@ -134,6 +153,21 @@ impl Metrics {
             "drift_items",
             "Differences between what was applied and what is there",
             self.drift_items.clone(),
+        );
+        registry.register(
+            "fighting_items",
+            "Differences that came back after each heal: they are healed no more",
+            self.fighting_items.clone(),
+        );
+        registry.register(
+            "frozen",
+            "1 while the annotation meshfleet.dev/freeze stops all writes of a plan, else 0",
+            self.frozen.clone(),
+        );
+        registry.register(
+            "journal_entries",
+            "Heals that the hub has not stored yet; with 200 of them nothing is healed",
+            self.journal_entries.clone(),
         );
         registry.register_with_unit(
             "certificate_expiry_timestamp",
@@ -177,6 +211,11 @@ impl Metrics {
             "Writes to the API server, by what for and what became of them; the Lease is not among them",
             self.writes.clone(),
         );
+        registry.register(
+            "heals",
+            "Differences that were put right, by who asked for it",
+            self.heals.clone(),
+        );
         self
     }
 
@@ -199,6 +238,11 @@ impl Metrics {
         }
         for result in ["done", "failed"] {
             drop(self.renewals.get_or_create(&Renewal { result }));
+        }
+        for by in ["policy", "person"] {
+            for result in ["healed", "failed", "moved"] {
+                drop(self.heals.get_or_create(&Heal { by, result }));
+            }
         }
         for health in ["healthy", "unhealthy"] {
             drop(self.objects.get_or_create(&Health { health }));
@@ -253,7 +297,9 @@ impl Metrics {
         };
         let result = match sent {
             Ok(_) => "done",
-            Err(writes::Error::NoLease(_) | writes::Error::Superseded(_)) => "kept_back",
+            Err(writes::Error::NoLease(_) | writes::Error::Superseded(_) | writes::Error::Frozen(_)) => {
+                "kept_back"
+            }
             Err(writes::Error::Cluster(crate::cluster::Error::Refused(_))) => "refused",
             Err(writes::Error::Cluster(_)) => "unreachable",
         };
@@ -270,9 +316,33 @@ impl Metrics {
         set("unhealthy", report.objects.len() - healthy);
     }
 
-    /// How much differs.
-    pub fn drift(&self, items: usize) {
-        self.drift_items.set(items.try_into().unwrap_or(i64::MAX));
+    /// What differs.
+    pub fn drift(&self, items: &[Item]) {
+        let fighting = items.iter().filter(|item| item.state == State::Fighting).count();
+        self.drift_items.set(items.len().try_into().unwrap_or(i64::MAX));
+        self.fighting_items.set(fighting.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Whether the cluster is frozen.
+    pub fn frozen(&self, frozen: bool) {
+        self.frozen.set(frozen.into());
+    }
+
+    /// What came of so many heals.
+    pub fn heals(&self, by_hand: bool, outcome: heal::Outcome, count: usize) {
+        let by = if by_hand { "person" } else { "policy" };
+        let result = match outcome {
+            heal::Outcome::Healed => "healed",
+            heal::Outcome::Moved => "moved",
+            heal::Outcome::Failed | heal::Outcome::Begun => "failed",
+            heal::Outcome::WouldHeal | heal::Outcome::Held => return,
+        };
+        self.heals.get_or_create(&Heal { by, result }).inc_by(count.try_into().unwrap_or(u64::MAX));
+    }
+
+    /// How many entries of the journal wait for the hub.
+    pub fn journal(&self, waiting: usize) {
+        self.journal_entries.set(waiting.try_into().unwrap_or(i64::MAX));
     }
 
     /// When the spoke's certificate stops being good, in seconds since 1970.

@@ -55,6 +55,37 @@ impl Path {
     pub fn get<'a>(&self, object: &'a Value) -> Option<&'a Value> {
         self.0.iter().try_fold(object, |value, element| element.get(value))
     }
+
+    /// Replaces the value that stands there, if there is one.
+    pub fn replace(&self, object: &mut Value, with: Value) {
+        if let Some(place) = self.0.iter().try_fold(object, |value, element| element.get_mut(value)) {
+            *place = with;
+        }
+    }
+
+    /// Takes the value away that stands there, and what holds nothing else: maps and lists that would be empty, and an item
+    /// of a list that would lack what it is told apart by.
+    pub fn remove(&self, object: &mut Value) {
+        remove(object, &self.0);
+    }
+}
+
+/// Whether `value` holds nothing any more.
+fn remove(value: &mut Value, path: &[Element]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    let Some(child) = first.get_mut(value) else { return false };
+    let loses_its_key = match (first, rest) {
+        (Element::Key(key), [Element::Field(name)]) => key.contains_key(name),
+        _ => false,
+    };
+    if loses_its_key || remove(child, rest) {
+        first.take_out(value);
+    }
+    match value {
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 impl Element {
@@ -64,6 +95,38 @@ impl Element {
             Self::Key(key) => value.as_array()?.iter().find(|item| has_key(item, key)),
             Self::Item(wanted) => value.as_array()?.iter().find(|item| *item == wanted),
             Self::Index(index) => value.as_array()?.get(*index),
+        }
+    }
+
+    fn get_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
+        match self {
+            Self::Field(name) => value.get_mut(name),
+            Self::Key(_) | Self::Item(_) | Self::Index(_) => {
+                let place = self.place(value.as_array()?)?;
+                value.get_mut(place)
+            }
+        }
+    }
+
+    /// Which item of a list is meant.
+    fn place(&self, items: &[Value]) -> Option<usize> {
+        match self {
+            Self::Field(_) => None,
+            Self::Key(key) => items.iter().position(|item| has_key(item, key)),
+            Self::Item(wanted) => items.iter().position(|item| item == wanted),
+            Self::Index(index) => (*index < items.len()).then_some(*index),
+        }
+    }
+
+    fn take_out(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::Field(name), Value::Object(fields)) => drop(fields.remove(name)),
+            (_, Value::Array(items)) => {
+                if let Some(place) = self.place(items) {
+                    items.remove(place);
+                }
+            }
+            _ => {}
         }
     }
 

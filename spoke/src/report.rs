@@ -9,6 +9,7 @@ use crate::{
     digest::Digest,
     document::{Deletion, Expectation, ObjectId, ObjectKey, PlannedObject},
     fence::{Content, Fence},
+    freeze::Freeze,
     health::{Level, Verdict},
     inventory::{self, Entry},
     observe::{Live, Sight},
@@ -32,6 +33,8 @@ pub struct Report {
     pub objects: Vec<ObjectState>,
     /// The last generation that was applied to its end.
     pub completed: u64,
+    /// Why somebody in the cluster stopped all writes of the plan; empty if nobody did.
+    pub frozen: String,
 }
 
 /// How far a target is.
@@ -147,6 +150,8 @@ pub struct Seen<'a> {
     pub verdict: &'a Verdict,
     /// What is seen of the cluster.
     pub live: &'a Live,
+    /// Whether the cluster is frozen.
+    pub freeze: &'a Freeze,
 }
 
 impl Seen<'_> {
@@ -173,6 +178,7 @@ impl Seen<'_> {
             message: shortened(&message, MAX_MESSAGE_BYTES),
             objects: objects.into_values().collect(),
             completed: self.fence.completed,
+            frozen: self.freeze.reason().to_owned(),
         }
     }
 
@@ -357,6 +363,7 @@ mod tests {
             progress: &progress,
             verdict: &verdict,
             live: &Live::default(),
+            freeze: &Freeze::Free,
         };
         seen.report().phase
     }

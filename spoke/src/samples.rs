@@ -2,9 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
 
-use crate::{digest::Digest, fence::Content};
+use crate::{
+    digest::Digest,
+    drift::{Class, Item, State},
+    fence::Content,
+    heal::{Healer, Healing, Heard},
+    secrets::Secrets,
+};
 
 /// A client whose every request is answered with the status code that `answer` gives for its method, and an object.
 pub fn client(answer: impl Fn(&http::Method) -> u16 + Clone + Send + 'static) -> kube::Client {
@@ -19,6 +26,35 @@ pub fn client(answer: impl Fn(&http::Method) -> u16 + Clone + Send + 'static) ->
         std::future::ready(response)
     });
     kube::Client::new(service, "default")
+}
+
+impl Healing {
+    /// With nothing to heal.
+    pub fn sample(secrets: Secrets) -> Self {
+        Self {
+            healer: Healer::sample(secrets),
+            drift: watch::channel(None).1,
+            heard: watch::channel(Heard::default()).1,
+            asks: mpsc::channel(1).1,
+            waiting: Vec::new(),
+        }
+    }
+}
+
+/// A ConfigMap in which somebody wrote `found`.
+pub fn overwritten(name: &str, found: &Value) -> Item {
+    let id = json!({"group": "", "version": "v1", "kind": "ConfigMap", "namespace": "mesh", "name": name});
+    Item {
+        id: serde_json::from_value(id).unwrap(),
+        uid: "u".to_owned(),
+        path: ".data.x".to_owned(),
+        class: Class::Overwritten,
+        baseline: Some(json!("1")),
+        found: Some(found.clone()),
+        actor: None,
+        state: State::Healing,
+        heals: 0,
+    }
 }
 
 /// A target whose plan applies ConfigMaps with these values.

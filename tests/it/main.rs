@@ -7,6 +7,7 @@ mod crash;
 mod documents;
 mod facts;
 mod first_run;
+mod heal;
 mod identity;
 mod injection;
 mod installation;

@@ -6,6 +6,8 @@
 mod additions;
 mod deaths;
 mod draft;
+mod freeze;
+mod heal;
 mod probe;
 mod rights;
 mod templates;
@@ -27,6 +29,8 @@ use spoke::{
     digest::{Digest, canonical},
     drift::Class,
     fence::Content,
+    freeze::Freeze,
+    heal::{Ask, Heard},
     inventory::Inventory,
     lease::{self, Holder, Keeper},
     refusal::{Code, Refusal},
@@ -111,6 +115,8 @@ struct Starting {
 /// An agent that runs.
 struct Running {
     offers: mpsc::Sender<Offer>,
+    asks: mpsc::Sender<Ask>,
+    heard: watch::Sender<Heard>,
     report: watch::Receiver<Option<Arc<Report>>>,
     drift: watch::Receiver<Option<Arc<Drift>>>,
     accepted: watch::Receiver<Arc<Accepted>>,
@@ -133,7 +139,10 @@ impl Starting {
     async fn begin(mut self) -> Result<Running> {
         let cluster = Cluster::new(self.client);
         let (generation, accepted_generation) = watch::channel(0);
-        let writes = Writes::new(self.lease.clone(), accepted_generation);
+        let (freeze, frozen) = watch::channel(Freeze::default());
+        let home = "meshfleet".to_owned();
+        self.tasks.spawn(spoke::freeze::keep(cluster.clone(), home, freeze, self.stop.clone()));
+        let writes = Writes::new(self.lease.clone(), accepted_generation, frozen);
         let outlets = Outlets {
             accepted: watch::Sender::new(Arc::new(Accepted::default())),
             generation,
@@ -142,6 +151,8 @@ impl Starting {
             inventory: watch::Sender::default(),
         };
         let (offers, offered) = mpsc::channel(1);
+        let (asks, asked) = mpsc::channel(1);
+        let heard = watch::Sender::new(Heard::default());
         let (report, drift) = (outlets.report.subscribe(), outlets.drift.subscribe());
         let (accepted, inventory) = (outlets.accepted.subscribe(), outlets.inventory.subscribe());
         let setup = Setup {
@@ -152,11 +163,13 @@ impl Starting {
             namespace: "meshfleet".to_owned(),
             outlets,
             offers: offered,
+            asks: asked,
+            heard: heard.subscribe(),
         };
         let agent = Agent::begin(setup, &self.stop).await.map_err(|(_, error)| error)?;
         self.tasks.spawn(agent.run(self.stop.clone()));
         let Self { lease, tasks, stop, .. } = self;
-        Ok(Running { offers, report, drift, accepted, inventory, lease, tasks, stop })
+        Ok(Running { offers, asks, heard, report, drift, accepted, inventory, lease, tasks, stop })
     }
 }
 

@@ -76,6 +76,7 @@ impl Apply {
     pub(super) async fn releases(&mut self) -> Result<(), Interrupted> {
         let content = Arc::clone(&self.content);
         loop {
+            self.thaw().await?;
             let kept = |id: &ObjectId| content.plan.additions.iter().any(|kept| kept.id.key() == id.key());
             let added = self.inventory.entries().filter(|entry| entry.role == Role::Addition);
             let released: Vec<ObjectId> =

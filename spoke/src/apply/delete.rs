@@ -60,6 +60,7 @@ impl Apply {
         let told = deletions.clone();
         self.tell(|progress| progress.deletions = told);
         loop {
+            self.thaw().await?;
             let mut round = Round::default();
             let mut kept = Vec::new();
             for deletion in &deletions {

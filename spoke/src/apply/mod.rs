@@ -11,12 +11,16 @@
 mod addition;
 mod conflict;
 mod delete;
+mod failure;
+mod frozen;
+mod heal;
 mod in_use;
 mod instance;
 mod manifest;
 mod object;
 mod order;
 mod recover;
+mod restore;
 mod standing;
 mod tend;
 
@@ -31,6 +35,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use failure::{Failure, Round};
 use object::{Made, Wanted};
 use proto_telemetry::{TARGET, trace};
 use tend::woken;
@@ -43,16 +48,18 @@ use tracing::{
 };
 
 use crate::{
-    cluster::{Cluster, Retry},
+    cluster::Cluster,
     document::{Deletion, ObjectId, ObjectKey, Phase, Plan, Until},
     fence::Content,
+    freeze::Freeze,
+    heal::{Healer, Healing, Told},
     health::{HOLDS_FOR, Verdict},
     inventory::{self, Inventory},
     metrics::METRICS,
     namespaces::{self, View},
     observe::Live,
     report::Outcome,
-    writes::{self, Writes},
+    writes::Writes,
 };
 
 /// How long to wait before looking again at what cannot succeed as things are.
@@ -76,6 +83,8 @@ pub struct Progress {
     pub deletions: Vec<Deletion>,
     /// What is ours.
     pub inventory: Arc<Inventory>,
+    /// What is told of healing.
+    pub healing: Arc<Told>,
 }
 
 impl Progress {
@@ -156,6 +165,10 @@ pub struct Apply {
     pub progress: watch::Sender<Arc<Progress>>,
     /// What is looked after beside the phases.
     pub tending: Tending,
+    /// What heals, and what it works with.
+    pub healing: Healing,
+    /// Whether the cluster is frozen.
+    pub freeze: watch::Receiver<Freeze>,
     /// W3C trace context of what is done now: that of the acceptance, or of a go over a phase below it.
     pub traceparent: String,
 }
@@ -166,57 +179,13 @@ pub struct Ended {
     pub inventory: Inventory,
     /// Where that is written down.
     pub store: inventory::Store,
+    /// What heals.
+    pub healer: Healer,
 }
 
 /// Stopped from outside.
 #[derive(Debug)]
 struct Interrupted;
-
-/// Why an object is not as planned.
-#[derive(Debug)]
-enum Failure {
-    /// It cannot be, as things are.
-    Hopeless(Done),
-    /// Not now; after this time perhaps.
-    Later(Duration, String),
-    /// It was asked for and is on its way; to be looked at after this time.
-    Underway(Duration, String),
-    /// It changed under our hands: look again.
-    Again,
-    /// A newer target was accepted.
-    Interrupted,
-}
-
-impl From<writes::Error> for Failure {
-    fn from(error: writes::Error) -> Self {
-        let message = crate::chain(&error);
-        match error {
-            writes::Error::NoLease(_) => Self::Later(Duration::from_secs(1), message),
-            writes::Error::Superseded(_) => Self::Interrupted,
-            writes::Error::Cluster(error) => match error.retry() {
-                Retry::Now => Self::Again,
-                Retry::After(pause) => Self::Later(pause, message),
-                Retry::Never => Self::Hopeless(Done { outcome: Outcome::Rejected, message }),
-            },
-        }
-    }
-}
-
-/// What one go over many objects left.
-#[derive(Debug, Default)]
-struct Round {
-    /// The first that is hopeless.
-    hopeless: Option<String>,
-    /// The first that waits, and the shortest pause.
-    waiting: Option<(Duration, String)>,
-}
-
-impl Round {
-    fn waits(&mut self, pause: Duration, what: String) {
-        let (shortest, first) = self.waiting.take().unwrap_or((pause, what));
-        self.waiting = Some((shortest.min(pause), first));
-    }
-}
 
 impl Apply {
     /// Applies the target, and then tends it, until it is stopped.
@@ -227,7 +196,7 @@ impl Apply {
         {
             tracing::warn!(error = %crate::chain(&error), "the inventory is not written down yet");
         }
-        Ended { inventory: self.inventory, store: self.store }
+        Ended { inventory: self.inventory, store: self.store, healer: self.healing.healer }
     }
 
     async fn carry_out(&mut self) -> Result<Infallible, Interrupted> {
@@ -265,6 +234,7 @@ impl Apply {
 
     async fn without_phases(&mut self) -> Result<(), Interrupted> {
         loop {
+            self.thaw().await?;
             let mut round = Round::default();
             self.namespaces(&mut round).await?;
             self.instances(&mut round).await?;
@@ -275,8 +245,9 @@ impl Apply {
     }
 
     async fn phase(&mut self, phase: &Phase) -> Result<(), Interrupted> {
-        let deadline = Instant::now() + Duration::from_secs(phase.deadline_s.into());
+        let mut deadline = Instant::now() + Duration::from_secs(phase.deadline_s.into());
         loop {
+            deadline += self.thaw().await?;
             let mut round = Round::default();
             self.go_over(phase, &mut round).await?;
             if self.settle(round, Some((phase, deadline))).await? {
@@ -483,6 +454,8 @@ impl Apply {
                 changed = self.health.changed() => changed.map_err(|_| Interrupted)?,
                 () = tokio::time::sleep_until(due.min(Instant::now() + Duration::from_secs(1)).into()) => {}
                 () = woken(&mut self.namespaces, &mut self.tending) => {}
+                () = self.healing.woken() => {}
+                Ok(()) = self.freeze.changed() => {}
             }
         }
     }
@@ -505,6 +478,8 @@ impl Apply {
             () = self.stop.cancelled() => Err(Interrupted),
             () = tokio::time::sleep_until(due.into()) => Ok(()),
             () = woken(&mut self.namespaces, &mut self.tending) => Ok(()),
+            () = self.healing.woken() => Ok(()),
+            Ok(()) = self.freeze.changed() => Ok(()),
         }
     }
 
@@ -552,10 +527,15 @@ mod tests {
     #[tokio::test]
     async fn a_stage_is_told_once() {
         let cluster = Cluster::new(samples::client(|_| 500));
-        let writes = Writes::new(watch::channel(lease::State::HeldBy(String::new())).1, watch::channel(1).1);
+        let held = watch::channel(lease::State::HeldBy(String::new())).1;
+        let freeze = watch::channel(Freeze::Free).1;
+        let writes = Writes::new(held, watch::channel(1).1, freeze.clone());
+        let secrets = Secrets::new(&cluster, "meshfleet", writes.clone());
         let (progress, mut told) = watch::channel(Arc::default());
         let apply = Apply {
-            store: inventory::Store::new(Secrets::new(&cluster, "meshfleet", writes.clone())),
+            store: inventory::Store::new(secrets.clone()),
+            healing: Healing::sample(secrets),
+            freeze,
             cluster,
             writes,
             tending: Tending::new(&Live::default(), Begin::Anew),

@@ -260,7 +260,7 @@ pub(super) fn done(outcome: Outcome) -> Done {
     Done { outcome: outcome.into(), message: String::new() }
 }
 
-fn value(object: DynamicObject) -> Result<Value, writes::Error> {
+pub(super) fn value(object: DynamicObject) -> Result<Value, writes::Error> {
     serde_json::to_value(object).map_err(|error| cluster::Error::Unreadable(error).into())
 }
 

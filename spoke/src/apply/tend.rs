@@ -198,10 +198,14 @@ impl Apply {
         self.tending.changes.mark_unchanged();
         let mut present = BTreeSet::new();
         let mut round = Round::default();
-        self.tend_instances(&mut present, &mut round).await?;
-        self.tend_additions(&mut present, &mut round).await?;
-        self.tend_deletions(&mut present, &mut round).await?;
-        let mut due = self.tending.next_due(&present);
+        let mut due = None;
+        if !self.is_frozen() {
+            self.tend_instances(&mut present, &mut round).await?;
+            self.tend_additions(&mut present, &mut round).await?;
+            self.tend_deletions(&mut present, &mut round).await?;
+            due = self.tending.next_due(&present);
+        }
+        due = due.into_iter().chain(self.tend_heals().await?).min();
         if self.inventory.is_dirty() {
             self.tell_inventory();
             if let Err(error) = self.store.flush(&mut self.inventory).await {

@@ -4,10 +4,12 @@ use proto::v1::{self, from_spoke::Message};
 
 use super::intake::{Header, Piece};
 use crate::{
+    agent::Drift,
     digest::{Digest, NotADigest},
     document::ObjectId,
-    drift::{self, Actor, Class, Item},
+    drift::{self, Actor, Class, Item, State},
     fence::Fence,
+    heal,
     probe::{self, Answer, Asked, Question},
     refusal::{Code, Refusal},
     report::{ObjectState, Outcome, Phase, Report, Role},
@@ -153,7 +155,7 @@ pub(super) fn report(report: &Report) -> Message {
         message: report.message.clone(),
         objects: report.objects.iter().map(object).collect(),
         completed_generation: report.completed,
-        frozen: String::new(),
+        frozen: report.frozen.clone(),
     })
 }
 
@@ -195,22 +197,21 @@ fn outcome(outcome: Outcome) -> v1::Outcome {
     }
 }
 
-pub(super) fn drift(sequence: u64, generation: u64, items: &[Item]) -> Message {
+pub(super) fn drift(sequence: u64, drift: &Drift) -> Message {
+    let Drift { generation, items, heals } = drift;
     Message::Drift(v1::DriftReport {
         sequence,
-        generation,
+        generation: *generation,
         items: items.iter().map(item).collect(),
-        heals: Vec::new(),
+        heals: heals.iter().map(heal_entry).collect(),
     })
 }
 
 fn item(item: &Item) -> v1::DriftItem {
-    let class = match item.class {
-        Class::Overwritten => v1::DriftClass::Overwritten,
-        Class::Removed => v1::DriftClass::Removed,
-        Class::Deleted => v1::DriftClass::Deleted,
-        Class::Recreated => v1::DriftClass::Recreated,
-        Class::Unfulfilled => v1::DriftClass::Unfulfilled,
+    let state = match item.state {
+        State::Seen => v1::DriftState::Seen,
+        State::Healing => v1::DriftState::Healing,
+        State::Fighting => v1::DriftState::Fighting,
     };
     let (manager, operation, subresource, written_at) = match item.actor.clone() {
         Some(Actor { manager, operation, subresource, written_at }) => {
@@ -222,7 +223,7 @@ fn item(item: &Item) -> v1::DriftItem {
         id: Some(id(&item.id)),
         uid: item.uid.clone(),
         path: item.path.clone(),
-        class: class.into(),
+        class: class(item.class).into(),
         baseline: item.baseline.as_ref().map(drift::shown).unwrap_or_default(),
         found: item.found.as_ref().map(drift::shown).unwrap_or_default(),
         found_digest: item.found_digest().map(bytes).unwrap_or_default(),
@@ -230,7 +231,71 @@ fn item(item: &Item) -> v1::DriftItem {
         operation,
         subresource,
         written_at,
-        state: v1::DriftState::Seen.into(),
-        heals: 0,
+        state: state.into(),
+        heals: item.heals,
     }
+}
+
+fn class(class: Class) -> v1::DriftClass {
+    match class {
+        Class::Overwritten => v1::DriftClass::Overwritten,
+        Class::Removed => v1::DriftClass::Removed,
+        Class::Deleted => v1::DriftClass::Deleted,
+        Class::Recreated => v1::DriftClass::Recreated,
+        Class::Unfulfilled => v1::DriftClass::Unfulfilled,
+    }
+}
+
+fn heal_entry(entry: &heal::Entry) -> v1::HealEntry {
+    v1::HealEntry {
+        number: entry.number,
+        id: Some(id(&entry.id)),
+        uid: entry.uid.clone(),
+        path: entry.path.clone(),
+        class: class(entry.class).into(),
+        baseline: entry.baseline.clone(),
+        found: entry.found.clone(),
+        manager: entry.manager.clone(),
+        operation: entry.operation.clone(),
+        asked_by: entry.asked_by.clone(),
+        at: entry.at.to_string(),
+        result: heal_result(entry.outcome).into(),
+        message: entry.message.clone(),
+    }
+}
+
+fn heal_result(outcome: heal::Outcome) -> v1::HealResult {
+    match outcome {
+        heal::Outcome::Begun => v1::HealResult::Begun,
+        heal::Outcome::Healed => v1::HealResult::Healed,
+        heal::Outcome::Moved => v1::HealResult::Moved,
+        heal::Outcome::Failed => v1::HealResult::Failed,
+        heal::Outcome::WouldHeal => v1::HealResult::WouldHeal,
+        heal::Outcome::Held => v1::HealResult::Held,
+    }
+}
+
+/// A wish to heal something.
+pub(super) fn wish(heal: v1::Heal) -> Result<heal::Question, String> {
+    let class = match heal.class() {
+        v1::DriftClass::Overwritten => Class::Overwritten,
+        v1::DriftClass::Removed => Class::Removed,
+        v1::DriftClass::Deleted => Class::Deleted,
+        v1::DriftClass::Recreated => Class::Recreated,
+        v1::DriftClass::Unfulfilled => Class::Unfulfilled,
+        v1::DriftClass::Unspecified => return Err("a wish to heal a class that is not known".to_owned()),
+    };
+    let v1::Heal { id, generation, object, uid, path, class: _, found_digest, dry_run } = heal;
+    let v1::ObjectId { group, version, kind, namespace, name } = object.ok_or("a wish to heal no object")?;
+    let found = match found_digest.as_slice() {
+        [] => None,
+        digest => Some(Digest::try_from(digest).map_err(|error| format!("a wish to heal what is {error}"))?),
+    };
+    let object = ObjectId { group, version, kind, namespace, name };
+    Ok(heal::Question { id, generation, object, uid, path, class, found, dry_run })
+}
+
+pub(super) fn heal_answer(answer: heal::Answer) -> Message {
+    let heal::Answer { id, outcome, message, before, after } = answer;
+    Message::HealAnswer(v1::HealAnswer { id, result: heal_result(outcome).into(), message, before, after })
 }

@@ -7,6 +7,7 @@
 mod connect;
 mod convert;
 mod facts;
+mod heals;
 mod intake;
 mod proxy;
 mod session;

@@ -22,6 +22,7 @@ use tracing::{Instrument as _, field, info_span};
 
 use super::{
     Offer, connect, convert, facts as wire_facts,
+    heals::Heals,
     intake::{Intake, Known, Step},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
     facts::Facts,
     fail_point,
     fence::Fence,
+    heal::{Ask, Heard},
     identity::{self, Renewals},
     inventory::Inventory,
     metrics::METRICS,
@@ -76,6 +78,10 @@ pub struct Delivery {
     pub levels: Levels,
     /// Where offered targets go.
     pub offers: mpsc::Sender<Offer>,
+    /// Where wishes to heal go.
+    pub asks: mpsc::Sender<Ask>,
+    /// Where it is told what the hub says of heals.
+    pub heard: watch::Sender<Heard>,
     /// Where questions are answered from.
     pub cluster: Cluster,
 }
@@ -286,6 +292,7 @@ impl Delivery {
             cluster_id: self.renewals.current.borrow().cluster_id.clone(),
             cluster: self.cluster.clone(),
             probes: JoinSet::new(),
+            heals: Heals::begin(self.asks.clone(), self.heard.clone()),
             levels,
             offers: self.offers.clone(),
             outbox,
@@ -323,6 +330,7 @@ struct Session {
     cluster: Cluster,
     /// The question that is being answered: at most one.
     probes: JoinSet<Answer>,
+    heals: Heals,
     levels: Levels,
     offers: mpsc::Sender<Offer>,
     outbox: mpsc::Sender<FromSpoke>,
@@ -376,6 +384,7 @@ impl Session {
                         self.send(convert::probe_answer(answer)).await?;
                     }
                 }
+                answer = self.heals.answered() => self.send(convert::heal_answer(answer)).await?,
                 _ = heartbeat.tick() => self.send(Message::Heartbeat(proto::v1::Heartbeat {})).await?,
             }
         }
@@ -410,6 +419,7 @@ impl Session {
             }
             Some(from_hub::Message::DriftStored(stored)) => {
                 tracing::debug!(sequence = stored.sequence, "the hub stored the drift report");
+                self.heals.stored(stored.sequence, stored.heals_through);
                 Step::Nothing
             }
             Some(from_hub::Message::Welcome(_)) => {
@@ -422,8 +432,15 @@ impl Session {
                 }
                 Err(why) => Step::Refuse(Refusal::new(Code::Malformed, 0, why)),
             },
+            Some(from_hub::Message::Heal(wish)) => match convert::wish(wish) {
+                Ok(question) => {
+                    self.heals.ask(question);
+                    Step::Nothing
+                }
+                Err(why) => Step::Refuse(Refusal::new(Code::Malformed, 0, why)),
+            },
             // A kind of message that a newer hub knows.
-            Some(from_hub::Message::Heal(_)) | None => Step::Nothing,
+            None => Step::Nothing,
         };
         self.step(step).await
     }
@@ -522,9 +539,13 @@ impl Session {
     async fn send_drift(&mut self) -> Result<(), Ended> {
         let drift = self.levels.drift.borrow_and_update().clone();
         let Some(drift) = drift.filter(|drift| drift.generation <= self.told) else { return Ok(()) };
+        if !self.heals.is_news(&drift) {
+            return Ok(());
+        }
         self.sequence += 1;
+        self.heals.told(self.sequence, &drift);
         fail_point::passed(fail_point::DRIFT_BEFORE);
-        self.send(convert::drift(self.sequence, drift.generation, &drift.items)).await?;
+        self.send(convert::drift(self.sequence, &drift)).await?;
         fail_point::passed(fail_point::DRIFT_AFTER);
         Ok(())
     }

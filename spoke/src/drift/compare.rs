@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Class, Item, actor};
+use super::{Class, Item, State, actor};
 use crate::{
     document::{Expectation, ObjectId},
     inventory::Entry,
@@ -20,6 +20,8 @@ pub fn compare(entry: &Entry, live: Option<&Value>) -> Vec<Item> {
         baseline: None,
         found: None,
         actor: None,
+        state: State::Seen,
+        heals: 0,
     };
     let Some(live) = live else { return vec![whole(Class::Deleted, "")] };
     let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
@@ -55,6 +57,8 @@ fn difference(id: &ObjectId, uid: &str, field: &OwnedField, live: &Value) -> Opt
         baseline: value(Some(&field.value)),
         found: value(found),
         actor,
+        state: State::Seen,
+        heals: 0,
     })
 }
 
@@ -77,6 +81,8 @@ pub(super) fn unfulfilled(expectation: &Expectation, live: Option<&Value>) -> Ve
         baseline,
         found,
         actor,
+        state: State::Seen,
+        heals: 0,
     };
     let Some(object) = live else { return vec![item("", String::new(), None, None, None)] };
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Drift: where live objects differ from what our apply left there, and who made them differ.
 //!
-//! Pure. It compares locally, from watches, so it goes on while the hub is away. What differs is reported, never put
-//! right: that takes a target that names the field.
+//! Pure. It compares locally, from watches, so it goes on while the hub is away. What differs is reported; what becomes of
+//! it, [`crate::heal`] says.
 
 mod actor;
 mod compare;
@@ -11,6 +11,7 @@ pub use compare::{compare, same};
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -45,10 +46,26 @@ pub struct Item {
     pub found: Option<Value>,
     /// Who wrote it; none where managedFields do not tell.
     pub actor: Option<Actor>,
+    /// What becomes of it while it lasts.
+    pub state: State,
+    /// How often it was healed by policy lately.
+    pub heals: u32,
+}
+
+/// What becomes of a difference while it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum State {
+    /// Nothing of the spoke's puts it right.
+    #[default]
+    Seen,
+    /// The target says that it is put right, and it will be.
+    Healing,
+    /// It came back after each heal.
+    Fighting,
 }
 
 /// What kind of difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// A field of ours has another value, or another owner.
     Overwritten,
@@ -73,8 +90,14 @@ impl Item {
 /// A value as it is shown: itself, or what is known of it where it is too long.
 #[must_use]
 pub fn shown(value: &Value) -> String {
+    shown_within(value, MAX_VALUE_BYTES)
+}
+
+/// A value as it is shown where there is room for so many bytes.
+#[must_use]
+pub fn shown_within(value: &Value, longest: usize) -> String {
     let text = value.to_string();
-    if text.len() <= MAX_VALUE_BYTES {
+    if text.len() <= longest {
         return text;
     }
     Value::String(format!("{} bytes, sha-256 {}", text.len(), Digest::of_value(value))).to_string()

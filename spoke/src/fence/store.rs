@@ -217,13 +217,13 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{cluster::Cluster, lease, samples, writes::Writes};
+    use crate::{cluster::Cluster, freeze::Freeze, lease, samples, writes::Writes};
 
     #[tokio::test]
     async fn a_fence_that_moved_is_not_written_before_it_was_read_again() {
         let cluster = Cluster::new(samples::client(|method| if method == "GET" { 200 } else { 409 }));
         let held = lease::State::Held { until: Instant::now() + Duration::from_secs(60), term: 1 };
-        let writes = Writes::new(watch::channel(held).1, watch::channel(1).1);
+        let writes = Writes::new(watch::channel(held).1, watch::channel(1).1, watch::channel(Freeze::Free).1);
         let mut store = Store::new(Secrets::new(&cluster, "meshfleet", writes));
         let fence = Fence { epoch: 1, generation: 2, target: Digest::of(b""), completed: 1 };
         for _ in 0..2 {

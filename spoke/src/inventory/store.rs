@@ -121,6 +121,7 @@ mod tests {
     use crate::{
         cluster::Cluster,
         digest::Digest,
+        freeze::Freeze,
         inventory::{Entry, Outcome, Role},
         lease, samples,
         writes::Writes,
@@ -143,7 +144,7 @@ mod tests {
     async fn an_empty_secret_that_could_not_be_deleted_is_deleted_the_next_time() {
         let cluster = Cluster::new(samples::client(|method| if method == "DELETE" { 503 } else { 200 }));
         let held = lease::State::Held { until: Instant::now() + Duration::from_secs(60), term: 1 };
-        let writes = Writes::new(watch::channel(held).1, watch::channel(1).1);
+        let writes = Writes::new(watch::channel(held).1, watch::channel(1).1, watch::channel(Freeze::Free).1);
         let mut store = Store::new(Secrets::new(&cluster, "meshfleet", writes));
         let mut inventory = Inventory::default();
         inventory.put(entry());

@@ -101,3 +101,40 @@ proptest! {
         let _ = text.parse::<Path>();
     }
 }
+
+#[test]
+fn what_is_taken_away_leaves_nothing_empty_behind() {
+    let cases = [
+        (
+            r#".spec.containers[name="discovery"].ports[containerPort=80,protocol="TCP"].containerPort"#,
+            json!([{"name": "proxy", "image": "proxy:1"}, {"name": "discovery", "image": "pilot:1"}]),
+        ),
+        (
+            r#".spec.containers[name="proxy"].image"#,
+            json!([{"name": "proxy"}, {"name": "discovery", "image": "pilot:1",
+                "ports": [{"containerPort": 80, "protocol": "TCP", "name": "http"}]}]),
+        ),
+        (r#".spec.containers[name="cni"].image"#, pod()["spec"]["containers"].clone()),
+    ];
+    for (path, left) in cases {
+        let mut pod = pod();
+        path.parse::<Path>().unwrap().remove(&mut pod);
+        assert_eq!(pod["spec"]["containers"], left, "{path}");
+    }
+    let mut pod = pod();
+    for path in
+        [r#".metadata.annotations["meshfleet.dev/applied-by"]"#, r#".metadata.finalizers[="c"]"#, ".spec"]
+    {
+        path.parse::<Path>().unwrap().remove(&mut pod);
+    }
+    assert_eq!(pod, json!({"metadata": {"finalizers": ["a/b"]}}));
+}
+
+#[test]
+fn a_value_is_replaced_only_where_one_stands() {
+    let mut pod = pod();
+    r#".spec.containers[name="proxy"].image"#.parse::<Path>().unwrap().replace(&mut pod, json!("proxy:2"));
+    ".spec.paused".parse::<Path>().unwrap().replace(&mut pod, json!(true));
+    assert_eq!(pod["spec"]["containers"][0], json!({"name": "proxy", "image": "proxy:2"}));
+    assert!(pod["spec"].get("paused").is_none());
+}

@@ -53,9 +53,10 @@ async fn a_spoke_that_dies_at_any_point_reaches_the_same_end() -> Result<()> {
     conclude(Program::Spoke, &points, (at_once, other))
 }
 
-/// Every point but those around a renewal: no rollout brings one, and `rotation` dies at each of them.
+/// Every point but those around a renewal and a heal: no rollout brings one. `rotation` and `heal` die at each of them.
 fn rollout_points(all: &[hub::fail_point::Point]) -> Vec<&'static str> {
-    all.iter().map(|point| point.name()).filter(|name| !name.starts_with("renewal")).collect()
+    let elsewhere = |name: &&str| name.starts_with("renewal.") || name.starts_with("heal.");
+    all.iter().map(|point| point.name()).filter(|name| !elsewhere(name)).collect()
 }
 
 /// One fleet meets all points, one after the other.

@@ -40,9 +40,14 @@ const STATUS: &str = "sidecar.istio.io/status";
 /// More writes than one target can need.
 const MOST_LIVES: usize = 60;
 
-/// A client that is cut off once one write was answered, as if its process had been killed then. Renewals of the Lease do
-/// not count.
+/// A client that is cut off once one write was answered, as if its process had been killed then.
 fn mortal(client: &Client) -> (Client, Arc<Notify>) {
+    mortal_after(client, 1)
+}
+
+/// A client that is cut off once this many writes were answered, as if its process had been killed then. Renewals of the
+/// Lease do not count.
+pub(super) fn mortal_after(client: &Client, writes: usize) -> (Client, Arc<Notify>) {
     let (dead, death) = (CancellationToken::new(), Arc::new(Notify::new()));
     let (inner, told, written) = (client.clone(), Arc::clone(&death), Arc::new(AtomicUsize::new(0)));
     let service = tower::service_fn(move |request: Request<Body>| {
@@ -59,7 +64,7 @@ fn mortal(client: &Client) -> (Client, Arc<Notify>) {
             if dead.is_cancelled() {
                 std::future::pending::<()>().await;
             }
-            if counts && written.fetch_add(1, Ordering::SeqCst) == 0 {
+            if counts && written.fetch_add(1, Ordering::SeqCst) + 1 == writes {
                 dead.cancel();
                 told.notify_one();
                 std::future::pending::<()>().await;
@@ -186,7 +191,7 @@ fn never_a_stranger(spoke: &Running) -> Result<()> {
 
 impl Running {
     /// Ends without another word, as a process that is killed.
-    async fn die(mut self) {
+    pub(super) async fn die(mut self) {
         self.tasks.shutdown().await;
     }
 }

@@ -39,10 +39,15 @@ impl Draft {
     }
 
     /// With a ConfigMap.
-    pub fn map(mut self, name: &str, value: &str) -> Self {
+    pub fn map(self, name: &str, value: &str) -> Self {
         let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": value},
             "metadata": {"name": name, "namespace": MESH}});
-        let object = json!({"id": id_of(&body), "body": self.document(&body)});
+        self.object(&body)
+    }
+
+    /// With this object.
+    pub fn object(mut self, body: &Value) -> Self {
+        let object = json!({"id": id_of(body), "body": self.document(body)});
         self.objects.push(object);
         self
     }
