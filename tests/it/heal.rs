@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use futures::TryStreamExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{DeleteParams, DynamicObject, Patch, PatchParams},
     runtime::{WatchStreamExt as _, watcher},
 };
@@ -25,6 +25,9 @@ use crate::{
 
 /// What is edited: an instance of a template, which only the plan makes.
 const EDITED: &str = "istio-cni";
+
+/// The annotation that says which body was applied.
+const MARK: &str = "meshfleet.dev/applied-by";
 
 const POLICY: &str = "\
 apiVersion: meshfleet.dev/v1
@@ -49,17 +52,18 @@ fn attachments(client: &Client, namespace: &str) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), namespace, &resource(&ATTACHMENT))
 }
 
-/// Somebody's edit of the attachment definition in `shop`.
+/// Somebody's edit of the attachment definition in `shop`: of its spec, which is empty, nothing is ours but that it is there,
+/// so it is the mark that is edited.
 async fn edit(client: &Client, manager: &str, value: &str) -> Result<()> {
     let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-    let patch = Patch::Merge(json!({"spec": {"config": value}}));
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {MARK: value}}}));
     attachments(client, "shop").patch(EDITED, &params, &patch).await?;
     Ok(())
 }
 
-async fn config(client: &Client) -> Result<Value> {
+async fn mark(client: &Client) -> Result<Value> {
     let found = find(client, &ATTACHMENT, "shop", EDITED).await?.context("an attachment definition")?;
-    Ok(found["spec"]["config"].clone())
+    Ok(found["metadata"]["annotations"][MARK].clone())
 }
 
 /// What the spoke wrote of the object that is edited.
@@ -153,7 +157,7 @@ async fn a_spoke_alone_carries_out_what_it_accepted_and_nothing_else() -> Result
         !more.is_empty() && more.iter().all(|write| write.contains(" billing/")),
         "it wrote more than the instances: {more:#?}"
     );
-    ensure!(config(&rosa.admin).await? == "{}", "it healed what no policy names");
+    ensure!(mark(&rosa.admin).await? == "{}", "it healed what no policy names");
     rig.passed().await
 }
 
@@ -162,7 +166,7 @@ async fn writes_back(client: Client) -> Result<()> {
     let only = watcher::Config::default().fields(&format!("metadata.name={EDITED}"));
     let mut seen = std::pin::pin!(watcher(attachments(&client, "shop"), only).applied_objects());
     while let Some(object) = seen.try_next().await? {
-        if object.data["spec"]["config"] != "theirs" {
+        if object.annotations().get(MARK).is_none_or(|mark| mark != "theirs") {
             edit(&client, "stand-in", "theirs").await?;
         }
     }
@@ -176,7 +180,7 @@ async fn who_writes_back_is_named_after_five_heals_and_a_person_ends_it() -> Res
     rig.fleet.apply("policy.yaml", POLICY).await?;
     let number = rig.fleet.roll_out(&["payments"]).await?;
     rig.fleet.succeeded(number).await?;
-    let ours = config(&rosa.admin).await?;
+    let ours = mark(&rosa.admin).await?;
     let applied = writes(&rosa)?.len();
 
     // By policy, though the hub is away; it is told afterwards.
@@ -184,7 +188,7 @@ async fn who_writes_back_is_named_after_five_heals_and_a_person_ends_it() -> Res
     edit(&rosa.admin, "kubectl-edit", "{}").await?;
     attachments(&rosa.admin, "shop").get(EDITED).await?;
     until("an edit to be healed", PATIENCE, || async {
-        Ok((config(&rosa.admin).await? == ours).then_some(()))
+        Ok((mark(&rosa.admin).await? == ours).then_some(()))
     })
     .await?;
     rig.fleet.restart_hub(&[]).await?;
@@ -213,7 +217,8 @@ async fn who_writes_back_is_named_after_five_heals_and_a_person_ends_it() -> Res
     let report = reported(&rig, "a fight", fights).await?;
     let [fought] = items(&report) else { bail!("more than one difference: {report:#}") };
     ensure!(
-        fought["item"]["manager"] == "stand-in" && fought["item"]["path"] == ".spec.config",
+        fought["item"]["manager"] == "stand-in"
+            && fought["item"]["path"] == format!(".metadata.annotations.{MARK}"),
         "{report:#}"
     );
     // The edit at the beginning was healed within the same window.
@@ -229,7 +234,7 @@ async fn who_writes_back_is_named_after_five_heals_and_a_person_ends_it() -> Res
     let said = rig.ends_with(0, &["drift", "heal", "rosa-1", &item, "--reason", "it is gone now"]).await?;
     ensure!(said.contains("theirs"), "{said}");
     let report = reported(&rig, "peace", |report| items(report).is_empty()).await?;
-    ensure!(config(&rosa.admin).await? == ours, "it was not healed");
+    ensure!(mark(&rosa.admin).await? == ours, "it was not healed");
     let by_hand = |report: &Value| {
         report["heals"]
             .as_array()
