@@ -3,7 +3,7 @@
 //! Nothing that somebody wrote is changed, but for seccomp, where an annotation overwrites its field. One violation
 //! anywhere, in a container of any kind, and the SCC does not fit.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     capability,
@@ -133,11 +133,11 @@ impl Policy<'_> {
         let groups = context.supplemental_groups.as_deref().unwrap_or_default();
         found.extend(self.fs_group.check(context.fs_group.as_slice()).map(Violation::FsGroup));
         found.extend(self.supplemental_groups.check(groups).map(Violation::SupplementalGroups));
-        let annotated = filled.annotations.get(seccomp::POD_ANNOTATION).filter(|profile| !profile.is_empty());
+        let annotated = seccomp::of_pod(&filled.annotations).filter(|profile| !profile.is_empty());
         let of_field = || context.seccomp_profile.as_ref().map(seccomp::annotation);
-        let profile = annotated.cloned().or_else(of_field).unwrap_or_default();
+        let profile = annotated.map(Cow::Borrowed).or_else(of_field).unwrap_or_default();
         if !self.seccomp.allows(&profile) {
-            found.push(Violation::Seccomp(profile));
+            found.push(Violation::Seccomp(profile.into_owned()));
         }
         let labels = self.se_linux.check(context.se_linux_options.as_ref());
         found.extend(labels.into_iter().map(Violation::SeLinux));
@@ -175,7 +175,7 @@ impl Policy<'_> {
         let profile =
             seccomp::effective(name, own.seccomp_profile.as_ref(), pod.seccomp_profile.as_ref(), annotations);
         if !self.seccomp.allows(&profile) {
-            found.push(ContainerViolation::Seccomp(profile));
+            found.push(ContainerViolation::Seccomp(profile.into_owned()));
         }
         if !scc.allow_privileged_container && own.privileged == Some(true) {
             found.push(ContainerViolation::Privileged);

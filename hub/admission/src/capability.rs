@@ -11,15 +11,18 @@ const ANY: &str = "*";
 /// What a container gets: what it asks for and the default ones that it does not drop; what it drops and what must be.
 /// Where nothing is new, its own lists stay as they are, in its order.
 pub(crate) fn chosen(scc: &SecurityContextConstraints, own: Option<&Capabilities>) -> Option<Capabilities> {
-    let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<String>>();
-    let (added, dropped) = own.map(|own| (set(&own.add), set(&own.drop))).unwrap_or_default();
-    let defaults = scc.default_add_capabilities.iter().filter(|name| !dropped.contains(*name));
-    let add: BTreeSet<&String> = added.iter().chain(defaults).collect();
-    let drop: BTreeSet<&String> = dropped.iter().chain(&scc.required_drop_capabilities).collect();
-    if add.len() == added.len() && drop.len() == dropped.len() {
+    let (added, dropped) = own.map(|own| (own.add.as_slice(), own.drop.as_slice())).unwrap_or_default();
+    let defaults = scc.default_add_capabilities.iter().filter(|name| !dropped.contains(name));
+    let new_adds = defaults.clone().any(|name| !added.contains(name));
+    let new_drops = scc.required_drop_capabilities.iter().any(|name| !dropped.contains(name));
+    if !new_adds && !new_drops {
         return own.cloned();
     }
-    Some(Capabilities { add: add.into_iter().cloned().collect(), drop: drop.into_iter().cloned().collect() })
+    let sorted = |names: BTreeSet<&String>| names.into_iter().cloned().collect();
+    Some(Capabilities {
+        add: sorted(added.iter().chain(defaults).collect()),
+        drop: sorted(dropped.iter().chain(&scc.required_drop_capabilities).collect()),
+    })
 }
 
 /// What is wrong with the capabilities of a container.

@@ -1,6 +1,6 @@
 //! Files of cases: questions, and the verdicts that a real server gave, where somebody asked one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -128,7 +128,7 @@ impl Meta {
             Some(set) => self.custom_sccs.get(set)?.as_slice(),
         };
         let mut sccs: BTreeMap<&str, &SecurityContextConstraints> = BTreeMap::new();
-        sccs.extend(self.default_sccs.iter().chain(custom).map(|scc| (scc.name.as_str(), scc)));
+        sccs.extend(self.default_sccs.iter().chain(custom).map(|scc| (&*scc.name, scc)));
         Some(Cluster::new(sccs.into_values().cloned().collect()))
     }
 }
@@ -143,11 +143,11 @@ impl File {
         let mut verdicts = Vec::with_capacity(self.cases.len());
         for case in &self.cases {
             let set = case.custom_sccs.as_deref();
-            if !clusters.contains_key(&set) {
-                let cluster = self.meta.cluster(set).ok_or_else(|| case.no_such_set())?;
-                clusters.insert(set, cluster);
-            }
-            let mut cluster = clusters[&set].clone();
+            let known = match clusters.entry(set) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => free.insert(self.meta.cluster(set).ok_or_else(|| case.no_such_set())?),
+            };
+            let mut cluster = known.clone();
             let injection = case.injection(&self.meta)?;
             let injected = injection.map(|injection| injection.volumes.as_slice()).unwrap_or_default();
             cluster.drivers = case.pod.spec.volumes.iter().chain(injected).filter_map(labelled).collect();
@@ -188,7 +188,7 @@ impl Answer {
     pub fn new(id: &str, verdict: &Verdict) -> Self {
         let (admitted, scc, subject) = match &verdict.decision {
             Decision::Unjudged(_) => (true, None, None),
-            Decision::Admitted { scc, through } => (true, Some(scc.clone()), Some(through.word())),
+            Decision::Admitted { scc, through } => (true, Some(scc.to_string()), Some(through.word())),
             Decision::Refused(_) => (false, None, None),
         };
         let mutated = serde_json::to_value(&verdict.mutation).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The whole way of a pod through the server, from its submission to its last check.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     arrival,
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     sccs: Vec<SecurityContextConstraints>,
+    pub(crate) standard_missing: Vec<&'static str>,
     /// Storage drivers that are labelled for inline volumes, with what the label says.
     pub drivers: BTreeMap<String, String>,
 }
@@ -26,7 +27,8 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster with all its SCCs, in any order.
     pub fn new(sccs: Vec<SecurityContextConstraints>) -> Self {
-        Self { sccs: look::ordered(sccs), drivers: BTreeMap::new() }
+        let standard_missing = look::standard_missing(&sccs);
+        Self { sccs: look::ordered(sccs), standard_missing, drivers: BTreeMap::new() }
     }
 
     /// Its SCCs in the order in which they are tried.
@@ -60,6 +62,8 @@ pub struct Verdict {
     pub looks: Vec<Vec<Trial>>,
     /// What was filled in; nothing where the pod is refused.
     pub mutation: Mutation,
+    /// The pod as it is stored; where it is refused, as far as it came.
+    pub pod: Pod,
 }
 
 /// Whether a pod is let in.
@@ -70,7 +74,7 @@ pub enum Decision {
     /// It is, under an SCC.
     Admitted {
         /// Its name.
-        scc: String,
+        scc: Arc<str>,
         /// Through whom.
         through: Through,
     },
@@ -92,7 +96,7 @@ pub enum Refusal {
     NamespaceLacks(&'static str),
     /// SCCs that cannot be completed; none of them need be usable.
     #[error("{}", listed(.0))]
-    Incomplete(Vec<(String, Incomplete)>),
+    Incomplete(Vec<(Arc<str>, Incomplete)>),
     /// No SCC may be used and allows it.
     #[error("no SCC that may be used allows it{}", restricted(*.restricted_would_do))]
     NoneFits {
@@ -118,7 +122,7 @@ pub enum Refusal {
     InlineVolume(inline_volume::Refused),
 }
 
-fn listed(incomplete: &[(String, Incomplete)]) -> String {
+fn listed(incomplete: &[(Arc<str>, Incomplete)]) -> String {
     let lines: Vec<String> =
         incomplete.iter().map(|(scc, why)| format!("SCC {scc} cannot be used: {why}")).collect();
     lines.join("; ")
@@ -144,7 +148,7 @@ pub fn judge(question: &Question<'_>) -> Verdict {
         Decision::Refused(_) => Mutation::default(),
         Decision::Unjudged(_) | Decision::Admitted { .. } => Mutation::between(&before(question), &pod),
     };
-    Verdict { decision, looks, mutation }
+    Verdict { decision, looks, mutation, pod }
 }
 
 /// The pod as everybody but the admission wrote it.
@@ -159,7 +163,7 @@ fn before(question: &Question<'_>) -> Pod {
 
 fn pass(question: &Question<'_>, pod: &mut Pod, looks: &mut Vec<Vec<Trial>>) -> Result<Decision, Refusal> {
     let Question { cluster, namespace, may_use, injection, .. } = *question;
-    let look = Look { cluster, namespace, may_use };
+    let look = Look::new(cluster, namespace, may_use);
     let exemption = exemption(namespace, pod);
     arrival::arrive(pod);
     if exemption.is_none() {
@@ -206,5 +210,5 @@ fn marked(pod: &Pod) -> Decision {
         Some("serviceaccount") => Through::ServiceAccount,
         _ => Through::User,
     };
-    Decision::Admitted { scc: pod.annotation(CHOSEN).unwrap_or_default().to_owned(), through }
+    Decision::Admitted { scc: pod.annotation(CHOSEN).unwrap_or_default().into(), through }
 }

@@ -45,6 +45,9 @@ pub enum Why {
     /// Something of the node together with users of the pod's own.
     #[error("is not allowed with hostUsers: false")]
     OwnUsers,
+    /// There is nothing to share where the node's processes are seen.
+    #[error("cannot be true with hostPID")]
+    HostProcesses,
     /// Mounts that reach the node.
     #[error("is Bidirectional, which needs a privileged container")]
     Bidirectional,
@@ -126,6 +129,8 @@ fn check_pod(pod: &Pod, found: &mut Vec<Mistake>) {
         let wrong = of_the_node && spec.host_users == Some(false);
         say(found, wrong, Why::OwnUsers, || format!("spec.{field}"));
     }
+    let both = spec.host_pid && spec.share_process_namespace == Some(true);
+    say(found, both, Why::HostProcesses, || "spec.shareProcessNamespace".to_owned());
     for (index, volume) in spec.volumes.iter().enumerate() {
         say(found, volume.kinds > 1, Why::SeveralKinds, || format!("spec.volumes[{index}]"));
     }

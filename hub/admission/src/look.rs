@@ -1,5 +1,7 @@
 //! One look at a pod: all SCCs in their order, each that may be used tried, the first that fits taken.
 
+use std::sync::Arc;
+
 use crate::{
     assignment::Security,
     completion::{Incomplete, Policy},
@@ -37,7 +39,7 @@ const STANDARD: [&str; 10] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
     /// Its name.
-    pub scc: String,
+    pub scc: Arc<str>,
     /// What came of it.
     pub became: Became,
 }
@@ -55,31 +57,39 @@ pub enum Became {
     Taken(Through),
 }
 
-/// Who looks at what.
-#[derive(Debug, Clone, Copy)]
+/// Who looks at what: all SCCs in their order, completed as far as the namespace lets them.
+#[derive(Debug)]
 pub(crate) struct Look<'a> {
-    pub(crate) cluster: &'a Cluster,
-    pub(crate) namespace: &'a Namespace,
-    pub(crate) may_use: &'a MayUse,
+    cluster: &'a Cluster,
+    namespace: &'a Namespace,
+    may_use: &'a MayUse,
+    policies: Vec<Result<Policy<'a>, (Arc<str>, Incomplete)>>,
 }
 
 /// What a look finds: each trial in order, and the SCC that was taken with what it filled in.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) trials: Vec<Trial>,
-    pub(crate) taken: Option<(String, Through, Security)>,
+struct Seen {
+    trials: Vec<Trial>,
+    taken: Option<(Arc<str>, Through, Security)>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, namespace: &'a Namespace, may_use: &'a MayUse) -> Self {
+        let complete = |scc: &'a SecurityContextConstraints| {
+            Policy::complete(scc, namespace).map_err(|why| (Arc::clone(&scc.name), why))
+        };
+        Self { cluster, namespace, may_use, policies: cluster.sccs().iter().map(complete).collect() }
+    }
+
     /// The look that fills in. The SCC that is taken is written on the pod.
     pub(crate) fn admit(&self, pod: &mut Pod) -> Result<Vec<Trial>, (Refusal, Vec<Trial>)> {
-        let policies = self.policies(required(pod)).map_err(|refusal| (refusal, Vec::new()))?;
+        let policies = self.candidates(required(pod)).map_err(|refusal| (refusal, Vec::new()))?;
         let Seen { trials, taken } = self.take_first(&policies, pod, |_| true);
         let Some((scc, through, mut security)) = taken else {
             let restricted_would_do = restricted_would_do(&policies, &trials, pod);
             return Err((Refusal::NoneFits { restricted_would_do }, trials));
         };
-        security.annotations.insert(CHOSEN.to_owned(), scc);
+        security.annotations.insert(CHOSEN.to_owned(), scc.to_string());
         security.annotations.insert(SUBJECT_TYPE.to_owned(), through.word().to_owned());
         security.write_to(pod);
         Ok(trials)
@@ -92,8 +102,8 @@ impl Look<'_> {
             let refusal = Refusal::NotAsRequired { required: required.to_owned(), chosen: chosen.to_owned() };
             return Err((refusal, Vec::new()));
         }
-        let mut policies = self.policies(required).map_err(|refusal| (refusal, Vec::new()))?;
-        policies.sort_by_key(|policy| policy.scc.name != chosen);
+        let mut policies = self.candidates(required).map_err(|refusal| (refusal, Vec::new()))?;
+        policies.sort_by_key(|policy| *policy.scc.name != *chosen);
         let as_it_is = Security::of(pod);
         let seen = self.take_first(&policies, pod, |filled| *filled == as_it_is);
         match seen.taken {
@@ -102,17 +112,17 @@ impl Look<'_> {
         }
     }
 
-    fn take_first(&self, policies: &[Policy<'_>], pod: &Pod, may_be: impl Fn(&Security) -> bool) -> Seen {
+    fn take_first(&self, policies: &[&Policy<'_>], pod: &Pod, may_be: impl Fn(&Security) -> bool) -> Seen {
         let mut seen = Seen::default();
         for policy in policies {
-            let scc = policy.scc.name.clone();
+            let scc = Arc::clone(&policy.scc.name);
             let became = match self.may_use.through(&scc) {
                 None => Became::NotUsable,
                 Some(through) => match policy.assign(pod) {
                     Err(violations) => Became::TooRestrictive(violations),
                     Ok(filled) if !may_be(&filled) => Became::WouldChange,
                     Ok(filled) => {
-                        seen.taken = Some((scc.clone(), through, filled));
+                        seen.taken = Some((Arc::clone(&scc), through, filled));
                         Became::Taken(through)
                     }
                 },
@@ -125,41 +135,35 @@ impl Look<'_> {
         seen
     }
 
-    /// The SCCs to be tried, in order and complete, usable or not: one that cannot be completed refuses every pod, unless
-    /// the pod wishes for another.
-    fn policies(&self, required: Option<&str>) -> Result<Vec<Policy<'_>>, Refusal> {
-        let candidates = self.cluster.candidates(required)?;
+    /// The SCCs to be tried: all, or the one that the pod wishes for. Each must be complete, usable or not: one that is
+    /// not refuses every pod, unless the pod wishes for another.
+    fn candidates(&self, required: Option<&str>) -> Result<Vec<&Policy<'a>>, Refusal> {
+        if !self.cluster.standard_missing.is_empty() {
+            return Err(Refusal::StandardMissing(self.cluster.standard_missing.clone()));
+        }
+        let candidates = match required {
+            None => self.policies.as_slice(),
+            Some(required) => {
+                let found = self.cluster.sccs().iter().position(|scc| *scc.name == *required);
+                let index = found.ok_or_else(|| Refusal::RequiredMissing(required.to_owned()))?;
+                &self.policies[index..=index]
+            }
+        };
         if let Some(annotation) = self.namespace.lacks() {
             return Err(Refusal::NamespaceLacks(annotation));
         }
-        let mut policies = Vec::with_capacity(candidates.len());
-        let mut incomplete: Vec<(String, Incomplete)> = Vec::new();
-        for scc in candidates {
-            match Policy::complete(scc, self.namespace) {
-                Ok(policy) => policies.push(policy),
-                Err(why) => incomplete.push((scc.name.clone(), why)),
-            }
+        let incomplete: Vec<_> =
+            candidates.iter().filter_map(|policy| policy.as_ref().err().cloned()).collect();
+        if incomplete.is_empty() {
+            return Ok(candidates.iter().filter_map(|policy| policy.as_ref().ok()).collect());
         }
-        if incomplete.is_empty() { Ok(policies) } else { Err(Refusal::Incomplete(incomplete)) }
+        Err(Refusal::Incomplete(incomplete))
     }
 }
 
-impl Cluster {
-    /// The SCCs that a pod with this wish may get, in their order.
-    fn candidates(&self, required: Option<&str>) -> Result<&[SecurityContextConstraints], Refusal> {
-        let sccs = self.sccs();
-        let missing = STANDARD.iter().filter(|name| !sccs.iter().any(|scc| scc.name == **name));
-        let missing: Vec<&'static str> = missing.copied().collect();
-        if !missing.is_empty() {
-            return Err(Refusal::StandardMissing(missing));
-        }
-        let Some(required) = required else { return Ok(sccs) };
-        let found = sccs.iter().position(|scc| scc.name == required);
-        match found {
-            Some(index) => Ok(&sccs[index..=index]),
-            None => Err(Refusal::RequiredMissing(required.to_owned())),
-        }
-    }
+/// The SCCs without which the server does not judge that are not there.
+pub(crate) fn standard_missing(sccs: &[SecurityContextConstraints]) -> Vec<&'static str> {
+    STANDARD.into_iter().filter(|name| !sccs.iter().any(|scc| *scc.name == **name)).collect()
 }
 
 /// SCCs in the order in which they are tried.
@@ -173,9 +177,9 @@ fn required(pod: &Pod) -> Option<&str> {
 }
 
 /// Whether the pod was refused only because nobody may use `restricted`, which everybody once could.
-fn restricted_would_do(policies: &[Policy<'_>], trials: &[Trial], pod: &Pod) -> bool {
-    let tried = |name: &str| trials.iter().find(|trial| trial.scc == name);
+fn restricted_would_do(policies: &[&Policy<'_>], trials: &[Trial], pod: &Pod) -> bool {
+    let tried = |name: &str| trials.iter().find(|trial| *trial.scc == *name);
     let denied = tried("restricted").is_some_and(|trial| trial.became == Became::NotUsable);
-    let restricted = policies.iter().find(|policy| policy.scc.name == "restricted");
+    let restricted = policies.iter().find(|policy| *policy.scc.name == *"restricted");
     denied && tried("restricted-v2").is_some() && restricted.is_some_and(|policy| policy.assign(pod).is_ok())
 }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::pod::{Container, Pod};
+use crate::{
+    context::{PodSecurityContext, SecurityContext},
+    pod::{Container, Pod},
+};
 
 /// Fields of security contexts with their new values; `null` is a field that was removed. What stayed is not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -27,10 +30,10 @@ pub struct Mutation {
 }
 
 impl Mutation {
-    /// The difference. Both pods have the same containers.
+    /// The difference in the fields that an SCC may fill in. Both pods have the same containers.
     pub fn between(before: &Pod, after: &Pod) -> Self {
         Self {
-            pod: difference(&before.spec.security_context, &after.spec.security_context),
+            pod: of_pod(&before.spec.security_context, &after.spec.security_context),
             containers: of_containers(&before.spec.containers, &after.spec.containers),
             init_containers: of_containers(&before.spec.init_containers, &after.spec.init_containers),
             annotations: of_annotations(&before.metadata.annotations, &after.metadata.annotations),
@@ -39,10 +42,47 @@ impl Mutation {
 }
 
 fn of_containers(before: &[Container], after: &[Container]) -> BTreeMap<String, Map<String, Value>> {
-    let pairs = before.iter().zip(after).map(|(before, after)| {
-        (after.name.clone(), difference(&before.security_context, &after.security_context))
-    });
-    pairs.filter(|(_, difference)| !difference.is_empty()).collect()
+    let pairs =
+        before.iter().zip(after).filter(|(before, after)| before.security_context != after.security_context);
+    let of_pair = |(before, after): (&Container, &Container)| {
+        (after.name.clone(), of_container(&before.security_context, &after.security_context))
+    };
+    pairs.map(of_pair).collect()
+}
+
+fn of_pod(before: &PodSecurityContext, after: &PodSecurityContext) -> Map<String, Value> {
+    let mut changed = Map::new();
+    note(&mut changed, "seLinuxOptions", &before.se_linux_options, &after.se_linux_options);
+    note(&mut changed, "supplementalGroups", &before.supplemental_groups, &after.supplemental_groups);
+    note(&mut changed, "fsGroup", &before.fs_group, &after.fs_group);
+    note(&mut changed, "seccompProfile", &before.seccomp_profile, &after.seccomp_profile);
+    changed
+}
+
+fn of_container(before: &SecurityContext, after: &SecurityContext) -> Map<String, Value> {
+    let mut changed = Map::new();
+    note(&mut changed, "capabilities", &before.capabilities, &after.capabilities);
+    note(&mut changed, "runAsUser", &before.run_as_user, &after.run_as_user);
+    note(&mut changed, "runAsNonRoot", &before.run_as_non_root, &after.run_as_non_root);
+    note(&mut changed, "seLinuxOptions", &before.se_linux_options, &after.se_linux_options);
+    let (was, is) = (before.read_only_root_filesystem, after.read_only_root_filesystem);
+    note(&mut changed, "readOnlyRootFilesystem", &was, &is);
+    let (was, is) = (before.allow_privilege_escalation, after.allow_privilege_escalation);
+    note(&mut changed, "allowPrivilegeEscalation", &was, &is);
+    note(&mut changed, "seccompProfile", &before.seccomp_profile, &after.seccomp_profile);
+    changed
+}
+
+/// Notes a field that changed; one that was removed becomes `null`.
+fn note<T: PartialEq + Serialize>(
+    changed: &mut Map<String, Value>,
+    field: &str,
+    before: &Option<T>,
+    after: &Option<T>,
+) {
+    if before != after {
+        changed.insert(field.to_owned(), serde_json::to_value(after).unwrap_or_default());
+    }
 }
 
 fn of_annotations(
@@ -52,19 +92,4 @@ fn of_annotations(
     let removed = before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
     let set = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
     removed.chain(set.map(|(key, value)| (key.clone(), Some(value.clone())))).collect()
-}
-
-fn difference(before: &impl Serialize, after: &impl Serialize) -> Map<String, Value> {
-    let (before, after) = (fields(before), fields(after));
-    let removed = before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), Value::Null));
-    let mut difference: Map<String, Value> = removed.collect();
-    difference.extend(after.into_iter().filter(|(key, value)| before.get(key) != Some(value)));
-    difference
-}
-
-fn fields(context: &impl Serialize) -> Map<String, Value> {
-    match serde_json::to_value(context) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    }
 }

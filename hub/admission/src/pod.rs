@@ -53,6 +53,8 @@ pub struct PodSpec {
     /// The node's interprocess communication.
     #[serde(rename = "hostIPC", deserialize_with = "nullable")]
     pub host_ipc: bool,
+    /// Whether containers see each other's processes; no rule looks at it but Kubernetes' own.
+    pub share_process_namespace: Option<bool>,
     /// The node's users; `Some(false)` is a user namespace of its own.
     pub host_users: Option<bool>,
     /// For which operating system it is; pods for Windows are not judged.

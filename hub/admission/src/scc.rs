@@ -1,6 +1,6 @@
 //! SecurityContextConstraints: what a cluster serves, with the defaults that the server writes into them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use crate::{context::SeLinuxOptions, nullable::nullable, volume};
 #[serde(from = "Served")]
 pub struct SecurityContextConstraints {
     /// Unique in a cluster.
-    pub name: String,
+    pub name: Arc<str>,
     /// Tried earlier the higher it is.
     pub priority: i64,
     /// Whether containers may be root on the node.
@@ -197,7 +197,7 @@ impl From<Served> for SecurityContextConstraints {
     fn from(served: Served) -> Self {
         let required = served.user_namespace_level.as_deref() == Some(POD_LEVEL);
         Self {
-            name: served.metadata.name,
+            name: served.metadata.name.into(),
             priority: served.priority.unwrap_or_default(),
             allow_privileged_container: served.allow_privileged_container,
             default_allow_privilege_escalation: served.default_allow_privilege_escalation,

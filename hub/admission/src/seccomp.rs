@@ -5,7 +5,7 @@
 //! compares that. An annotation wins over the field beside it and overwrites it; what names no profile removes it.
 //! An SCC that lists no profile refuses every one, which is why a pod that names the runtime's own is not let in by it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::context::SeccompProfile;
 
@@ -43,10 +43,9 @@ impl<'a> SeccompRule<'a> {
         annotations: &BTreeMap<String, String>,
         field: Option<&SeccompProfile>,
     ) -> Option<String> {
-        let annotated = annotations.get(POD_ANNOTATION).filter(|profile| !profile.is_empty());
-        let profile = match (annotated, field) {
-            (Some(annotated), _) => Some(annotated.clone()),
-            (None, Some(field)) => Some(annotation(field)),
+        let profile = match (of_pod(annotations).filter(|profile| !profile.is_empty()), field) {
+            (Some(annotated), _) => Some(annotated.to_owned()),
+            (None, Some(field)) => Some(annotation(field).into_owned()),
             (None, None) => self.profiles().next().map(str::to_owned),
         };
         profile.filter(|profile| !profile.is_empty())
@@ -66,12 +65,12 @@ impl<'a> SeccompRule<'a> {
 }
 
 /// The profile that a field names, as an annotation; empty where it names none.
-pub(crate) fn annotation(field: &SeccompProfile) -> String {
+pub(crate) fn annotation(field: &SeccompProfile) -> Cow<'static, str> {
     match (field.kind.as_str(), &field.localhost_profile) {
-        ("Unconfined", _) => UNCONFINED.to_owned(),
-        ("RuntimeDefault", _) => RUNTIME_DEFAULT.to_owned(),
-        ("Localhost", Some(file)) => format!("{LOCALHOST}{file}"),
-        _ => String::new(),
+        ("Unconfined", _) => UNCONFINED.into(),
+        ("RuntimeDefault", _) => RUNTIME_DEFAULT.into(),
+        ("Localhost", Some(file)) => format!("{LOCALHOST}{file}").into(),
+        _ => "".into(),
     }
 }
 
@@ -112,22 +111,27 @@ pub(crate) fn agree(annotation: &str, written: &SeccompProfile) -> bool {
 
 /// The profile that a container ends up with, as an annotation; empty is none. Its own field counts before its
 /// annotation, that before the pod's field, that before the pod's annotation.
-pub(crate) fn effective(
+pub(crate) fn effective<'a>(
     name: &str,
     own: Option<&SeccompProfile>,
     pod: Option<&SeccompProfile>,
-    annotations: &BTreeMap<String, String>,
-) -> String {
+    annotations: &'a BTreeMap<String, String>,
+) -> Cow<'a, str> {
     if let Some(own) = own {
         return annotation(own);
     }
     if let Some(annotated) = of_container(name, annotations) {
-        return annotated.to_owned();
+        return annotated.into();
     }
     match pod {
         Some(pod) => annotation(pod),
-        None => annotations.get(POD_ANNOTATION).cloned().unwrap_or_default(),
+        None => of_pod(annotations).unwrap_or_default().into(),
     }
+}
+
+/// The annotation of the pod, if it has one.
+pub(crate) fn of_pod(annotations: &BTreeMap<String, String>) -> Option<&str> {
+    annotations.get(POD_ANNOTATION).map(String::as_str)
 }
 
 /// The annotation of a container, if it has one.

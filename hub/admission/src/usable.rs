@@ -62,10 +62,10 @@ impl MayUse {
     ) {
         for scc in sccs {
             if account.is_named_by(scc) {
-                self.service_account.insert(scc.name.clone());
+                self.service_account.insert(scc.name.to_string());
             }
             if user.is_named_by(scc) {
-                self.user.insert(scc.name.clone());
+                self.user.insert(scc.name.to_string());
             }
         }
     }

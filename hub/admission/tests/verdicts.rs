@@ -4,14 +4,23 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use hub_admission::case::{Answer, File};
+use hub_admission::{
+    Decision, Refusal, Verdict,
+    case::{Answer, File},
+    look::Became,
+};
+use serde_json::Value;
 
 const CASES: &[u8] = include_bytes!("scc-cases.json.gz");
 
-fn file() -> File {
+fn text() -> String {
     let mut text = String::new();
     GzDecoder::new(CASES).read_to_string(&mut text).expect("an intact archive of UTF-8");
-    serde_json::from_str(&text).expect("a file of cases")
+    text
+}
+
+fn file() -> File {
+    serde_json::from_str(&text()).expect("a file of cases")
 }
 
 #[test]
@@ -41,7 +50,49 @@ fn sccs_are_tried_in_the_servers_order() {
     for (set, expected) in file.meta.scc_order.iter().filter(|(_, order)| !order.is_empty()) {
         let named = (set != "default").then_some(set.as_str());
         let cluster = file.meta.cluster(named).expect("a set of the file");
-        let order: Vec<&str> = cluster.sccs().iter().map(|scc| scc.name.as_str()).collect();
+        let order: Vec<&str> = cluster.sccs().iter().map(|scc| &*scc.name).collect();
         assert_eq!(order, *expected, "{set}");
     }
+}
+
+/// Beside its verdicts the server kept, in its audit log, which SCCs nobody might use, which failed and which the final
+/// check used. Where a webhook came between, the log mixes two looks, so those cases are left out.
+#[test]
+fn every_trial_of_the_server_is_repeated() {
+    let (text, file) = (text(), file());
+    let raw: Value = serde_json::from_str(&text).expect("JSON");
+    let verdicts = file.judge().expect("whole cases");
+    let mut compared = 0;
+    for ((case, verdict), raw) in verdicts.iter().zip(raw["cases"].as_array().expect("cases")) {
+        let (expected, tried) = (&raw["verdict"], &raw["verdict"]["tried"]);
+        if case.webhook.is_some() || tried.is_null() {
+            continue;
+        }
+        compared += 1;
+        let mut failed = names(verdict, |became| matches!(became, Became::TooRestrictive(_)));
+        failed.sort_unstable();
+        let keys: Vec<&str> =
+            tried["failed"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(failed, keys, "{}", case.id);
+        assert_eq!(
+            names(verdict, |became| *became == Became::NotUsable),
+            strings(&tried["notUsable"]),
+            "{}",
+            case.id
+        );
+        let hinted =
+            expected["message"].as_str().is_some_and(|said| said.contains("no access to scc/restricted"));
+        let refusal = Refusal::NoneFits { restricted_would_do: true };
+        assert_eq!(verdict.decision == Decision::Refused(refusal), hinted, "{}", case.id);
+    }
+    assert!(compared > 1000, "{compared} compared");
+}
+
+fn names(verdict: &Verdict, of: impl Fn(&Became) -> bool) -> Vec<&str> {
+    let trials = verdict.looks.first().into_iter().flatten().filter(|trial| of(&trial.became));
+    trials.map(|trial| &*trial.scc).collect()
+}
+
+fn strings(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
