@@ -1,6 +1,6 @@
 //! The whole way of a pod through the server, from its submission to its last check.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use crate::{
     arrival,
@@ -152,13 +152,12 @@ pub fn judge(question: &Question<'_>) -> Verdict {
 }
 
 /// The pod as everybody but the admission wrote it.
-fn before(question: &Question<'_>) -> Pod {
+fn before<'a>(question: &Question<'a>) -> Cow<'a, Pod> {
+    let Some(injection) = question.injection else { return Cow::Borrowed(question.pod) };
     let mut pod = question.pod.clone();
-    if let Some(injection) = question.injection {
-        injection::travel(&mut pod);
-        injection.apply(&mut pod);
-    }
-    pod
+    injection::travel(&mut pod);
+    injection.apply(&mut pod);
+    Cow::Owned(pod)
 }
 
 fn pass(question: &Question<'_>, pod: &mut Pod, looks: &mut Vec<Vec<Trial>>) -> Result<Decision, Refusal> {

@@ -1,7 +1,10 @@
 //! What Kubernetes itself refuses of security contexts, ports and volumes, whoever admitted the pod. It looks at what
 //! was filled in, too: a privileged container for which an SCC forbids escalation is refused here.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    fmt::{Display, Formatter},
+};
 
 use crate::{
     context::{SeccompProfile, SecurityContext, Sysctl},
@@ -91,13 +94,25 @@ pub(crate) fn check(pod: &Pod) -> Vec<Mistake> {
     check_annotations(pod, &mut found);
     check_ports(pod, &mut found);
     for (list, index, container) in pod.containers() {
-        let path = format!("spec.{}[{index}]", list.field());
-        check_container(pod, container, &path, &mut found);
+        check_container(pod, container, Place { list, index }, &mut found);
         if pod.spec.os.name == WINDOWS {
-            check_windows(&container.security_context, &path, &mut found);
+            check_windows(&container.security_context, Place { list, index }, &mut found);
         }
     }
     found
+}
+
+/// Where a container stands, as a path; it is written only where something is wrong.
+#[derive(Clone, Copy)]
+struct Place {
+    list: List,
+    index: usize,
+}
+
+impl Display for Place {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(out, "spec.{}[{}]", self.list.field(), self.index)
+    }
 }
 
 fn say(found: &mut Vec<Mistake>, wrong: bool, why: Why, field: impl FnOnce() -> String) {
@@ -123,7 +138,7 @@ fn check_pod(pod: &Pod, found: &mut Vec<Mistake>) {
     say(found, groups.into_iter().any(|group| is_no_id(Some(*group))), Why::Id, || {
         "spec.securityContext.supplementalGroups".to_owned()
     });
-    check_profile(context.seccomp_profile.as_ref(), "spec.securityContext", found);
+    check_profile(context.seccomp_profile.as_ref(), &"spec", found);
     let shared = [(spec.host_network, "hostNetwork"), (spec.host_pid, "hostPID"), (spec.host_ipc, "hostIPC")];
     for (of_the_node, field) in shared {
         let wrong = of_the_node && spec.host_users == Some(false);
@@ -141,12 +156,12 @@ fn check_pod(pod: &Pod, found: &mut Vec<Mistake>) {
     }
 }
 
-fn check_container(pod: &Pod, container: &Container, path: &str, found: &mut Vec<Mistake>) {
+fn check_container(pod: &Pod, container: &Container, place: Place, found: &mut Vec<Mistake>) {
     let context = &container.security_context;
-    let of = |field: &str| format!("{path}.securityContext.{field}");
+    let of = |field: &str| format!("{place}.securityContext.{field}");
     say(found, is_no_id(context.run_as_user), Why::Id, || of("runAsUser"));
     say(found, is_no_id(context.run_as_group), Why::Id, || of("runAsGroup"));
-    check_profile(context.seccomp_profile.as_ref(), &format!("{path}.securityContext"), found);
+    check_profile(context.seccomp_profile.as_ref(), &place, found);
     let mount = context.proc_mount.as_deref();
     let unmasked = mount == Some("Unmasked") && pod.spec.host_users != Some(false);
     say(found, unmasked, Why::Unmasked, || of("procMount"));
@@ -159,13 +174,13 @@ fn check_container(pod: &Pod, container: &Container, path: &str, found: &mut Vec
     say(found, kept && sys_admin, Why::SysAdminCannotBeKept, || of("allowPrivilegeEscalation"));
     for (index, mount) in container.volume_mounts.iter().enumerate() {
         let reaches = mount.mount_propagation == "Bidirectional" && !privileged;
-        say(found, reaches, Why::Bidirectional, || format!("{path}.volumeMounts[{index}].mountPropagation"));
+        say(found, reaches, Why::Bidirectional, || format!("{place}.volumeMounts[{index}].mountPropagation"));
     }
 }
 
-fn check_profile(profile: Option<&SeccompProfile>, path: &str, found: &mut Vec<Mistake>) {
+fn check_profile(profile: Option<&SeccompProfile>, place: &dyn Display, found: &mut Vec<Mistake>) {
     let Some(profile) = profile else { return };
-    let of = |field: &str| format!("{path}.seccompProfile.{field}");
+    let of = |field: &str| format!("{place}.securityContext.seccompProfile.{field}");
     match (profile.kind.as_str(), &profile.localhost_profile) {
         ("Localhost", Some(file)) => {
             say(found, !seccomp::descends(file), Why::Path, || of("localhostProfile"));
@@ -266,7 +281,7 @@ fn check_windows_pod(pod: &Pod, found: &mut Vec<Mistake>) {
     }
 }
 
-fn check_windows(context: &SecurityContext, path: &str, found: &mut Vec<Mistake>) {
+fn check_windows(context: &SecurityContext, place: Place, found: &mut Vec<Mistake>) {
     let set = [
         (context.se_linux_options.is_some(), "seLinuxOptions"),
         (context.seccomp_profile.is_some(), "seccompProfile"),
@@ -279,6 +294,6 @@ fn check_windows(context: &SecurityContext, path: &str, found: &mut Vec<Mistake>
         (context.run_as_group.is_some(), "runAsGroup"),
     ];
     for (wrong, field) in set {
-        say(found, wrong, Why::Stray, || format!("{path}.securityContext.{field}"));
+        say(found, wrong, Why::Stray, || format!("{place}.securityContext.{field}"));
     }
 }
