@@ -49,6 +49,7 @@ pub mod mutation;
 pub mod violation;
 
 pub mod case;
+pub mod manifest;
 
 mod nullable;
 

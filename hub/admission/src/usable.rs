@@ -13,6 +13,10 @@ use crate::scc::SecurityContextConstraints;
 /// Everybody who is not anonymous is in it.
 const AUTHENTICATED: &str = "system:authenticated";
 const ANONYMOUS: &str = "system:anonymous";
+
+/// What OpenShift lets everybody use who is not anonymous, by its own binding.
+pub const EVERYBODY: [&str; 2] = ["restricted-v2", "restricted-v3"];
+
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 /// Names of the SCCs that each may use, all sources together.
@@ -97,6 +101,11 @@ impl Subject {
             groups.extend(groups_of_accounts(namespace));
         }
         Self { name: name.to_owned(), groups }
+    }
+
+    /// Whether it is somebody and not anonymous.
+    pub fn is_authenticated(&self) -> bool {
+        self.groups.contains(AUTHENTICATED)
     }
 
     /// Whether an SCC names it or one of its groups.
