@@ -66,6 +66,17 @@ pub struct Verdict {
     pub pod: Pod,
 }
 
+impl Verdict {
+    /// The look that decided: of an admitted pod the last one that could fill in, of a refused one the last of all.
+    pub fn deciding_look(&self) -> &[Trial] {
+        let last = match self.decision {
+            Decision::Admitted { .. } => self.looks.iter().rev().nth(1),
+            Decision::Unjudged(_) | Decision::Refused(_) => self.looks.last(),
+        };
+        last.map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
 /// Whether a pod is let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -129,7 +140,7 @@ fn listed(incomplete: &[(Arc<str>, Incomplete)]) -> String {
 }
 
 fn restricted(would_do: bool) -> &'static str {
-    if would_do { "; restricted would, which nobody here may use" } else { "" }
+    if would_do { "; restricted would allow it, but neither account nor creator may use that" } else { "" }
 }
 
 fn mistakes(mistakes: &[kubernetes::Mistake]) -> String {

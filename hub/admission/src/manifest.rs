@@ -182,13 +182,14 @@ mod tests {
     fn a_workload_makes_pods_through_its_controller() {
         let template = json!({"spec": {"serviceAccountName": "shop", "containers": [{"name": "app"}]}});
         let deployment = json!({"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": template.clone()}});
-        let made = super::made(vec![deployment]).expect("a workload");
-        assert_eq!((made.by.as_str(), made.service_account()), ("deployment/shop", "shop"));
+        let shop = made(vec![deployment]).expect("a workload");
+        assert_eq!((shop.by.as_str(), shop.service_account()), ("deployment/shop", "shop"));
         let controller = "system:serviceaccount:kube-system:replicaset-controller";
-        assert_eq!(made.controller.as_deref(), Some(controller));
+        assert_eq!(shop.controller.as_deref(), Some(controller));
         let job = json!({"spec": {"template": template}});
         let cron = json!({"kind": "CronJob", "metadata": {"name": "n"}, "spec": {"jobTemplate": job}});
-        assert_eq!(super::made(vec![cron]).expect("a workload").service_account(), "shop");
+        let cron = made(vec![cron]).expect("a workload");
+        assert_eq!(cron.service_account(), "shop");
     }
 
     #[test]
@@ -211,11 +212,11 @@ mod tests {
         let driver = json!({"kind": "CSIDriver",
             "metadata": {"name": "d.example", "labels": {DRIVER_LEVEL: "restricted"}}});
         let scc = json!({"kind": SCC, "metadata": {"name": "own"}, "users": ["alice"]});
-        let cluster = cluster(vec![json!({"items": [scc, driver]})]).expect("a cluster");
-        assert_eq!(cluster.drivers["d.example"], "restricted");
+        let read = cluster(vec![json!({"items": [scc, driver]})]).expect("a cluster");
+        assert_eq!(read.drivers["d.example"], "restricted");
         let (account, alice) = (Subject::service_account("n", "default"), Subject::user("alice", []));
-        let may_use = may_use(&cluster, &account, &alice, MayUse::default());
-        assert!(may_use.through("own").is_some() && may_use.through("restricted-v2").is_some());
-        assert!(matches!(super::cluster(Vec::new()), Err(Error::NoneOf(SCC))));
+        let both = may_use(&read, &account, &alice, MayUse::default());
+        assert!(both.through("own").is_some() && both.through("restricted-v2").is_some());
+        assert!(matches!(cluster(Vec::new()), Err(Error::NoneOf(SCC))));
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     args::Simulate,
     call::{Call, Outcome},
     failure::Failure,
-    screen::{Piece, Screen, bad, faint, good, plain, strong},
+    screen::{Piece, Screen, bad, faint, good, padded, plain, strong},
 };
 
 /// `admission simulate`.
@@ -124,11 +124,13 @@ fn draw(screen: &mut Screen, asked: &Asked, verdict: &Verdict) {
     for (field, value) in filled {
         screen.line(4, &[plain("  "), plain(format!("{field} = {value}"))]);
     }
-    if let Some(trials) = verdict.looks.last().filter(|trials| !trials.is_empty()) {
+    let trials = verdict.deciding_look();
+    if !trials.is_empty() {
         screen.blank();
         screen.line(2, &[faint("tried, in this order")]);
-        trials.iter().for_each(|trial| draw_trial(screen, trial));
     }
+    let width = trials.iter().map(|trial| trial.scc.chars().count()).max().unwrap_or(0) + 2;
+    trials.iter().for_each(|trial| draw_trial(screen, trial, width));
 }
 
 fn decided(decision: &Decision) -> [Piece; 2] {
@@ -145,14 +147,15 @@ fn decided(decision: &Decision) -> [Piece; 2] {
     }
 }
 
-fn draw_trial(screen: &mut Screen, trial: &Trial) {
+fn draw_trial(screen: &mut Screen, trial: &Trial, width: usize) {
     let became = match &trial.became {
         Became::NotUsable => faint("may not be used"),
         Became::TooRestrictive(_) => bad("does not allow it"),
         Became::WouldChange => bad("would have to change it"),
         Became::Taken(_) => good("taken"),
     };
-    screen.line(4, &[plain("  "), strong(&*trial.scc), plain("  "), became]);
+    let [name, gap] = padded(strong(&*trial.scc), width);
+    screen.line(4, &[plain("  "), name, gap, became]);
     for violation in violations(trial) {
         screen.line(6, &[plain("    "), plain(violation)]);
     }
@@ -171,11 +174,13 @@ fn filled(mutation: &Mutation) -> Vec<(String, String)> {
         let line = |(field, value): (&String, &Value)| (format!("{place}.{field}"), value.to_string());
         fields.iter().map(line).collect::<Vec<_>>()
     };
-    let mut lines = fields("pod".to_owned(), &mutation.pod);
+    let mut lines = fields("spec.securityContext".to_owned(), &mutation.pod);
     for (list, containers) in
         [("init container", &mutation.init_containers), ("container", &mutation.containers)]
     {
-        lines.extend(containers.iter().flat_map(|(name, of)| fields(format!("{list} {name}"), of)));
+        lines.extend(
+            containers.iter().flat_map(|(name, of)| fields(format!("{list} {name} securityContext"), of)),
+        );
     }
     let annotation =
         |(key, value): (&String, &Option<String>)| (format!("annotation {key}"), json!(value).to_string());
@@ -185,7 +190,7 @@ fn filled(mutation: &Mutation) -> Vec<(String, String)> {
 
 fn to_json(asked: &Asked, verdict: &Verdict) -> Value {
     let answer = hub_admission::case::Answer::new(&asked.made.by, verdict);
-    let tried = verdict.looks.last().into_iter().flatten();
+    let tried = verdict.deciding_look().iter();
     let trial = |trial: &Trial| {
         let became = match &trial.became {
             Became::NotUsable => "NotUsable",

@@ -16,7 +16,7 @@ Examples:
   oc get scc,csidriver -o yaml > sccs.yaml
   oc get namespace shop -o yaml > shop.yaml
   meshfleet admission simulate -f deployment.yaml --sccs sccs.yaml --namespace-file shop.yaml
-  meshfleet admission simulate -f pod.yaml --sccs sccs.yaml --namespace-file shop.yaml --as alice --grant anyuid
+  meshfleet admission simulate -f pod.yaml --sccs sccs.yaml --namespace-file shop.yaml --as ana
   meshfleet admission simulate --cases cases.json --check    3 if a verdict differs: for pipelines
   meshfleet admission simulate --cases cases.json -o json    one line a case
 
@@ -50,6 +50,6 @@ pub struct Simulate {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "sccs", "namespace_file"])]
     pub cases: Option<PathBuf>,
     /// Compare with the verdicts that stand in the file, and exit with 3 if any differs
-    #[arg(long, requires = "cases")]
+    #[arg(long, requires = "cases", conflicts_with = "file")]
     pub check: bool,
 }
