@@ -432,6 +432,91 @@ fn on_the_nodes_network_ports_are_the_nodes() {
 }
 
 #[test]
+fn users_of_the_pods_own_are_required_where_the_scc_says_so_and_do_not_go_with_the_nodes_namespaces() {
+    let own =
+        json!({"userNamespaceLevel": "RequirePodLevel", "allowHostNetwork": true, "allowHostPID": true});
+    let ground = Ground::new(&[loose("own", own)]);
+    let with = |spec: Value| {
+        let mut pod = plain();
+        pod["spec"].as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
+        ground.judge(pod, None)
+    };
+    assert!(none_fits(&with(json!({}))));
+    assert!(none_fits(&with(json!({"hostUsers": true}))));
+    assert_eq!(admitted(&with(json!({"hostUsers": false}))), Some("own"));
+    for shared in ["hostNetwork", "hostPID"] {
+        let verdict = with(json!({"hostUsers": false, shared: true}));
+        assert!(matches!(verdict.decision, Decision::Refused(Refusal::Invalid(_))), "{:?}", verdict.decision);
+    }
+}
+
+#[test]
+fn safe_sysctls_need_no_grant_and_forbidden_ones_are_refused_even_if_safe() {
+    let sysctl = |name: &str| in_pod(json!({"sysctls": [{"name": name, "value": "0"}]}));
+    let admits = |changes: Value, name: &str| {
+        admitted(&Ground::new(&[loose("own", changes)]).judge(sysctl(name), None)).is_some()
+    };
+    assert!(admits(json!({}), "net.ipv4.ip_unprivileged_port_start"));
+    assert!(!admits(json!({}), "net/ipv4/ip_unprivileged_port_start"));
+    assert!(!admits(json!({}), "net.core.somaxconn"));
+    assert!(admits(json!({"allowedUnsafeSysctls": ["net.core.*"]}), "net.core.somaxconn"));
+    assert!(!admits(json!({"forbiddenSysctls": ["net.*"]}), "net.ipv4.ip_unprivileged_port_start"));
+}
+
+#[test]
+fn an_inline_volume_needs_a_driver_that_is_fit_for_the_namespaces_level() {
+    let mut ground = Ground::new(&[loose("own", json!({"volumes": ["csi", "projected"]}))]);
+    ground.cluster.drivers = [("fit.example".to_owned(), "baseline".to_owned())].into();
+    let ask = |ground: &Ground, driver: &str| {
+        let mut pod = plain();
+        pod["spec"]["volumes"] = json!([{"name": "v", "csi": {"driver": driver}}]);
+        admitted(&ground.judge(pod, None)).is_some()
+    };
+    // Without a label the namespace is restricted, and a driver without one is fit for privileged ones only.
+    assert!(!ask(&ground, "fit.example") && !ask(&ground, "other.example"));
+    let mut enforce = |level: &str| {
+        ground.namespace.labels =
+            [("pod-security.kubernetes.io/enforce".to_owned(), level.to_owned())].into();
+        (ask(&ground, "fit.example"), ask(&ground, "other.example"))
+    };
+    assert_eq!(enforce("baseline"), (true, false));
+    assert_eq!(enforce("privileged"), (true, true));
+    assert_eq!(enforce("odd"), (false, false));
+}
+
+#[test]
+fn a_pod_for_windows_is_not_judged() {
+    let ground = Ground::new(&[]);
+    let pod = json!({"spec": {"os": {"name": "windows"}, "containers": [{"name": "app"}]}});
+    let verdict = ground.judge(pod, None);
+    assert!(matches!(verdict.decision, Decision::Unjudged(_)), "{:?}", verdict.decision);
+}
+
+#[test]
+fn the_node_is_not_reached_by_mounts_of_containers_without_privilege() {
+    let ground = Ground::new(&[loose("own", json!({"allowPrivilegedContainer": true}))]);
+    let ask = |privileged: bool| {
+        let mut pod = with_context(json!({"privileged": privileged}));
+        let mount = json!({"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"});
+        pod["spec"]["containers"][0]["volumeMounts"] = json!([mount]);
+        admitted(&ground.judge(pod, None)).is_some()
+    };
+    assert!(ask(true) && !ask(false));
+}
+
+#[test]
+fn without_the_sccs_that_every_cluster_has_nothing_is_judged() {
+    let mut ground = Ground::new(&[loose("own", json!({}))]);
+    ground.cluster = Cluster::new(vec![scc(loose("own", json!({})))]);
+    let verdict = ground.judge(plain(), None);
+    assert!(
+        matches!(verdict.decision, Decision::Refused(Refusal::StandardMissing(_))),
+        "{:?}",
+        verdict.decision
+    );
+}
+
+#[test]
 fn what_was_tried_is_told_with_what_was_wrong() {
     let ground = Ground::new(&[loose("own", json!({"runAsUser": {"type": "MustRunAsRange"}}))]);
     let verdict = ground.judge(with_context(json!({"runAsUser": 0})), None);
