@@ -1,8 +1,6 @@
 //! The rule of capabilities. Names are compared letter by letter: case and the prefix `CAP_` count, and `ALL` is a name
 //! like any other, so that who drops it does not thereby drop the others.
 
-use std::collections::BTreeSet;
-
 use crate::{context::Capabilities, scc::SecurityContextConstraints, violation::ContainerViolation};
 
 /// The word of an SCC for every capability. `ALL` is not: it allows to ask for `ALL`.
@@ -18,11 +16,17 @@ pub(crate) fn chosen(scc: &SecurityContextConstraints, own: Option<&Capabilities
     if !new_adds && !new_drops {
         return own.cloned();
     }
-    let sorted = |names: BTreeSet<&String>| names.into_iter().cloned().collect();
     Some(Capabilities {
-        add: sorted(added.iter().chain(defaults).collect()),
-        drop: sorted(dropped.iter().chain(&scc.required_drop_capabilities).collect()),
+        add: sorted(added.iter().chain(defaults)),
+        drop: sorted(dropped.iter().chain(&scc.required_drop_capabilities)),
     })
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut names: Vec<&String> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().cloned().collect()
 }
 
 /// What is wrong with the capabilities of a container.

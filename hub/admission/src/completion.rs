@@ -2,7 +2,7 @@
 
 use crate::{
     group::GroupRule,
-    namespace::{Lack, Namespace},
+    namespace::{Given, Lack},
     scc::SecurityContextConstraints,
     seccomp::SeccompRule,
     selinux::SeLinuxRule,
@@ -16,8 +16,8 @@ pub struct Policy<'a> {
     pub scc: &'a SecurityContextConstraints,
     pub(crate) user: UserRule,
     pub(crate) se_linux: SeLinuxRule<'a>,
-    pub(crate) fs_group: GroupRule,
-    pub(crate) supplemental_groups: GroupRule,
+    pub(crate) fs_group: GroupRule<'a>,
+    pub(crate) supplemental_groups: GroupRule<'a>,
     pub(crate) seccomp: SeccompRule<'a>,
 }
 
@@ -50,22 +50,21 @@ pub enum Incomplete {
 }
 
 impl<'a> Policy<'a> {
-    /// Completes `scc` from `namespace`. Annotations are read only where something is left open.
+    /// Completes `scc` from what the namespace gives. What is not given matters only where something is left open.
     ///
     /// # Errors
     /// The first thing that cannot be completed.
-    pub fn complete(
+    pub(crate) fn complete(
         scc: &'a SecurityContextConstraints,
-        namespace: &'a Namespace,
+        given: &'a Given<'a>,
     ) -> Result<Self, Incomplete> {
+        let (fs_group, further) = (&scc.fs_group, &scc.supplemental_groups);
         Ok(Self {
             scc,
-            user: UserRule::complete(&scc.run_as_user, namespace)?,
-            se_linux: SeLinuxRule::complete(&scc.se_linux_context, namespace)?,
-            fs_group: GroupRule::complete("fsGroup", &scc.fs_group, || namespace.volume_group())?,
-            supplemental_groups: GroupRule::complete("supplementalGroups", &scc.supplemental_groups, || {
-                namespace.groups()
-            })?,
+            user: UserRule::complete(&scc.run_as_user, given)?,
+            se_linux: SeLinuxRule::complete(&scc.se_linux_context, given)?,
+            fs_group: GroupRule::complete("fsGroup", fs_group, &given.volume_group)?,
+            supplemental_groups: GroupRule::complete("supplementalGroups", further, &given.groups)?,
             seccomp: SeccompRule::new(&scc.seccomp_profiles),
         })
     }

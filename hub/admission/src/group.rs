@@ -9,25 +9,28 @@ use crate::{
 
 /// A complete strategy for groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum GroupRule {
+pub(crate) enum GroupRule<'a> {
     /// Any, and none.
     Any,
     /// At least one, each in one of these; never empty.
-    Within(Vec<IdRange>),
+    Within(&'a [IdRange]),
 }
 
-impl GroupRule {
+impl<'a> GroupRule<'a> {
     /// `given` is what the namespace gives where the SCC names no range.
     pub(crate) fn complete(
         field: &'static str,
-        written: &Groups,
-        given: impl FnOnce() -> Result<Vec<IdRange>, Lack>,
+        written: &'a Groups,
+        given: &'a Result<Vec<IdRange>, Lack>,
     ) -> Result<Self, Incomplete> {
-        match written.kind.as_str() {
-            "RunAsAny" => Ok(Self::Any),
-            "MustRunAs" if written.ranges.is_empty() => given().map(Self::Within).map_err(Incomplete::Groups),
-            "MustRunAs" => Ok(Self::Within(written.ranges.clone())),
-            kind => Err(Incomplete::Unknown { field, kind: kind.to_owned() }),
+        match (written.kind.as_str(), written.ranges.as_slice()) {
+            ("RunAsAny", _) => Ok(Self::Any),
+            ("MustRunAs", []) => match given {
+                Ok(given) => Ok(Self::Within(given)),
+                Err(lack) => Err(Incomplete::Groups(lack.clone())),
+            },
+            ("MustRunAs", ranges) => Ok(Self::Within(ranges)),
+            (kind, _) => Err(Incomplete::Unknown { field, kind: kind.to_owned() }),
         }
     }
 
@@ -40,10 +43,10 @@ impl GroupRule {
     }
 
     /// What is wrong with `groups`.
-    pub(crate) fn check<'a>(&'a self, groups: &'a [i64]) -> impl Iterator<Item = GroupViolation> + 'a {
+    pub(crate) fn check(&self, groups: &[i64]) -> impl Iterator<Item = GroupViolation> {
         let ranges = match self {
             Self::Any => None,
-            Self::Within(ranges) => Some(ranges),
+            Self::Within(ranges) => Some(*ranges),
         };
         let none = (ranges.is_some() && groups.is_empty()).then_some(GroupViolation::None);
         let outside = groups.iter().copied().filter(move |group| {
@@ -59,7 +62,7 @@ mod tests {
 
     #[test]
     fn groups_may_lie_in_any_range_and_there_must_be_one() {
-        let rule = GroupRule::Within(vec![IdRange { min: 10, max: 19 }, IdRange { min: 30, max: 30 }]);
+        let rule = GroupRule::Within(&[IdRange { min: 10, max: 19 }, IdRange { min: 30, max: 30 }]);
         let check = |groups: &[i64]| rule.check(groups).collect::<Vec<_>>();
         assert_eq!(rule.chosen(), Some(10));
         assert_eq!(check(&[19, 30]), []);

@@ -173,7 +173,8 @@ fn before<'a>(question: &Question<'a>) -> Cow<'a, Pod> {
 
 fn pass(question: &Question<'_>, pod: &mut Pod, looks: &mut Vec<Vec<Trial>>) -> Result<Decision, Refusal> {
     let Question { cluster, namespace, may_use, injection, .. } = *question;
-    let look = Look::new(cluster, namespace, may_use);
+    let given = namespace.gives();
+    let look = Look::new(cluster, (namespace, &given), may_use);
     let exemption = exemption(namespace, pod);
     arrival::arrive(pod);
     if exemption.is_none() {

@@ -6,7 +6,7 @@ use crate::{
     assignment::Security,
     completion::{Incomplete, Policy},
     judgement::{Cluster, Refusal},
-    namespace::Namespace,
+    namespace::{Given, Namespace},
     order,
     pod::Pod,
     scc::SecurityContextConstraints,
@@ -74,9 +74,13 @@ struct Seen {
 }
 
 impl<'a> Look<'a> {
-    pub(crate) fn new(cluster: &'a Cluster, namespace: &'a Namespace, may_use: &'a MayUse) -> Self {
+    pub(crate) fn new(
+        cluster: &'a Cluster,
+        (namespace, given): (&'a Namespace, &'a Given<'a>),
+        may_use: &'a MayUse,
+    ) -> Self {
         let complete = |scc: &'a SecurityContextConstraints| {
-            Policy::complete(scc, namespace).map_err(|why| (Arc::clone(&scc.name), why))
+            Policy::complete(scc, given).map_err(|why| (Arc::clone(&scc.name), why))
         };
         Self { cluster, namespace, may_use, policies: cluster.sccs().iter().map(complete).collect() }
     }

@@ -91,34 +91,44 @@ impl Namespace {
         [UID_RANGE, MCS].into_iter().find(|annotation| !self.annotations.contains_key(*annotation))
     }
 
+    /// All that it gives, read once for all SCCs.
+    pub(crate) fn gives(&self) -> Given<'_> {
+        let groups = self.groups();
+        let volume_group = groups.as_ref().map(|blocks| volume_group(blocks)).map_err(Clone::clone);
+        Given { users: self.users(), level: self.annotation(MCS), groups, volume_group }
+    }
+
     /// The users of its pods: the first block.
-    pub(crate) fn users(&self) -> Result<IdRange, Lack> {
+    fn users(&self) -> Result<IdRange, Lack> {
         let text = self.annotation(UID_RANGE)?;
         range::block(text).map_err(|why| Lack::Malformed { annotation: UID_RANGE, why })
     }
 
-    /// The SELinux level of its pods, unread.
-    pub(crate) fn level(&self) -> Result<&str, Lack> {
-        self.annotation(MCS)
-    }
-
     /// The further groups of its pods: all blocks.
-    pub(crate) fn groups(&self) -> Result<Vec<IdRange>, Lack> {
+    fn groups(&self) -> Result<Vec<IdRange>, Lack> {
         let given = self.annotations.contains_key(SUPPLEMENTAL_GROUPS);
         let annotation = if given { SUPPLEMENTAL_GROUPS } else { UID_RANGE };
         range::blocks(self.annotation(annotation)?).map_err(|why| Lack::Malformed { annotation, why })
-    }
-
-    /// The group of its pods' volumes: the first of the first block, and no other.
-    pub(crate) fn volume_group(&self) -> Result<Vec<IdRange>, Lack> {
-        let blocks = self.groups()?;
-        Ok(blocks.into_iter().take(1).map(|block| IdRange { min: block.min, max: block.min }).collect())
     }
 
     fn annotation(&self, key: &'static str) -> Result<&str, Lack> {
         let text = self.annotations.get(key).filter(|text| !text.is_empty());
         text.map(String::as_str).ok_or(Lack::Empty(key))
     }
+}
+
+/// What a namespace gives to the SCCs that leave values open, or why it does not: that matters only to those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given<'a> {
+    pub(crate) users: Result<IdRange, Lack>,
+    pub(crate) level: Result<&'a str, Lack>,
+    pub(crate) groups: Result<Vec<IdRange>, Lack>,
+    pub(crate) volume_group: Result<Vec<IdRange>, Lack>,
+}
+
+/// The group of volumes: the first of the first block, and no other.
+fn volume_group(blocks: &[IdRange]) -> Vec<IdRange> {
+    blocks.iter().take(1).map(|block| IdRange { min: block.min, max: block.min }).collect()
 }
 
 #[cfg(test)]
@@ -154,7 +164,7 @@ mod tests {
     fn the_group_of_volumes_is_one_id_and_further_groups_are_whole_blocks() {
         let annotations = [(SUPPLEMENTAL_GROUPS.to_owned(), "2000/100,5000/10".to_owned())].into();
         let namespace = Namespace { annotations, ..Namespace::default() };
-        assert_eq!(namespace.volume_group(), Ok(vec![IdRange { min: 2000, max: 2000 }]));
+        assert_eq!(namespace.gives().volume_group, Ok(vec![IdRange { min: 2000, max: 2000 }]));
         let blocks = vec![IdRange { min: 2000, max: 2099 }, IdRange { min: 5000, max: 5009 }];
         assert_eq!(namespace.groups(), Ok(blocks));
     }

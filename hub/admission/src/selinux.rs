@@ -1,7 +1,7 @@
 //! The rule of SELinux: which label processes carry.
 
 use crate::{
-    completion::Incomplete, context::SeLinuxOptions, namespace::Namespace, scc::SeLinuxContext,
+    completion::Incomplete, context::SeLinuxOptions, namespace::Given, scc::SeLinuxContext,
     violation::SeLinuxViolation,
 };
 
@@ -20,16 +20,13 @@ pub(crate) enum SeLinuxRule<'a> {
 }
 
 impl<'a> SeLinuxRule<'a> {
-    pub(crate) fn complete(
-        written: &'a SeLinuxContext,
-        namespace: &'a Namespace,
-    ) -> Result<Self, Incomplete> {
+    pub(crate) fn complete(written: &'a SeLinuxContext, given: &Given<'a>) -> Result<Self, Incomplete> {
         match written.kind.as_str() {
             "RunAsAny" => Ok(Self::Any),
             "MustRunAs" => {
                 let options = written.se_linux_options.as_ref();
                 let level = match options.map(|options| options.level.as_str()) {
-                    None | Some("") => namespace.level().map_err(Incomplete::Level)?,
+                    None | Some("") => given.level.clone().map_err(Incomplete::Level)?,
                     Some(level) => level,
                 };
                 Ok(Self::Exactly { options, level })

@@ -2,7 +2,7 @@
 
 use crate::{
     completion::Incomplete,
-    namespace::Namespace,
+    namespace::Given,
     scc::{IdRange, RunAsUser},
     violation::ContainerViolation,
 };
@@ -21,14 +21,14 @@ pub(crate) enum UserRule {
 }
 
 impl UserRule {
-    pub(crate) fn complete(written: &RunAsUser, namespace: &Namespace) -> Result<Self, Incomplete> {
+    pub(crate) fn complete(written: &RunAsUser, given: &Given<'_>) -> Result<Self, Incomplete> {
         match written.kind.as_str() {
             "RunAsAny" => Ok(Self::Any),
             "MustRunAsNonRoot" => Ok(Self::NonRoot),
             "MustRunAs" => written.uid.map(Self::Exactly).ok_or(Incomplete::NoUser),
             "MustRunAsRange" => match (written.uid_range_min, written.uid_range_max) {
                 (Some(min), Some(max)) => Ok(Self::Within(IdRange { min, max })),
-                (None, None) => namespace.users().map(Self::Within).map_err(Incomplete::Users),
+                (None, None) => given.users.clone().map(Self::Within).map_err(Incomplete::Users),
                 (Some(_), None) => Err(Incomplete::HalfARange("uidRangeMax")),
                 (None, Some(_)) => Err(Incomplete::HalfARange("uidRangeMin")),
             },
@@ -81,6 +81,7 @@ fn check_non_root(non_root: Option<bool>, user: Option<i64>) -> Option<Container
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Namespace;
 
     const RANGE: UserRule = UserRule::Within(IdRange { min: 1000, max: 1009 });
 
@@ -120,8 +121,9 @@ mod tests {
         let half =
             RunAsUser { kind: "MustRunAsRange".into(), uid_range_min: Some(100), ..RunAsUser::default() };
         let namespace = Namespace::default();
-        assert_eq!(UserRule::complete(&half, &namespace), Err(Incomplete::HalfARange("uidRangeMax")));
+        let given = namespace.gives();
+        assert_eq!(UserRule::complete(&half, &given), Err(Incomplete::HalfARange("uidRangeMax")));
         let none = RunAsUser { kind: "MustRunAs".into(), ..RunAsUser::default() };
-        assert_eq!(UserRule::complete(&none, &namespace), Err(Incomplete::NoUser));
+        assert_eq!(UserRule::complete(&none, &given), Err(Incomplete::NoUser));
     }
 }
