@@ -252,7 +252,8 @@ fn check_ports(pod: &Pod, found: &mut Vec<Mistake>) {
         let mut own = BTreeSet::new();
         for (number, port) in container.ports.iter().enumerate().filter(|(_, port)| port.host_port > 0) {
             let of = || format!("spec.{}[{index}].ports[{number}].hostPort", list.field());
-            let key = (port.host_port, port.protocol.as_str(), port.host_ip.as_str());
+            let protocol = if port.protocol.is_empty() { "TCP" } else { &port.protocol };
+            let key = (port.host_port, protocol, port.host_ip.as_str());
             let free = if list == List::Ordinary { taken.insert(key) } else { own.insert(key) };
             say(found, !free, Why::Twice, of);
             let differs = pod.spec.host_network && port.host_port != port.container_port;

@@ -131,10 +131,13 @@ pub fn made(documents: Vec<Value>) -> Result<Made, Error> {
 }
 
 /// Who may use which SCC as far as the SCCs themselves and what every cluster grants to everybody say it, beside what
-/// is granted to each.
+/// is granted to each by RBAC.
 pub fn may_use(cluster: &Cluster, account: &Subject, user: &Subject, granted: MayUse) -> MayUse {
     let mut may_use = granted;
     may_use.add_named(cluster.sccs(), account, user);
+    if user.is_admin() {
+        may_use.user.extend(cluster.sccs().iter().map(|scc| scc.name.to_string()));
+    }
     if user.is_authenticated() {
         may_use.user.extend(crate::usable::EVERYBODY.map(str::to_owned));
     }

@@ -104,7 +104,10 @@ pub(crate) fn descends(path: &str) -> bool {
 pub(crate) fn agree(annotation: &str, written: &SeccompProfile) -> bool {
     match written.kind.as_str() {
         "Unconfined" | "RuntimeDefault" => field(annotation).is_some_and(|field| field.kind == written.kind),
-        "Localhost" => annotation.strip_prefix(LOCALHOST) == written.localhost_profile.as_deref(),
+        "Localhost" => {
+            let file = annotation.strip_prefix(LOCALHOST);
+            file.is_some() && file == written.localhost_profile.as_deref()
+        }
         _ => true,
     }
 }

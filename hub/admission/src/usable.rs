@@ -17,6 +17,9 @@ const ANONYMOUS: &str = "system:anonymous";
 /// What OpenShift lets everybody use who is not anonymous, by its own binding.
 pub const EVERYBODY: [&str; 2] = ["restricted-v2", "restricted-v3"];
 
+/// Groups whose members may do everything: the first whatever RBAC says, the second by OpenShift's own binding.
+const ADMINS: [&str; 2] = ["system:masters", "system:cluster-admins"];
+
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 /// Names of the SCCs that each may use, all sources together.
@@ -106,6 +109,11 @@ impl Subject {
     /// Whether it is somebody and not anonymous.
     pub fn is_authenticated(&self) -> bool {
         self.groups.contains(AUTHENTICATED)
+    }
+
+    /// Whether it may do everything, and so use every SCC.
+    pub fn is_admin(&self) -> bool {
+        ADMINS.into_iter().any(|group| self.groups.contains(group))
     }
 
     /// Whether an SCC names it or one of its groups.

@@ -505,6 +505,19 @@ fn the_node_is_not_reached_by_mounts_of_containers_without_privilege() {
 }
 
 #[test]
+fn a_port_of_the_node_is_taken_once() {
+    let ground = Ground::new(&[loose("own", json!({"allowHostPorts": true}))]);
+    let ask = |other: Value| {
+        let ports = json!([{"containerPort": 80, "hostPort": 8080}, other]);
+        let pod = json!({"spec": {"containers": [{"name": "app", "ports": ports}]}});
+        admitted(&ground.judge(pod, None)).is_some()
+    };
+    assert!(ask(json!({"containerPort": 81, "hostPort": 8081})));
+    assert!(ask(json!({"containerPort": 81, "hostPort": 8080, "protocol": "UDP"})));
+    assert!(!ask(json!({"containerPort": 81, "hostPort": 8080, "protocol": "TCP"})));
+}
+
+#[test]
 fn without_the_sccs_that_every_cluster_has_nothing_is_judged() {
     let mut ground = Ground::new(&[loose("own", json!({}))]);
     ground.cluster = Cluster::new(vec![scc(loose("own", json!({})))]);

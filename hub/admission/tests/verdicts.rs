@@ -5,9 +5,11 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 use hub_admission::{
-    Decision, Refusal, Verdict,
+    Decision, MayUse, Refusal, Verdict,
     case::{Answer, File},
     look::Became,
+    manifest,
+    usable::Subject,
 };
 use serde_json::Value;
 
@@ -84,6 +86,33 @@ fn every_trial_of_the_server_is_repeated() {
             expected["message"].as_str().is_some_and(|said| said.contains("no access to scc/restricted"));
         let refusal = Refusal::NoneFits { restricted_would_do: true };
         assert_eq!(verdict.decision == Decision::Refused(refusal), hinted, "{}", case.id);
+    }
+    assert!(compared > 1000, "{compared} compared");
+}
+
+/// The server was asked who may use what. Where the grant is a binding of an SCC to the account or the user, or the SCC
+/// names them, the same comes out here.
+#[test]
+fn who_may_use_what_is_what_the_server_said() {
+    let (text, file) = (text(), file());
+    let raw: Value = serde_json::from_str(&text).expect("JSON");
+    let mut compared = 0;
+    for (case, raw) in file.cases.iter().zip(raw["cases"].as_array().expect("cases")) {
+        let (bindings, creator) = (&raw["bindings"], &raw["as"]);
+        if !bindings["rbac"].is_null() {
+            continue;
+        }
+        compared += 1;
+        let cluster = file.meta.cluster(case.custom_sccs.as_deref()).expect("a set of the file");
+        let owned = |list: &Value| strings(list).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let granted = MayUse {
+            service_account: owned(&bindings["serviceAccount"]).into_iter().collect(),
+            user: owned(&bindings["user"]).into_iter().collect(),
+        };
+        let account = Subject::service_account(&case.namespace.name, &case.pod.spec.service_account_name);
+        let user = Subject::user(creator["user"].as_str().expect("a name"), owned(&creator["groups"]));
+        let may_use = manifest::may_use(&cluster, &account, &user, granted);
+        assert_eq!(may_use, case.bindings.may_use, "{}", case.id);
     }
     assert!(compared > 1000, "{compared} compared");
 }
