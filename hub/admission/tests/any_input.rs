@@ -149,7 +149,8 @@ fn scc() -> BoxedStrategy<Value> {
         ("priority", one_of(vec![json!(1), json!(10), Value::Null])),
         ("allowPrivilegedContainer", flag()),
         ("allowPrivilegeEscalation", flag()),
-        ("defaultAllowPrivilegeEscalation", flag()),
+        // True beside a forbidden escalation contradicts itself: such an SCC cannot be stored.
+        ("defaultAllowPrivilegeEscalation", one_of(vec![json!(false)])),
         ("allowHostNetwork", flag()),
         ("allowHostPorts", flag()),
         ("allowHostDirVolumePlugin", flag()),
