@@ -8,7 +8,7 @@
 //! The modules stand in the order in which the server does its work: a pod [arrives](arrival), its namespace may be
 //! [exempt](namespace), SCCs are [ordered](order) and [completed](completion) from the namespace, each that may be
 //! [used](usable) is [tried](assignment), rule by rule ([user], [group], [selinux], [seccomp], [capability], [sysctl],
-//! [volume]); one such pass is a [look](look). A [webhook](injection) may change the pod, which is then looked at again;
+//! [volume]); one such pass is a [look]. A [webhook](injection) may change the pod, which is then looked at again;
 //! [Kubernetes](kubernetes) and the plugin for [inline volumes](inline_volume) have the last word.
 //!
 //! # Design notes
