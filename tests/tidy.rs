@@ -40,8 +40,14 @@ const WIRE: [&str; 8] = [
 const SQL: [&str; 2] = ["hub/src/store/", "tests/"];
 
 /// Where words of platforms may stand.
-const PLATFORMS: [&str; 5] =
-    ["hub/core/src/platform/", "hub/core/src/catalog/", "spoke/src/facts.rs", "spoke/deploy/", "tests/"];
+const PLATFORMS: [&str; 6] = [
+    "hub/core/src/platform/",
+    "hub/core/src/catalog/",
+    "hub/admission/",
+    "spoke/src/facts.rs",
+    "spoke/deploy/",
+    "tests/",
+];
 
 /// The words. The spoke and the rest of the hub must not know them.
 const PLATFORM_WORDS: [&str; 5] = ["gke", "eks", "aks", "rosa", "openshift"];

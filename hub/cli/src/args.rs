@@ -1,5 +1,6 @@
 //! What may be typed: one file for each noun, and here what holds everywhere.
 
+mod admission;
 mod cluster;
 mod config;
 mod document;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
+    admission::{Admission, Simulate},
     cluster::{Cluster, Enrol, Reconcile},
     config::{Config, Diff as ConfigDiff, Show as ConfigShow, Unassign},
     document::{Delete, Files, Get, Kind, Wanted},
@@ -100,6 +102,9 @@ pub enum Command {
     /// Operators: who may call the hub, and as what
     #[command(subcommand)]
     Operator(Operator),
+    /// What a cluster's admission would say
+    #[command(subcommand)]
+    Admission(Admission),
     /// The hub itself
     #[command(subcommand)]
     Hub(Hub),

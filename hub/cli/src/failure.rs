@@ -33,6 +33,8 @@ pub enum Failure {
     Refused { reason: String, message: String, details: Vec<String>, hint: String, unavailable: bool },
     #[error("cannot read {name}")]
     File { name: String, source: io::Error },
+    #[error("cannot read {name}")]
+    Manifest { name: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{name} is larger than the {most} bytes that a hub reads")]
     TooLarge { name: String, most: u64 },
     #[error("{message}")]
@@ -79,6 +81,11 @@ impl Failure {
         }
     }
 
+    /// A file that is not what it should be.
+    pub fn manifest(name: String, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Manifest { name, source: Box::new(source) }
+    }
+
     /// Whether the same call may succeed a little later without anybody's doing.
     pub fn passes(&self) -> bool {
         match self {
@@ -92,6 +99,7 @@ impl Failure {
             | Self::NotTheHub { .. }
             | Self::NotTaken { .. }
             | Self::File { .. }
+            | Self::Manifest { .. }
             | Self::TooLarge { .. }
             | Self::Usage { .. }
             | Self::NoJson { .. }
@@ -151,9 +159,11 @@ impl Failure {
             Self::Silent { .. } => "client.timeout",
             Self::NotTheHub { .. } | Self::NotTaken { .. } => "client.tls",
             Self::Broken { .. } => "client.connection",
-            Self::File { .. } | Self::TooLarge { .. } | Self::NotWritten { .. } | Self::KeyLost { .. } => {
-                "client.file"
-            }
+            Self::File { .. }
+            | Self::Manifest { .. }
+            | Self::TooLarge { .. }
+            | Self::NotWritten { .. }
+            | Self::KeyLost { .. } => "client.file",
             Self::Usage { .. } => "client.usage",
             Self::NoJson { .. } => "client.answer",
             Self::Provider | Self::Runtime(_) | Self::Output(_) | Self::Key(_) | Self::Random(_) => {
@@ -196,6 +206,7 @@ impl Failure {
                 return format!("revoke the operator, `meshfleet operator revoke {name}`, and add a new one");
             }
             Self::File { .. }
+            | Self::Manifest { .. }
             | Self::Key(_)
             | Self::Provider
             | Self::Runtime(_)

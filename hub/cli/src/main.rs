@@ -1,5 +1,5 @@
 //! `meshfleet`, the command line: what an operator types. It knows the hub only by its API, so it can do nothing that
-//! the API does not offer.
+//! the API does not offer. The one question that needs no hub, what a cluster's admission would say, is answered here.
 //!
 //! Every command asks the hub, then renders the answer as text for people or as JSON or YAML for programs. Rendering is
 //! pure and tested with golden text; whatever came from a cluster is stripped of control characters before it is shown.
@@ -13,6 +13,7 @@ mod screen;
 mod time;
 mod trace;
 
+mod admission;
 mod cluster;
 mod completion;
 mod config;
@@ -84,6 +85,7 @@ async fn run(call: &Call, command: Command) -> Result<Outcome, Failure> {
         Command::Drift(args::Drift::Report(report)) => drift::report(call, report).await,
         Command::Drift(args::Drift::Heal(heal)) => drift::heal::heal(call, heal).await,
         Command::Operator(command) => operator::run(call, command).await,
+        Command::Admission(args::Admission::Simulate(simulate)) => admission::simulate(call, &simulate),
         Command::Hub(args::Hub::Epoch { verb }) => epoch::run(call, verb).await,
         Command::Schema { kind } => document::get::schema(call, kind).await,
         Command::Completion { shell } => completion::print(shell),
