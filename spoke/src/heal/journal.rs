@@ -3,7 +3,7 @@
 //! Pure, and small: at most [`MOST_ENTRIES`], each of bounded size, so that it fits into one Secret. Entries that the hub
 //! stored stay for as long as there is room, because they are what heals are counted by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -267,16 +267,13 @@ impl Journal {
     #[must_use]
     pub fn counts(&self, generation: u64, now: Timestamp) -> BTreeMap<Key, u32> {
         let recent = self.entries.iter().filter(|entry| fight::counts(entry.at, now));
-        let mut counts = BTreeMap::new();
-        for key in recent.map(Entry::key) {
-            if !counts.contains_key(&key) {
-                let heals = self.heals(&key, generation);
-                let count = heals.iter().filter(|at| fight::counts(**at, now)).count();
-                counts.insert(key, u32::try_from(count).unwrap_or(u32::MAX));
-            }
-        }
-        counts.retain(|_, count| *count > 0);
-        counts
+        let keys: BTreeSet<Key> = recent.map(Entry::key).collect();
+        let count = |key: Key| {
+            let heals = self.heals(&key, generation);
+            let count = heals.iter().filter(|at| fight::counts(**at, now)).count();
+            (count > 0).then(|| (key, u32::try_from(count).unwrap_or(u32::MAX)))
+        };
+        keys.into_iter().filter_map(count).collect()
     }
 
     /// What is fought over.
