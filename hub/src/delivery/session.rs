@@ -8,7 +8,7 @@ use std::{
 use hub_core::{
     delivery::{Command, Event, Hello, OfferedTarget, Session},
     digest::Digest,
-    drift::HealRequest,
+    drift::{DriftItem, HealEntry, HealRequest},
     fleet::ClusterId,
     probe::Probe,
 };
@@ -244,14 +244,7 @@ impl Running {
                 self.offer(*target, &inline).await?;
             }
             Command::LoadBodies(digests) => {
-                for digest in digests {
-                    let bytes = self.persist(|| load_body(app, digest)).await?;
-                    more.extend(
-                        conversation.machine.on(Event::BodyLoaded { digest, bytes }, app.clock.now()),
-                    );
-                    // Each leaves before the next is loaded: a large plan is never in memory as a whole.
-                    self.send_bodies(more).await?;
-                }
+                self.load_bodies(conversation, digests, more).await?;
             }
             Command::SendBody { digest, bytes } => self.outbox.body(digest, &bytes).await?,
             Command::SendRefused(refusal) => {
@@ -279,11 +272,7 @@ impl Running {
                 METRICS.reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
             }
             Command::SaveDrift { sequence, generation, items, heals } => {
-                let save = || reports::save_drift(app, cluster, generation, (&items, &heals));
-                let saved = self.persist(save).await?;
-                METRICS.drift_reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
-                let through = heals.iter().map(|heal| heal.number).max().unwrap_or(0);
-                self.outbox.drift_stored(sequence, through).await?;
+                self.save_drift((sequence, generation), &items, &heals).await?;
             }
             Command::SendProbe(probe) => self.outbox.probe(*probe).await?,
             Command::SaveProbeAnswer { id, answer } => {
@@ -302,6 +291,36 @@ impl Running {
             Command::Close(reason) => return Err(Ending::Closed(reason)),
         }
         Ok(())
+    }
+
+    /// Each leaves before the next is loaded: a large plan is never in memory as a whole.
+    async fn load_bodies(
+        &self,
+        conversation: &mut Conversation,
+        digests: Vec<Digest>,
+        more: &mut VecDeque<Command>,
+    ) -> Result<(), Ending> {
+        let app = &self.app;
+        for digest in digests {
+            let bytes = self.persist(|| load_body(app, digest)).await?;
+            more.extend(conversation.machine.on(Event::BodyLoaded { digest, bytes }, app.clock.now()));
+            self.send_bodies(more).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores what differs and what was healed, and only then says so: the spoke forgets what it was told is stored.
+    async fn save_drift(
+        &self,
+        (sequence, generation): (u64, u64),
+        items: &[DriftItem],
+        heals: &[HealEntry],
+    ) -> Result<(), Ending> {
+        let save = || reports::save_drift(&self.app, self.spoke.cluster, generation, (items, heals));
+        let saved = self.persist(save).await?;
+        METRICS.drift_reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
+        let through = heals.iter().map(|heal| heal.number).max().unwrap_or(0);
+        self.outbox.drift_stored(sequence, through).await
     }
 
     /// Offers a target, in a span of its own below the transaction that made it, however long ago.
