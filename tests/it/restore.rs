@@ -7,8 +7,8 @@ use hub::postgres::{Config, Server};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use tests::{
-    clusters::{audit::Entry, standin::calisti::Behaviour},
-    fleet::{Cluster, Dress, MESH, SPOKE_USER},
+    clusters::{audit::Entry, standin::calisti::Behaviour, wait::until},
+    fleet::{Cluster, Dress, MESH, PATIENCE, SPOKE_USER},
 };
 use tokio::process::Command;
 
@@ -17,6 +17,9 @@ use crate::rig::{Rig, target};
 /// Which cluster goes by which config: two that will be ahead, one that will not.
 const FLEET: [(&str, &str); 3] =
     [("eks-back", "payments"), ("eks-stays", "payments"), ("eks-still", "quiet")];
+
+/// So short that every spoke is given another certificate after the dump, and long enough for a hub to be away.
+const LIFETIME: (&str, &str) = ("HUB_CERTIFICATE_LIFETIME_S", "20");
 
 /// A mesh of this name over the clusters of its label. Its id is what changes from version to version.
 fn mesh(name: &str, id: &str) -> String {
@@ -57,7 +60,7 @@ async fn without_the_hub(
     let output = command.output().await.with_context(|| format!("cannot run {program}"))?;
     server.stop().await;
     ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    rig.fleet.restart_hub(&[]).await
+    rig.fleet.restart_hub(&[LIFETIME]).await
 }
 
 /// What the spoke wrote outside its own namespace, oldest first.
@@ -93,7 +96,7 @@ async fn roll_out(rig: &Rig, config: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_dump_takes_no_cluster_back() -> Result<()> {
-    let mut rig = Rig::start().await?;
+    let mut rig = Rig::start_with(&[LIFETIME]).await?;
     let start = |name| rig.cluster(name, Dress::Eks, Behaviour::Normal);
     let (mut back, mut stays, mut still) =
         tokio::try_join!(start("eks-back"), start("eks-stays"), start("eks-still"))?;
@@ -102,6 +105,7 @@ async fn an_older_dump_takes_no_cluster_back() -> Result<()> {
     roll_out(&rig, "payments").await?;
     roll_out(&rig, "quiet").await?;
 
+    let known = certificates(&rig).await?;
     let dump = rig.path().join("older.dump");
     without_the_hub(&mut rig, "pg_dump", &["--format=custom"], ("--file", &dump)).await?;
     for (name, _) in FLEET {
@@ -112,10 +116,12 @@ async fn an_older_dump_takes_no_cluster_back() -> Result<()> {
     for cluster in [&back, &stays] {
         ensure!(ids(cluster)? == ["first", "second"], "{}: {:?}", cluster.name, ids(cluster)?);
     }
+    all_go_by_later_certificates(&rig, &known).await?;
     let before = [writes(&back)?.len(), writes(&stays)?.len(), writes(&still)?.len()];
 
     without_the_hub(&mut rig, "pg_restore", &["--clean", "--if-exists"], ("--exit-on-error", &dump)).await?;
     only_those_ahead_are_blocked(&rig).await?;
+    later_certificates_were_taken_up(&rig).await?;
     let after = [writes(&back)?.len(), writes(&stays)?.len(), writes(&still)?.len()];
     ensure!(after == before, "something was written: {before:?}, then {after:?}");
 
@@ -124,6 +130,31 @@ async fn an_older_dump_takes_no_cluster_back() -> Result<()> {
     both_go_on(&rig, &back, &stays).await?;
     ensure!(ids(&still)? == ["first"], "{:?}", ids(&still)?);
     rig.passed().await
+}
+
+async fn certificates(rig: &Rig) -> Result<Vec<i64>> {
+    let mut numbers = Vec::new();
+    for (name, _) in FLEET {
+        numbers.push(rig.certificates(name).await?);
+    }
+    Ok(numbers)
+}
+
+/// Waits until the dump knows of no cluster's certificate any more.
+async fn all_go_by_later_certificates(rig: &Rig, known: &[i64]) -> Result<()> {
+    until("a later certificate of each cluster", PATIENCE, || async {
+        let now = certificates(rig).await?;
+        Ok(now.iter().zip(known).all(|(now, known)| now > known).then_some(()))
+    })
+    .await
+}
+
+/// A spoke is not shut out because the database forgot its certificate: it is later than the one that is known.
+async fn later_certificates_were_taken_up(rig: &Rig) -> Result<()> {
+    let taken = "select count(distinct subject) from audit_event where action = 'cluster.key_recovered'";
+    let taken: i64 = sqlx::query_scalar(taken).fetch_one(&mut rig.database().await?).await?;
+    ensure!(taken == 3, "{taken} of 3 clusters were let in with a later certificate");
+    Ok(())
 }
 
 /// Those that are ahead say so with both ways out, a rollout waits for the decision, and the third has nothing of it.

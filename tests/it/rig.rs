@@ -4,6 +4,10 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use sqlx::{
+    Connection, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 use tests::{
     clusters::{
         Etcd,
@@ -79,6 +83,22 @@ impl Rig {
     /// Where everything lies.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The hub's private database, which is there while the hub is.
+    pub async fn database(&self) -> Result<PgConnection> {
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(self.path().join("hub/postgres/socket"))
+            .username("hub")
+            .database("postgres")
+            .ssl_mode(PgSslMode::Disable);
+        Ok(PgConnection::connect_with(&options).await?)
+    }
+
+    /// How many certificates a cluster's spoke was given.
+    pub async fn certificates(&self, cluster: &str) -> Result<i64> {
+        let number = "select certificate_number from cluster where name = $1";
+        Ok(sqlx::query_scalar(number).bind(cluster).fetch_one(&mut self.database().await?).await?)
     }
 
     /// The last word of a test: everything ends, and nothing is left of it.

@@ -9,10 +9,6 @@ use anyhow::{Context, Result, ensure};
 use hub::fail_point::RENEWAL;
 use serde_json::Value;
 use spoke::fail_point::{RENEWAL_CERTIFIED, RENEWAL_KEY_AFTER, RENEWAL_KEY_BEFORE, RENEWAL_STORED};
-use sqlx::{
-    Connection, PgConnection,
-    postgres::{PgConnectOptions, PgSslMode},
-};
 use tests::{
     clusters::{standin::calisti::Behaviour, wait::until},
     fleet::{Cluster, Dress, MESH, PATIENCE},
@@ -46,29 +42,15 @@ const WATCH: &str = "
     create trigger gaps after update on spoke_session for each row execute function note_gap();
 ";
 
-async fn database(rig: &Rig) -> Result<PgConnection> {
-    let options = PgConnectOptions::new_without_pgpass()
-        .socket(rig.path().join("hub/postgres/socket"))
-        .username("hub")
-        .database("postgres")
-        .ssl_mode(PgSslMode::Disable);
-    Ok(PgConnection::connect_with(&options).await?)
-}
-
-async fn number(rig: &Rig) -> Result<i64> {
-    let number = "select certificate_number from cluster where name = $1";
-    Ok(sqlx::query_scalar(number).bind(NAME).fetch_one(&mut database(rig).await?).await?)
-}
-
 /// Waits for the next certificate, and the one after it: the first may have been under way.
 async fn two_more(rig: &Rig) -> Result<()> {
-    let from = number(rig).await?;
+    let from = rig.certificates(NAME).await?;
     reaches(rig, from + 2, PATIENCE).await
 }
 
 async fn reaches(rig: &Rig, least: i64, patience: Duration) -> Result<()> {
     until(&format!("certificate {least}"), patience, || async {
-        Ok((number(rig).await? >= least).then_some(()))
+        Ok((rig.certificates(NAME).await? >= least).then_some(()))
     })
     .await
 }
@@ -83,12 +65,12 @@ async fn one_cluster() -> Result<(Rig, Cluster)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_rotations_leave_no_gap() -> Result<()> {
     let (rig, _cluster) = one_cluster().await?;
-    sqlx::raw_sql(WATCH).execute(&mut database(&rig).await?).await?;
+    sqlx::raw_sql(WATCH).execute(&mut rig.database().await?).await?;
     rig.apply_mesh(&[NAME]).await?;
-    let first = number(&rig).await?;
+    let first = rig.certificates(NAME).await?;
     // What is reported arrives, whichever session it was to go by.
     let mut rollouts = 0;
-    while number(&rig).await? < first + ROTATIONS / 4 {
+    while rig.certificates(NAME).await? < first + ROTATIONS / 4 {
         rollouts += 1;
         let text = MESH.replace("id: payments}", &format!("id: mesh-{rollouts}}}"));
         rig.fleet.apply("next.yaml", &text).await?;
@@ -98,7 +80,7 @@ async fn a_hundred_rotations_leave_no_gap() -> Result<()> {
         ensure!(connected["status"] == "True", "{connected:#}");
     }
     reaches(&rig, first + ROTATIONS, ALL_ROTATIONS).await?;
-    let mut database = database(&rig).await?;
+    let mut database = rig.database().await?;
     let gaps: Vec<String> =
         sqlx::query_scalar("select at || ' ' || what from gap").fetch_all(&mut database).await?;
     ensure!(gaps.is_empty(), "{gaps:?}");

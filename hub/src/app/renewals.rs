@@ -81,7 +81,9 @@ pub async fn renew(
         Renewal::SameAgain(life) => Ok(Renewed::Certify(name, life)),
         Renewal::Issue(next) => {
             let change = Change { cluster, name: &name, membership, next };
-            store(app, &mut tx, change, "cluster.key_renewed").await?;
+            let known = matches!(membership, Membership::Active(current) if current.key == shown.key);
+            let action = if known { "cluster.key_renewed" } else { "cluster.key_recovered" };
+            store(app, &mut tx, change, action).await?;
             store::commit_of(fail_point::RENEWAL, tx).await?;
             Ok(Renewed::Certify(name, next.life))
         }
