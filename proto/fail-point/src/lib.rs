@@ -38,9 +38,20 @@ mod armed {
     use std::{
         env, fs,
         sync::{LazyLock, Mutex, PoisonError},
+        thread,
+        time::{Duration, Instant},
     };
 
     use rustix::process::{Signal, getpid, kill_process};
+
+    /// How long a stop may take to come about.
+    const STOPS_WITHIN: Duration = Duration::from_secs(5);
+
+    /// How often it is looked for.
+    const STEP: Duration = Duration::from_millis(1);
+
+    /// What no step takes but one in which the process was stopped.
+    const STOPPED_FOR: Duration = Duration::from_millis(500);
 
     const VARIABLE: &str = "MESHFLEET_FAIL_POINT";
 
@@ -62,6 +73,21 @@ mod armed {
         if count(text) == number && mine() {
             // As if the machine had failed: no destructor, no goodbye.
             let _ = kill_process(getpid(), signal);
+            until_stopped();
+        }
+    }
+
+    /// A process is stopped some time after it was told so, and this thread must not be past its point by then. That it was
+    /// stopped shows as a step that took far too long.
+    fn until_stopped() {
+        let (end, mut last) = (Instant::now() + STOPS_WITHIN, Instant::now());
+        while last < end {
+            thread::sleep(STEP);
+            let now = Instant::now();
+            if now.duration_since(last) > STOPPED_FOR {
+                return;
+            }
+            last = now;
         }
     }
 
