@@ -113,9 +113,9 @@ async fn an_invitation_without_an_image_is_a_mistake_before_it_is_a_token() -> R
     let said = rig.ends_with(2, &["cluster", "enrol", "new"]).await?;
     ensure!(said.contains("--spoke-image IMAGE") && said.contains("MESHFLEET_SPOKE_IMAGE"), "{said}");
     let said = rig.ends_with(1, &["cluster", "enrol", "new", "--spoke-image", "a b"]).await?;
-    ensure!(said.contains("spoke_image: no name of an image"), "{said}");
+    ensure!(said.contains("the spoke's image: no name of an image"), "{said}");
     let said = rig.ends_with(1, &["cluster", "enrol", "new", "--spoke-image", IMAGE, "--hub", "hub"]).await?;
-    ensure!(said.contains("hub_address: no address of a hub"), "{said}");
+    ensure!(said.contains("the hub's address: no address of a hub"), "{said}");
     let listed = rig.fleet.command_line.json(&["cluster", "list"]).await?;
     ensure!(listed["clusters"] == json!([]), "nothing was made: {listed:#}");
     let token = rig.fleet.command_line.done(&["cluster", "enrol", "new", "-o", "name"]).await?;
