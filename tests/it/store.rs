@@ -2,6 +2,7 @@
 
 mod bench;
 mod documents;
+mod heals;
 mod membership;
 mod migration;
 mod races;
