@@ -165,16 +165,18 @@ async fn a_policy_comes_with_the_next_target_and_two_of_them_with_none() -> Resu
     let bench = Bench::start().await?;
     let mut spoke = bench.cluster("eu-1").await?;
     bench.apply_mesh("[shop]").await?;
-    bench.rollout(None, RESPECT).await?;
+    let number = bench.rollout(None, RESPECT).await?;
     spoke.obey(1).await?;
+    bench.until_ended(number).await?;
     assert!(spoke.awaits(1).await?.0.heal.is_empty());
 
     bench.apply(&policy("one", "[Removed, Overwritten]")).await?;
-    bench.rollout(None, RESPECT).await?;
+    let number = bench.rollout(None, RESPECT).await?;
     spoke.obey(2).await?;
+    bench.until_ended(number).await?;
     let (target, _) = spoke.awaits(2).await?;
     assert_eq!(target.heal.iter().collect::<Vec<_>>(), [HealClass::Overwritten, HealClass::Removed]);
-    let stored = "select heal from rollout_target order by rollout_id desc limit 1";
+    let stored = "select heal from rollout_target order by rollout desc limit 1";
     let stored: Vec<String> = sqlx::query_scalar(stored).fetch_one(bench.pool()).await?;
     assert_eq!(stored, ["Overwritten", "Removed"]);
 
