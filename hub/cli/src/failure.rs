@@ -33,8 +33,8 @@ pub enum Failure {
     Refused { reason: String, message: String, details: Vec<String>, hint: String, unavailable: bool },
     #[error("cannot read {name}")]
     File { name: String, source: io::Error },
-    #[error("cannot read {name}")]
-    Manifest { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("cannot read {name}: {why}")]
+    Manifest { name: String, why: String },
     #[error("{name} is larger than the {most} bytes that a hub reads")]
     TooLarge { name: String, most: u64 },
     #[error("{message}")]
@@ -81,9 +81,12 @@ impl Failure {
         }
     }
 
-    /// A file that is not what it should be.
-    pub fn manifest(name: String, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Manifest { name, source: Box::new(source) }
+    /// A file that is not what it should be. Of what a parser says only the first line: it has the place, and what comes
+    /// after draws it.
+    pub fn manifest(name: String, source: impl std::error::Error) -> Self {
+        let text = source.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Self::Manifest { name, why: first.strip_prefix("error: ").unwrap_or(first).to_owned() }
     }
 
     /// Whether the same call may succeed a little later without anybody's doing.
@@ -205,8 +208,11 @@ impl Failure {
             Self::KeyLost { name, .. } => {
                 return format!("revoke the operator, `meshfleet operator revoke {name}`, and add a new one");
             }
+            Self::Manifest { .. } => {
+                "-f takes a Pod or a workload, --sccs what `oc get scc,csidriver -o yaml` prints, --namespace-file a \
+                 Namespace, each in YAML or JSON; --cases takes JSON"
+            }
             Self::File { .. }
-            | Self::Manifest { .. }
             | Self::Key(_)
             | Self::Provider
             | Self::Runtime(_)
