@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "meshfleet/v1/operator.proto",
         "meshfleet/v1/status.proto",
         "meshfleet/v1/hub.proto",
+        "meshfleet/v1/catalog.proto",
     ];
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

@@ -210,6 +210,7 @@ fn routes(app: &App, authority: &Arc<Authority>, delivery: &Delivery, health: &H
         .add_service(api::operators::Operators::server(app.clone(), Arc::clone(authority)))
         .add_service(api::status::Status::server(app.clone()))
         .add_service(api::hub::Hub::server(app.clone(), authority.fingerprint()))
+        .add_service(api::catalog::Catalog::server(app.clone()))
 }
 
 fn limits(server: Server) -> Server {

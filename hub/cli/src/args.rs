@@ -1,6 +1,7 @@
 //! What may be typed: one file for each noun, and here what holds everywhere.
 
 mod admission;
+mod catalog;
 mod cluster;
 mod config;
 mod document;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
     admission::{Admission, Simulate},
+    catalog::{Catalog, Check},
     cluster::{Cluster, Enrol, Reconcile},
     config::{Config, Diff as ConfigDiff, Show as ConfigShow, Unassign},
     document::{Delete, Files, Get, Kind, Wanted},
@@ -99,6 +101,9 @@ pub enum Command {
     /// Drift: what was changed by others than meshfleet
     #[command(subcommand)]
     Drift(Drift),
+    /// Versions: what goes with what, until when, and what changed
+    #[command(subcommand)]
+    Catalog(Catalog),
     /// Operators: who may call the hub, and as what
     #[command(subcommand)]
     Operator(Operator),

@@ -4,9 +4,10 @@ use std::{future::ready, io, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use proto::v1::{
-    clusters_client::ClustersClient, configs_client::ConfigsClient, documents_client::DocumentsClient,
-    drift_client::DriftClient, hub_client::HubClient, operators_client::OperatorsClient,
-    plans_client::PlansClient, rollouts_client::RolloutsClient, status_client::StatusClient,
+    catalog_client::CatalogClient, clusters_client::ClustersClient, configs_client::ConfigsClient,
+    documents_client::DocumentsClient, drift_client::DriftClient, hub_client::HubClient,
+    operators_client::OperatorsClient, plans_client::PlansClient, rollouts_client::RolloutsClient,
+    status_client::StatusClient,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -98,6 +99,11 @@ impl Hub {
 
     pub fn operators(&self) -> OperatorsClient<Traced> {
         OperatorsClient::with_interceptor(self.channel.clone(), self.trace.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    pub fn catalog(&self) -> CatalogClient<Traced> {
+        CatalogClient::with_interceptor(self.channel.clone(), self.trace.clone())
             .max_decoding_message_size(LARGEST_ANSWER)
     }
 

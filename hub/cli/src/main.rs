@@ -14,6 +14,7 @@ mod time;
 mod trace;
 
 mod admission;
+mod catalog;
 mod cluster;
 mod completion;
 mod config;
@@ -84,6 +85,7 @@ async fn run(call: &Call, command: Command) -> Result<Outcome, Failure> {
         Command::Rollout(command) => rollout::run(call, command).await,
         Command::Drift(args::Drift::Report(report)) => drift::report(call, report).await,
         Command::Drift(args::Drift::Heal(heal)) => drift::heal::heal(call, heal).await,
+        Command::Catalog(command) => catalog::run(call, command).await,
         Command::Operator(command) => operator::run(call, command).await,
         Command::Admission(args::Admission::Simulate(simulate)) => admission::simulate(call, &simulate),
         Command::Hub(args::Hub::Epoch { verb }) => epoch::run(call, verb).await,

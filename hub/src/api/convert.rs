@@ -3,7 +3,7 @@
 use hub_core::{
     document::Change,
     drift::{Actor, DriftClass, DriftItem, DriftState},
-    plan::ObjectId,
+    plan::{Finding, ObjectId, Severity},
     platform::Detection,
     report::{ObjectState, Outcome, Role},
 };
@@ -112,4 +112,13 @@ pub(super) fn drift_class(class: DriftClass) -> v1::DriftClass {
         DriftClass::Recreated => v1::DriftClass::Recreated,
         DriftClass::Unfulfilled => v1::DriftClass::Unfulfilled,
     }
+}
+
+pub(super) fn finding(finding: Finding) -> v1::Finding {
+    let Finding { rule, severity, message, hint } = finding;
+    let blocking = match severity {
+        Severity::Blocks => true,
+        Severity::Warns => false,
+    };
+    v1::Finding { rule, blocking, message, hint }
 }

@@ -23,6 +23,8 @@ pub mod status;
 
 pub mod hub;
 
+pub mod catalog;
+
 use hub_core::fleet::Name;
 use tonic::{Code, Request, Status};
 

@@ -4,7 +4,7 @@ mod explain;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hub_core::plan::{Change, Finding, Group, ObjectDiff, ObjectId, Plan, Severity, rule};
+use hub_core::plan::{Change, Group, ObjectDiff, ObjectId, Plan, rule};
 use proto::v1::{self, plans_server};
 use tonic::{Request, Response, Status};
 
@@ -114,7 +114,7 @@ fn cluster_plan(preview: ClusterPreview, detail: Detail) -> v1::ClusterPlan {
         platform,
         platform_detail,
         objects,
-        findings: findings.into_iter().map(finding).collect(),
+        findings: findings.into_iter().map(convert::finding).collect(),
         namespaces,
         probed,
         not_probed,
@@ -140,7 +140,7 @@ fn plan_group(preview: PreviewGroup) -> v1::PlanGroup {
         platforms,
         why,
         objects: objects.collect(),
-        findings: findings.into_iter().map(finding).collect(),
+        findings: findings.into_iter().map(convert::finding).collect(),
         namespaces: namespaces.iter().map(ToString::to_string).collect(),
         disruption: disruption.to_string(),
     }
@@ -201,13 +201,4 @@ fn manifest(plan: &Plan, id: &ObjectId) -> Option<String> {
     let mut bodies = objects.map(|object| (&object.id, object.body)).chain(additions).chain(templates);
     let (_, body) = bodies.find(|(known, _)| *known == id)?;
     plan.bodies.get(&body).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-}
-
-fn finding(finding: Finding) -> v1::Finding {
-    let Finding { rule, severity, message, hint } = finding;
-    let blocking = match severity {
-        Severity::Blocks => true,
-        Severity::Warns => false,
-    };
-    v1::Finding { rule, blocking, message, hint }
 }

@@ -23,6 +23,16 @@ pub enum Error {
     /// No cluster of this name.
     #[error("there is no cluster {0}")]
     ClusterNotFound(String),
+    /// The catalogue has no such version.
+    #[error("the catalogue has no {product} {version}")]
+    NotInCatalog {
+        /// Name of the product.
+        product: String,
+        /// What was asked for.
+        version: String,
+        /// The versions that it has.
+        known: String,
+    },
     /// The cluster was enrolled anew, with another key.
     #[error("cluster {0} was enrolled anew with another key")]
     KeyReplaced(Name),
@@ -207,6 +217,7 @@ impl Error {
             | Self::VersionNotFound(..)
             | Self::StrategyNotFound(_)
             | Self::ClusterNotFound(_)
+            | Self::NotInCatalog { .. }
             | Self::DocumentNotFound { .. }
             | Self::OperatorNotFound(_)
             | Self::RolloutNotFound(_) => Kind::NotFound,
@@ -243,6 +254,7 @@ impl Error {
             Self::VersionNotFound(..) => "config.version_not_found",
             Self::StrategyNotFound(_) => "strategy.not_found",
             Self::ClusterNotFound(_) => "cluster.not_found",
+            Self::NotInCatalog { .. } => "catalog.not_found",
             Self::KeyReplaced(_) => "cluster.key_replaced",
             Self::ClusterActive(_) => "cluster.active",
             Self::ClusterHeld { .. } => "cluster.held",
@@ -301,6 +313,7 @@ impl Error {
                     .to_owned()
             }
             Self::ClusterNotFound(_) => "`meshfleet cluster list` prints the names".to_owned(),
+            Self::NotInCatalog { known, .. } => format!("it has {known}"),
             Self::KeyReplaced(_) => "stop the spoke that still has the former key".to_owned(),
             Self::ClusterActive(name) => format!(
                 "to put another in its place, which refuses the present one for good once the token is used: \

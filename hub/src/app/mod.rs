@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows the wire or TLS. Signals are sent after the commit.
 
+pub mod catalog;
 pub mod clusters;
 pub mod configs;
 pub mod deletions;

@@ -41,7 +41,8 @@ pub async fn preview(
     let ids: Vec<ClusterId> = chosen.iter().map(|cluster| cluster.id).collect();
     let mut known = Known::load(&mut tx, &ids, app.clock.now()).await?;
     drop(tx);
-    let among = Among { config: &config, others: &others, policies: &policies };
+    let among =
+        Among { config: &config, others: &others, policies: &policies, today: super::catalog::today(app) };
     let drafts: Vec<Draft> =
         chosen.iter().map(|cluster| Draft::new(&among, cluster, known.remove(cluster.id))).collect();
     let clusters = ask(app, config.config.adopt, drafts).await?;

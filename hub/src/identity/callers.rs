@@ -60,6 +60,8 @@ pub const METHODS: &[(&str, Answers)] = &[
     ("/meshfleet.v1.Operators/List", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Operators/Revoke", Answers::Operators(Role::Admin)),
     ("/meshfleet.v1.Status/Show", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Catalog/List", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Catalog/Check", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Hub/Epoch", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Hub/NewEpoch", Answers::Operators(Role::Admin)),
 ];

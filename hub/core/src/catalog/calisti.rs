@@ -1,5 +1,6 @@
 //! Calisti's Istio operator (banzaicloud/istio-operator) and the Istio that each of its releases takes.
 
+use super::MinorVersion;
 use crate::config::IstioVersion;
 
 /// A release line of the operator.
@@ -13,6 +14,20 @@ pub struct Release {
     /// schema takes the field and the chart prints another, empty value.
     pub honours_privileged: bool,
 }
+
+/// Where the tables stand, for people.
+pub const SOURCE: &str =
+    "banzaicloud/istio-operator, internal/components/base at the tags v2.13.0 to v2.17.4";
+
+/// The oldest Kubernetes that the operator's releases of 2.15 and later take.
+pub const KUBERNETES_FROM: MinorVersion = MinorVersion::new(1, 23);
+
+/// The one pairing that Calisti's own documentation names: Calisti 1.12 on ROSA with OpenShift 4.11. Both are long past
+/// their end, and the documentation never named another.
+pub const DOCUMENTED: (MinorVersion, MinorVersion) = (MinorVersion::new(1, 12), MinorVersion::new(4, 11));
+
+/// Where [`DOCUMENTED`] stands, for people.
+pub const DOCUMENTED_SOURCE: &str = "Calisti's documentation, Red Hat OpenShift on AWS";
 
 /// All release lines that are known, oldest first.
 ///

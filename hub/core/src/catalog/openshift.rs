@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::{AS_OF, MinorVersion};
+use super::MinorVersion;
 
 /// A minor of OpenShift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,26 +13,40 @@ pub struct Minor {
     pub kubernetes: MinorVersion,
     /// The last day of support, without extended support.
     pub end_of_life: Date,
+    /// The last day of extended update support, for minors that have it.
+    pub extended_end: Option<Date>,
 }
 
 const fn minor(minor: u32, kubernetes: u32, end_of_life: Date) -> Minor {
-    Minor { version: MinorVersion::new(4, minor), kubernetes: MinorVersion::new(1, kubernetes), end_of_life }
+    Minor {
+        version: MinorVersion::new(4, minor),
+        kubernetes: MinorVersion::new(1, kubernetes),
+        end_of_life,
+        extended_end: None,
+    }
 }
+
+const fn extended(minor: Minor, extended_end: Date) -> Minor {
+    Minor { extended_end: Some(extended_end), ..minor }
+}
+
+/// Where the table stands, for people.
+pub const SOURCE: &str =
+    "Red Hat OpenShift life cycle policy; go.mod of openshift/cluster-kube-apiserver-operator";
 
 /// The minors that are known, oldest first.
 ///
-/// Sources: Red Hat OpenShift life cycle policy; `go.mod` of openshift/cluster-kube-apiserver-operator by release
-/// branch.
+/// Source: [`SOURCE`], by release branch.
 pub const MINORS: [Minor; 13] = [
     minor(10, 23, date(2023, 9, 10)),
     minor(11, 24, date(2024, 2, 10)),
-    minor(12, 25, date(2024, 7, 17)),
+    extended(minor(12, 25, date(2024, 7, 17)), date(2025, 1, 17)),
     minor(13, 26, date(2024, 11, 17)),
-    minor(14, 27, date(2025, 5, 1)),
+    extended(minor(14, 27, date(2025, 5, 1)), date(2025, 10, 31)),
     minor(15, 28, date(2025, 8, 27)),
-    minor(16, 29, date(2025, 12, 27)),
+    extended(minor(16, 29, date(2025, 12, 27)), date(2026, 6, 27)),
     minor(17, 30, date(2026, 4, 1)),
-    minor(18, 31, date(2026, 8, 25)),
+    extended(minor(18, 31, date(2026, 8, 25)), date(2027, 2, 25)),
     minor(19, 32, date(2026, 12, 17)),
     minor(20, 33, date(2027, 4, 21)),
     minor(21, 34, date(2027, 8, 3)),
@@ -45,13 +59,49 @@ pub fn find(version: MinorVersion) -> Option<&'static Minor> {
     MINORS.iter().find(|known| known.version == version)
 }
 
-impl Minor {
-    /// Whether its support had ended when the catalogue was made.
-    #[must_use]
-    pub fn is_past(&self) -> bool {
-        self.end_of_life < AS_OF
-    }
+/// Something that is otherwise from a minor on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The first minor with it.
+    pub from: MinorVersion,
+    /// What is otherwise, in words.
+    pub what: &'static str,
+    /// Where it can be read.
+    pub source: &'static str,
 }
+
+const fn change(minor: u32, what: &'static str, source: &'static str) -> Change {
+    Change { from: MinorVersion::new(4, minor), what, source }
+}
+
+/// What changed that decides what a plan must hold, oldest first.
+pub const CHANGES: [Change; 5] = [
+    change(
+        11,
+        "the constraints restricted-v2, nonroot-v2 and hostnetwork-v2 exist, and everybody may use restricted-v2",
+        "openshift/cluster-kube-apiserver-operator, bindata/bootkube/scc-manifests",
+    ),
+    change(
+        18,
+        "the constraint hostmount-anyuid-v2 exists",
+        "openshift/cluster-kube-apiserver-operator, bindata/bootkube/scc-manifests",
+    ),
+    change(
+        19,
+        "the definitions of Gateway API belong to the ingress operator: nobody else may change them",
+        "openshift/cluster-ingress-operator, manifests/01-validating-admission-policy.yaml",
+    ),
+    change(
+        20,
+        "the constraints restricted-v3 and nested-container exist, and everybody may use restricted-v3",
+        "openshift/cluster-kube-apiserver-operator, bindata/bootkube/scc-manifests",
+    ),
+    change(
+        20,
+        "a NetworkAttachmentDefinition without the key spec is refused",
+        "istio-ecosystem/sail-operator, issue 970",
+    ),
+];
 
 /// A SecurityContextConstraints that plans bind to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

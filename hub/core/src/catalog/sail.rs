@@ -5,6 +5,13 @@
 
 use crate::config::IstioVersion;
 
+/// Where the tables stand, for people.
+pub const SOURCE: &str =
+    "istio-ecosystem/sail-operator main 328df99dc (2026-08-22), its definitions and charts";
+
+/// The newest release of the operator when the tables were made. It installs its own minor of Istio and the one before.
+pub const NEWEST: &str = "1.30.3";
+
 /// The chart of the operator, for people.
 pub const CHART_REPOSITORY: &str = "https://istio-ecosystem.github.io/sail-operator";
 
@@ -56,6 +63,12 @@ pub fn nearest(version: IstioVersion) -> IstioVersion {
         }
     }
     IstioVersion { major: 1, minor, patch }
+}
+
+/// The minors that are installed, each with its newest patch, oldest first.
+#[must_use]
+pub fn installable_minors() -> &'static [(u32, u32)] {
+    &INSTALLABLE
 }
 
 /// The versions that are installed, for people.

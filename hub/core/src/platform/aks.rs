@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use super::{
-    Platform, PlatformName, Sign, evidence,
+    Platform, PlatformName, Release, Sign, evidence,
     sail_platform::{self, SAIL},
 };
 use crate::{
+    catalog::MinorVersion,
     config::InstallerKind,
     fleet::Facts,
     plan::{
@@ -60,6 +61,10 @@ impl Platform for Aks {
 
     fn detail(&self, facts: &Facts) -> String {
         format!("AKS, Kubernetes {}", facts.kubernetes_version)
+    }
+
+    fn release(&self, version: MinorVersion) -> Release {
+        Release::of_kubernetes("Kubernetes on AKS", version, |minor| minor.aks)
     }
 
     fn rules(&self) -> &'static [Rule] {

@@ -1,7 +1,7 @@
 //! Amazon Elastic Kubernetes Service.
 
-use super::{Platform, PlatformName, Sign, evidence, sail_platform};
-use crate::{fleet::Facts, plan::rule::Rule};
+use super::{Platform, PlatformName, Release, Sign, evidence, sail_platform};
+use crate::{catalog::MinorVersion, fleet::Facts, plan::rule::Rule};
 
 /// Amazon Elastic Kubernetes Service.
 pub(super) struct Eks;
@@ -44,6 +44,10 @@ impl Platform for Eks {
 
     fn detail(&self, facts: &Facts) -> String {
         format!("EKS, Kubernetes {}", facts.kubernetes_version)
+    }
+
+    fn release(&self, version: MinorVersion) -> Release {
+        Release::of_kubernetes("Kubernetes on EKS", version, |minor| minor.eks)
     }
 
     fn rules(&self) -> &'static [Rule] {

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{Platform, PlatformName, Sign, evidence, sail_platform::SAIL};
+use super::{Platform, PlatformName, Release, Sign, evidence, sail_platform::SAIL};
 use crate::{
+    catalog::MinorVersion,
     config::InstallerKind,
     fleet::Facts,
     plan::{
@@ -55,6 +56,10 @@ impl Platform for Gke {
 
     fn detail(&self, facts: &Facts) -> String {
         format!("GKE, Kubernetes {}", facts.kubernetes_version)
+    }
+
+    fn release(&self, version: MinorVersion) -> Release {
+        Release::of_kubernetes("Kubernetes on GKE", version, |minor| minor.gke)
     }
 
     fn rules(&self) -> &'static [Rule] {

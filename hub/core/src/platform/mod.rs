@@ -4,6 +4,7 @@
 //! platform it is.
 
 mod name;
+mod release;
 
 mod detect;
 mod evidence;
@@ -24,6 +25,7 @@ mod tests;
 pub use detect::{Detection, check_declared, detect};
 pub use foreign::foreign_mesh;
 pub use name::{PlatformName, UnknownPlatform};
+pub use release::Release;
 pub use sign::{Sign, Strength};
 
 use crate::{
@@ -58,6 +60,11 @@ pub trait Platform: Sync {
         None
     }
 
+    /// One of its releases: of its own version where it has one, else of a version of Kubernetes.
+    fn release(&self, version: MinorVersion) -> Release {
+        Release::of_kubernetes("Kubernetes", version, |minor| minor.upstream)
+    }
+
     /// The rules it brings. One that is a kind of another brings the other's too.
     fn rules(&self) -> &'static [Rule] {
         &[]
@@ -79,6 +86,18 @@ pub trait Platform: Sync {
 #[must_use]
 pub fn all() -> &'static [&'static dyn Platform] {
     &[&rosa::Rosa, &openshift::OpenShift, &gke::Gke, &eks::Eks, &aks::Aks, &generic::Generic]
+}
+
+/// The release that a cluster runs, as far as the facts show platform and version.
+#[must_use]
+pub fn running(facts: &Facts) -> Option<Release> {
+    let platform = of(detect(facts).platform?);
+    let kubernetes = || MinorVersion::parse(&facts.kubernetes_version).ok();
+    match platform.kind_of().unwrap_or(platform.name()) {
+        PlatformName::Openshift => platform.version(facts),
+        _ => kubernetes(),
+    }
+    .map(|version| platform.release(version))
 }
 
 /// The platform of a name.

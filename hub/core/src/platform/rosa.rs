@@ -1,7 +1,7 @@
 //! Red Hat OpenShift Service on AWS: OpenShift with Red Hat's tag on the cloud's resources.
 
 use super::{
-    Platform, PlatformName, Sign,
+    Platform, PlatformName, Release, Sign,
     openshift::{self, MANAGED_TAG, OpenShift, TYPE_TAG, tag},
 };
 use crate::{
@@ -65,6 +65,10 @@ impl Platform for Rosa {
 
     fn version(&self, facts: &Facts) -> Option<MinorVersion> {
         OpenShift.version(facts)
+    }
+
+    fn release(&self, version: MinorVersion) -> Release {
+        OpenShift.release(version)
     }
 
     fn rules(&self) -> &'static [Rule] {

@@ -9,12 +9,15 @@ use hub_core::{
     fleet::{Cluster, ClusterId, Name},
     plan::{
         self, Change, Disruption, Finding, ObjectDiff, ObjectId, Plan, Severity,
+        check::{Combination, ageing},
         rights::{self, Need, Right},
     },
     platform::Detection,
     probe::{self, Question},
     rollout::CurrentTarget,
 };
+
+use jiff::civil::Date;
 
 use super::{
     super::{deletions::Deleting, probes},
@@ -75,6 +78,8 @@ pub(super) struct Among<'a> {
     pub(super) others: &'a [ConfigVersion],
     /// All drift policies.
     pub(super) policies: &'a [NamedPolicy],
+    /// The day: decides only what is said of the age of versions.
+    pub(super) today: Date,
 }
 
 /// The rights that a rollout needs of a spoke.
@@ -179,7 +184,7 @@ impl Draft {
 }
 
 fn compute(
-    Among { config, others, policies }: &Among<'_>,
+    Among { config, others, policies, today }: &Among<'_>,
     cluster: &Cluster,
     known: &KnownCluster,
 ) -> ClusterPreview {
@@ -215,6 +220,8 @@ fn compute(
     preview.platform = proposal.detection;
     preview.findings.extend(proposal.findings);
     let (Some(plan), Some(facts)) = (proposal.plan, &cluster.facts) else { return preview };
+    let versions = plan.intent.as_ref().map(|intent| Combination::of(intent, facts));
+    preview.findings.extend(versions.iter().flat_map(|versions| ageing(versions, *today)));
     preview.diff = plan::diff(known.present.as_ref().and_then(Present::before), &plan);
     preview.diff.retain(|object| object.change != Change::Delete);
     let deleting = Deleting::of(&known.inventory, &Vec::from_iter(&known.accepted), &plan.document);

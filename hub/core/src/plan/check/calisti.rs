@@ -1,14 +1,12 @@
 //! The referee on a plan for Calisti's operator, the same on every platform.
 
 use super::{Finding, Manifest, Seen, blocks};
-use crate::catalog::calisti;
 
 /// Longest value of a label, and longest name of a Service, in Kubernetes.
 const LABEL_LIMIT: usize = 63;
 
 pub(super) fn judge(plan: &Seen<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(release(plan));
     findings.extend(name(plan));
     match plan.control_plane() {
         None => findings.push(missing(plan)),
@@ -19,27 +17,6 @@ pub(super) fn judge(plan: &Seen<'_>) -> Vec<Finding> {
     }
     findings.extend(watched(plan));
     findings
-}
-
-fn release(plan: &Seen<'_>) -> Option<Finding> {
-    let version = plan.intent.version;
-    if calisti::release_for(version).is_some() {
-        return None;
-    }
-    let taken: Vec<String> = calisti::RELEASES
-        .iter()
-        .map(|known| format!("1.{} ({})", known.istio_minor, known.operator))
-        .collect();
-    Some(blocks(
-        "calisti.version",
-        format!(
-            "no release of Calisti's operator takes Istio {version}; it would ignore the control plane without a word"
-        ),
-        format!(
-            "set base.istio.version to a patch of one of these minors, with the operator's release: {}",
-            taken.join(", ")
-        ),
-    ))
 }
 
 /// The name becomes part of the revision, which is the value of a label, and of the Service `istiod-NAME`.

@@ -13,11 +13,12 @@ mod served;
 mod versions;
 
 pub use seen::{Manifest, Seen, selects};
+pub use versions::{Combination, ageing, combination};
 
 use super::{Finding, Plan, Severity};
 use crate::{config::InstallerKind, fleet::Facts, platform};
 
-/// Judges a plan. What blocks comes first. A plan for nothing is beyond judgement.
+/// Judges a plan. What blocks comes first. A plan for nothing is beyond judgement. What grows old is said by [`ageing`].
 #[must_use]
 pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     let Some(intent) = &plan.intent else { return Vec::new() };

@@ -5,10 +5,7 @@
 use serde_json::Value;
 
 use super::{Finding, Manifest, Seen, blocks};
-use crate::{
-    catalog::sail::{self, Verdict},
-    plan::ObjectId,
-};
+use crate::{catalog::sail, plan::ObjectId};
 
 const GROUP: &str = "sailoperator.io";
 
@@ -18,7 +15,6 @@ const FAILED_FROM_S: u32 = 5;
 
 pub(super) fn judge(plan: &Seen<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(release(plan));
     match plan.control_plane() {
         None => findings.push(missing()),
         Some(istio) => {
@@ -31,24 +27,6 @@ pub(super) fn judge(plan: &Seen<'_>) -> Vec<Finding> {
     findings.extend(unwatched(plan));
     findings.extend(owned(plan));
     findings
-}
-
-fn release(plan: &Seen<'_>) -> Option<Finding> {
-    let version = plan.intent.version;
-    let why = match sail::verdict(version) {
-        Verdict::Installable => return None,
-        Verdict::EndOfLife => "is past its end: the operator takes it and installs nothing",
-        Verdict::Unknown => "is not known to the operator, whose definition refuses it",
-    };
-    Some(blocks(
-        "sail.version",
-        format!("Istio {version} {why}"),
-        format!(
-            "set istio.version to {}, the nearest that it installs; it installs {}",
-            sail::nearest(version),
-            sail::installable()
-        ),
-    ))
 }
 
 fn missing() -> Finding {

@@ -1,41 +1,220 @@
-//! The referee on versions, whoever installs.
+//! The referee on versions: what goes with what, and what is supported how long.
+//!
+//! The same judgement answers for a plan and for a question without any cluster (`meshfleet catalog check`).
 
-use super::{Finding, Seen, warns};
+use jiff::civil::Date;
+
+use super::{Finding, Seen, blocks, warns};
 use crate::{
-    catalog::{MinorVersion, istio},
-    config::InstallerKind,
+    catalog::{MinorVersion, Support, calisti, istio, openshift, sail},
+    config::{InstallerKind, IstioVersion},
     fleet::Facts,
+    plan::Intent,
+    platform::{self, Release},
 };
 
-pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
-    [age(plan), kubernetes(plan, facts)].into_iter().flatten().collect()
+/// Versions that are to go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Combination {
+    /// The Istio.
+    pub istio: IstioVersion,
+    /// Who installs it.
+    pub installer: InstallerKind,
+    /// The Kubernetes it runs on, if that is known.
+    pub kubernetes: Option<MinorVersion>,
+    /// The release of what the cluster runs on, if that is known.
+    pub platform: Option<Release>,
 }
 
-fn age(plan: &Seen<'_>) -> Option<Finding> {
-    let minor = istio::find(plan.intent.version.minor).filter(|minor| minor.is_past())?;
-    let hint = match plan.intent.installer {
-        InstallerKind::Calisti => "Calisti takes no newer Istio; plan a move to another installer",
-        InstallerKind::Sail => "set istio.version to a newer minor",
+impl Combination {
+    /// What a plan puts on a cluster that showed `facts`.
+    #[must_use]
+    pub fn of(intent: &Intent, facts: &Facts) -> Self {
+        let platform = platform::running(facts);
+        let of_the_platform = platform.as_ref().and_then(|release| release.kubernetes);
+        Self {
+            istio: intent.version,
+            installer: intent.installer,
+            kubernetes: of_the_platform.or_else(|| MinorVersion::parse(&facts.kubernetes_version).ok()),
+            platform,
+        }
+    }
+}
+
+impl Combination {
+    /// All of it, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let installer = match self.installer {
+            InstallerKind::Sail => "by the Sail operator",
+            InstallerKind::Calisti => "by Calisti's operator",
+        };
+        let place = match (&self.platform, self.kubernetes) {
+            (Some(release), Some(kubernetes)) if release.has_own_version => {
+                format!(" on {}, Kubernetes {kubernetes}", release.name())
+            }
+            (Some(release), _) => format!(" on {}", release.name()),
+            (None, Some(kubernetes)) => format!(" on Kubernetes {kubernetes}"),
+            (None, None) => String::new(),
+        };
+        format!("Istio {} {installer}{place}", self.istio)
+    }
+}
+
+/// What keeps a combination from working.
+#[must_use]
+pub fn combination(asked: &Combination) -> Vec<Finding> {
+    [installer(asked), kubernetes(asked)].into_iter().flatten().collect()
+}
+
+/// What of a combination has no support on a day, or not for long. It warns, and never decides what is rolled out: the
+/// same plan is good or not whatever the day.
+#[must_use]
+pub fn ageing(asked: &Combination, today: Date) -> Vec<Finding> {
+    [age(asked, today), platform_age(asked, today)].into_iter().flatten().collect()
+}
+
+pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
+    combination(&Combination::of(plan.intent, facts))
+}
+
+fn installer(asked: &Combination) -> Option<Finding> {
+    match asked.installer {
+        InstallerKind::Sail => by_sail(asked.istio),
+        InstallerKind::Calisti => by_calisti(asked.istio),
+    }
+}
+
+fn by_sail(version: IstioVersion) -> Option<Finding> {
+    let why = match sail::verdict(version) {
+        sail::Verdict::Installable => return None,
+        sail::Verdict::EndOfLife => "is past its end: the operator takes it and installs nothing",
+        sail::Verdict::Unknown => "is not known to the operator, whose definition refuses it",
     };
-    Some(warns(
-        "istio.end-of-life",
-        format!("Istio 1.{} has had no fixes since {}", minor.minor, minor.end_of_life),
-        hint.to_owned(),
+    Some(blocks(
+        "sail.version",
+        format!("Istio {version} {why}"),
+        format!(
+            "set istio.version to {}, the nearest that it installs; it installs {}",
+            sail::nearest(version),
+            sail::installable()
+        ),
     ))
 }
 
-fn kubernetes(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
-    let minor = istio::find(plan.intent.version.minor)?;
-    let running = MinorVersion::parse(&facts.kubernetes_version).ok()?;
-    let fits = (minor.kubernetes_from..=minor.kubernetes_to).contains(&running);
-    (!fits).then(|| {
-        warns(
-            "istio.kubernetes",
-            format!(
-                "Istio 1.{} was released for Kubernetes {} to {}; the API server is {}",
-                minor.minor, minor.kubernetes_from, minor.kubernetes_to, facts.kubernetes_version
-            ),
-            "try it on a cluster that matters less first".to_owned(),
-        )
-    })
+fn by_calisti(version: IstioVersion) -> Option<Finding> {
+    if calisti::release_for(version).is_some() {
+        return None;
+    }
+    let taken: Vec<String> = calisti::RELEASES
+        .iter()
+        .map(|known| format!("1.{} ({})", known.istio_minor, known.operator))
+        .collect();
+    Some(blocks(
+        "calisti.version",
+        format!(
+            "no release of Calisti's operator takes Istio {version}; it would ignore the control plane without a word"
+        ),
+        format!(
+            "set base.istio.version to a patch of one of these minors, with the operator's release: {}",
+            taken.join(", ")
+        ),
+    ))
+}
+
+fn age(asked: &Combination, today: Date) -> Option<Finding> {
+    let minor = istio::find(asked.istio.minor).filter(|_| asked.istio.major == 1)?;
+    let name = format!("Istio 1.{}", minor.minor);
+    let message = match Support::on(today, Some(minor.end_of_life)) {
+        Support::Good => return None,
+        Support::EndsSoon(end) => format!("{name} has fixes until {end}"),
+        Support::Ended(end) => format!("{name} has had no fixes since {end}"),
+    };
+    Some(warns("istio.end-of-life", message, newer(asked)))
+}
+
+fn newer(asked: &Combination) -> String {
+    match asked.installer {
+        InstallerKind::Calisti => "Calisti takes no newer Istio; plan a move to another installer".to_owned(),
+        InstallerKind::Sail => {
+            let newest = installed_minors(InstallerKind::Sail).into_iter().max();
+            match newest.filter(|newest| *newest > asked.istio.minor) {
+                Some(newest) => format!("set istio.version to a newer minor: the installer has 1.{newest}"),
+                None => {
+                    "the catalogue of this hub has no newer minor for this installer: look for a newer hub"
+                        .to_owned()
+                }
+            }
+        }
+    }
+}
+
+/// What has Istio released for it, as seen from a version of Kubernetes.
+fn kubernetes(asked: &Combination) -> Option<Finding> {
+    let minor = istio::find(asked.istio.minor).filter(|_| asked.istio.major == 1)?;
+    let running = asked.kubernetes?;
+    if minor.runs_on(running) {
+        return None;
+    }
+    let here = match &asked.platform {
+        Some(release) if release.kubernetes == Some(running) => format!("{} has {running}", release.name()),
+        _ => format!("the cluster has {running}"),
+    };
+    Some(warns(
+        "istio.kubernetes",
+        format!(
+            "Istio 1.{} was released for Kubernetes {} to {}; {here}",
+            minor.minor, minor.kubernetes_from, minor.kubernetes_to
+        ),
+        nearest(asked, running),
+    ))
+}
+
+/// The supported combinations nearest to one that is not: another Istio here, else another Kubernetes for what there is.
+fn nearest(asked: &Combination, running: MinorVersion) -> String {
+    let fits = |minor: &u32| istio::find(*minor).is_some_and(|known| known.runs_on(running));
+    let here: Vec<u32> = installed_minors(asked.installer).into_iter().filter(fits).collect();
+    if let Some(closest) =
+        here.iter().min_by_key(|minor| (minor.abs_diff(asked.istio.minor), u32::MAX - **minor))
+    {
+        return format!("set istio.version to a patch of 1.{closest}, which goes with Kubernetes {running}");
+    }
+    let hosts = openshift::MINORS.iter().rev();
+    let wanted = istio::find(asked.istio.minor);
+    let host = match (&asked.platform, wanted) {
+        (Some(release), Some(wanted)) if release.has_own_version => hosts
+            .clone()
+            .find(|host| wanted.runs_on(host.kubernetes))
+            .map(|host| format!(" ({} has it)", release.named(host.version))),
+        _ => None,
+    };
+    let to = wanted.map(|wanted| {
+        let near =
+            if running < wanted.kubernetes_from { wanted.kubernetes_from } else { wanted.kubernetes_to };
+        format!("a cluster with Kubernetes {near}{}", host.unwrap_or_default())
+    });
+    format!(
+        "no Istio that this installer has was released for Kubernetes {running}: use {}",
+        to.unwrap_or_else(|| "another cluster".to_owned())
+    )
+}
+
+/// The minors of Istio that an installer has.
+fn installed_minors(installer: InstallerKind) -> Vec<u32> {
+    match installer {
+        InstallerKind::Sail => sail::installable_minors().iter().map(|(minor, _)| *minor).collect(),
+        InstallerKind::Calisti => calisti::RELEASES.iter().map(|release| release.istio_minor).collect(),
+    }
+}
+
+fn platform_age(asked: &Combination, today: Date) -> Option<Finding> {
+    let release = asked.platform.as_ref()?;
+    let message = match Support::on(today, release.ends) {
+        Support::Good => return None,
+        Support::EndsSoon(end) => format!("{} has support until {end}", release.name()),
+        Support::Ended(end) => format!("{} has had no support since {end}", release.name()),
+    };
+    let extended = release.extended_until.filter(|end| *end >= today);
+    let extended = extended.map(|end| format!("; with extended support until {end}")).unwrap_or_default();
+    Some(warns("platform.end-of-life", format!("{message}{extended}"), "upgrade the cluster".to_owned()))
 }

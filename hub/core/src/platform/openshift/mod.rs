@@ -8,7 +8,7 @@ mod sail;
 
 use std::sync::LazyLock;
 
-use super::{Platform, PlatformName, Sign, evidence, sail_platform};
+use super::{Platform, PlatformName, Release, Sign, evidence, sail_platform};
 use crate::{
     catalog::MinorVersion,
     fleet::{ClusterVersion, Facts},
@@ -90,6 +90,10 @@ impl Platform for OpenShift {
 
     fn version(&self, facts: &Facts) -> Option<MinorVersion> {
         MinorVersion::parse(current(facts.cluster_version.as_ref()?)).ok()
+    }
+
+    fn release(&self, version: MinorVersion) -> Release {
+        Release::of_openshift(version)
     }
 
     fn rules(&self) -> &'static [Rule] {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{referee_calisti, referee_sail};
 use crate::{
-    catalog::{MinorVersion, openshift as catalog},
+    catalog::MinorVersion,
     config::{InstallerKind, Interception},
     fleet::Facts,
     plan::{
@@ -33,7 +33,7 @@ pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(tproxy(plan));
     findings.extend(managed(plan));
-    findings.extend(age(facts));
+    findings.extend(version(facts));
     findings
 }
 
@@ -126,19 +126,14 @@ pub(super) fn is_at(value: &Value, pointer: &str, wanted: &Value) -> bool {
     value.pointer(pointer) == Some(wanted)
 }
 
-fn age(facts: &Facts) -> Option<Finding> {
+/// What the plan goes by where the version is hidden.
+fn version(facts: &Facts) -> Option<Finding> {
     let version = facts.cluster_version.as_ref().map(|version| version.current.as_str()).unwrap_or_default();
-    let Ok(parsed) = MinorVersion::parse(version) else {
-        return Some(warns(
+    MinorVersion::parse(version).is_err().then(|| {
+        warns(
             "openshift.version",
             "the version of OpenShift could not be read; the plan is for 4.11 or newer".to_owned(),
             "let the spoke read ClusterVersion version".to_owned(),
-        ));
-    };
-    let minor = catalog::find(parsed).filter(|minor| minor.is_past())?;
-    Some(warns(
-        "openshift.end-of-life",
-        format!("OpenShift {version} has had no support since {}", minor.end_of_life),
-        "upgrade the cluster".to_owned(),
-    ))
+        )
+    })
 }
