@@ -20,6 +20,7 @@ mod sources;
 pub mod check;
 mod config_use;
 
+mod accept;
 mod brake;
 mod deletions;
 mod diff;
@@ -32,6 +33,7 @@ pub mod rights;
 #[cfg(test)]
 mod tests;
 
+pub use accept::ACCEPTABLE;
 pub use brake::{Brake, brake};
 pub use check::check;
 pub use config_use::ConfigUse;

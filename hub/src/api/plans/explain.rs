@@ -81,7 +81,7 @@ fn past(overriding: Override) -> v1::ExplainedLeaf {
     let unknown = v1::PlanReason { rule, ..v1::PlanReason::default() };
     v1::ExplainedLeaf {
         origin: "override".to_owned(),
-        config_path: path,
+        config_path: path.unwrap_or_default(),
         rule: Some(known.map_or(unknown, reason)),
         note: format!("{owner}: {why}, until {expires}"),
         ..v1::ExplainedLeaf::default()
