@@ -22,6 +22,7 @@ mod config_use;
 
 mod accept;
 mod brake;
+mod comparison;
 mod deletions;
 mod diff;
 mod disruption;
@@ -36,10 +37,11 @@ mod tests;
 pub use accept::ACCEPTABLE;
 pub use brake::{Brake, brake};
 pub use check::check;
+pub use comparison::{ComparedLeaf, ComparedObject, compare};
 pub use config_use::ConfigUse;
 pub use deletions::deletions;
 pub use diff::{Before, Change, LeafChange, ObjectDiff, diff};
-pub use disruption::{Disruption, disruption};
+pub use disruption::{Disrupting, Disruption, disruption};
 pub use document::{
     Addition, Criterion, Expectation, KeepWhile, LabelCondition, PhaseDocument, PlanDocument, PlannedObject,
     Requirement, Selection, Template, Until,
