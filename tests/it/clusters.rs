@@ -1,6 +1,7 @@
 //! The test clusters themselves: do they show what a provider's cluster shows?
 
 mod dresses;
+mod goldens;
 mod sail;
 
 use std::time::{Duration, Instant};

@@ -123,6 +123,17 @@ pub const OPENSHIFT: [Definition; 7] = [
     },
 ];
 
+/// What Gateway API brings, of which a plan may write the gateways.
+pub const GATEWAY_API: [Definition; 1] = [Definition {
+    group: "gateway.networking.k8s.io",
+    version: "v1",
+    kind: "Gateway",
+    plural: "gateways",
+    scope: Scope::Namespaced,
+    file: Some("gateway.networking.k8s.io_gateways.yaml"),
+    small: None,
+}];
+
 /// What tells GKE, together with its nodes.
 pub const GKE: [Definition; 1] = [Definition {
     group: "networking.gke.io",
@@ -190,7 +201,11 @@ impl Definition {
         json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": {"name": self.name()},
+            // Groups below k8s.io are Kubernetes' own: definitions in them say that they are not.
+            "metadata": {
+                "name": self.name(),
+                "annotations": {"api-approved.kubernetes.io": "unapproved, made for tests"},
+            },
             "spec": {
                 "group": self.group,
                 "scope": scope,

@@ -15,6 +15,7 @@ use crate::{
     platform::PlatformName,
 };
 
+mod cells;
 mod comparison;
 mod config_use;
 mod golden;
