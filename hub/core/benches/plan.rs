@@ -12,7 +12,7 @@ use hub_core::{
     config::{ConfigVersion, SourceMap},
     document::{self, Source, Spec},
     fleet::{Cluster, ClusterId, Facts, Name, NamespaceFacts, NodeGroup},
-    plan,
+    plan::{self, Proposer},
 };
 use uuid::Uuid;
 
@@ -50,23 +50,24 @@ fn main() {
         });
         println!("{us:8.1} us  one cluster's proposal, {what} (figure 300 us)");
     }
-    let started = Instant::now();
-    for cluster in &clusters {
-        black_box(plan::propose(&config, cluster).expect("a plan"));
-    }
-    println!(
-        "{:8.1} ms  {CLUSTERS} clusters of 12 distinct inputs, each alone",
-        started.elapsed().as_secs_f64() * 1e3
-    );
+    let us = quickest(|| {
+        let mut proposer = Proposer::new(&config);
+        for cluster in &clusters {
+            black_box(proposer.judge(black_box(cluster)).expect("a plan"));
+        }
+    });
+    println!("{:8.1} ms  {CLUSTERS} clusters of 12 distinct inputs from nothing (figure 300 ms)", us / 1e3);
 }
 
+/// Of batches of some milliseconds at least.
 fn quickest(mut work: impl FnMut()) -> f64 {
-    let mut batch = |_| {
+    let mut timed = |rounds: u32| {
         let started = Instant::now();
-        (0..ROUNDS).for_each(|_| work());
-        started.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS)
+        (0..rounds).for_each(|_| work());
+        started.elapsed().as_secs_f64() * 1e6 / f64::from(rounds)
     };
-    (0..BATCHES).map(&mut batch).fold(f64::INFINITY, f64::min)
+    let rounds = if timed(1) < 10_000.0 { ROUNDS } else { 1 };
+    (0..BATCHES).map(|_| timed(rounds)).fold(f64::INFINITY, f64::min)
 }
 
 fn config() -> ConfigVersion {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// What one spoke saw. Stored as it came; read by rules and by the referee.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// `gitVersion` of the API server.
     pub kubernetes_version: String,
@@ -44,7 +44,7 @@ impl Facts {
 }
 
 /// Nodes that look the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeGroup {
     /// How many.
     pub count: u32,
@@ -62,7 +62,7 @@ pub struct NodeGroup {
 }
 
 /// OpenShift's version, from ClusterVersion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterVersion {
     /// The newest completed one; empty if none.
     pub current: String,
@@ -71,7 +71,7 @@ pub struct ClusterVersion {
 }
 
 /// OpenShift's Infrastructure `cluster`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Infrastructure {
     /// For example `AWS`.
     pub platform_type: String,
@@ -82,7 +82,7 @@ pub struct Infrastructure {
 }
 
 /// A namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NamespaceFacts {
     /// Its name.
     pub name: String,
@@ -91,7 +91,7 @@ pub struct NamespaceFacts {
 }
 
 /// A fact that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UnreadFact {
     /// For example `nodes`.
     pub fact: String,

@@ -28,6 +28,7 @@ mod diff;
 mod disruption;
 mod group;
 mod proposal;
+mod proposer;
 
 pub mod rights;
 
@@ -52,6 +53,7 @@ pub use input::PlanInput;
 pub use object::{Body, ObjectId};
 pub use planner::{PlanError, plan};
 pub use proposal::{Proposal, propose, second_config};
+pub use proposer::{Judged, Proposer};
 pub use provenance::{ExplainedLeaf, ExplainedObject, Form, Origin, Provenance, explain};
 
 use std::collections::BTreeMap;

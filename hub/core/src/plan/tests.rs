@@ -22,6 +22,7 @@ mod golden;
 mod groups;
 mod labels;
 mod properties;
+mod proposer;
 mod referee;
 mod referee_sail;
 
