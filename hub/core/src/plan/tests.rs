@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     config::{
-        Adopt, Base, ConfigVersion, DataPlane, DataPlaneMode, Effective, Installer, InstallerKind,
+        Adopt, Base, CniPlugin, ConfigVersion, DataPlane, DataPlaneMode, Effective, Installer, InstallerKind,
         Interception, Istio, IstioVersion, Mesh, MeshConfig, NamespaceSelector, SourceMap, UpdateStrategy,
         Values, effective,
     },
@@ -15,11 +15,14 @@ use crate::{
     platform::PlatformName,
 };
 
+mod clouds;
+mod cni;
 mod config_use;
 mod golden;
 mod groups;
 mod labels;
 mod properties;
+mod proxies;
 mod referee;
 mod referee_sail;
 
@@ -37,6 +40,7 @@ fn base() -> Base {
         data_plane: DataPlane {
             mode: DataPlaneMode::Sidecar,
             interception: Interception::Redirect,
+            cni: CniPlugin::Auto,
             namespaces: NamespaceSelector {
                 names: vec![name("shop"), name("bank")],
                 ..NamespaceSelector::default()
@@ -97,7 +101,7 @@ fn nodes(provider: &str, kubelet_version: &str, labels: &[&str]) -> NodeGroup {
         kubelet_version: kubelet_version.to_owned(),
         os_image: String::new(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-        annotations: Vec::new(),
+        ..NodeGroup::default()
     }
 }
 
