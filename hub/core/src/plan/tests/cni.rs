@@ -73,7 +73,10 @@ fn each_missing_rule_is_seen() {
             ("gke.cni.resource-quota", "gke.cni.unquoted"),
         ];
         for rule in needed(&input).into_iter().filter(|rule| rows.iter().any(|(id, _)| *id == rule.id.0)) {
-            let expected = rows.iter().find(|(id, _)| *id == rule.id.0).unwrap().1;
+            // There, another rule writes one field of it all the same.
+            let maimed = platform == PlatformName::Gke && rule.id.0 == "cni.plugin";
+            let expected =
+                if maimed { "cni.identity" } else { rows.iter().find(|(id, _)| *id == rule.id.0).unwrap().1 };
             let found = blocking(&without(rule.id.0, &input), &facts);
             assert!(found.iter().any(|found| found == expected), "{platform} without {}: {found:?}", rule.id);
         }
