@@ -81,10 +81,11 @@ async fn a_cloud_is_told_by_its_nodes_and_by_what_its_network_plugin_is_told() -
         groups.map(|(_, count)| count).sum()
     };
     assert_eq!((marked(""), marked("fargate-"), marked("gk3-")), (6, 1, 1));
-    let labelled = |label: &str| facts.nodes.keys().filter(|kind| kind.labels.iter().any(|key| key == label));
-    assert_eq!(labelled("eks.amazonaws.com/compute-type=fargate").count(), 1);
-    assert_eq!(labelled("topology.kubernetes.io/region=eu-west-1").count(), 2);
-    assert_eq!(labelled("topology.kubernetes.io/zone").count(), facts.nodes.len());
+    let labelled =
+        |label: &str| facts.nodes.keys().filter(|kind| kind.labels.iter().any(|key| key == label)).count();
+    assert_eq!(labelled("eks.amazonaws.com/compute-type=fargate"), 1);
+    assert_eq!(labelled("topology.kubernetes.io/region=eu-west-1"), 2);
+    assert_eq!(labelled("topology.kubernetes.io/zone"), facts.nodes.len());
     ensure!(facts.nodes.keys().all(|kind| kind.external_address == (kind.provider == "gce")));
 
     let said = &facts.settings["apps/DaemonSet kube-system/aws-node"];
