@@ -108,7 +108,10 @@ fn draw_facts(screen: &mut Screen, facts: &Facts) {
     let planes: Vec<String> = control_planes.iter().map(control_plane_words).collect();
     titled(screen, &counted(planes.len(), "control plane"), &planes);
     let with_proxy: usize = proxies.iter().map(|group| group.count as usize).sum();
-    let groups: Vec<String> = proxies.iter().map(proxy_words).collect();
+    let mut groups: Vec<String> = proxies.iter().map(proxy_words).collect();
+    if *proxies_untold > 0 {
+        groups.push(format!("{proxies_untold} elsewhere"));
+    }
     let title = counted(with_proxy + *proxies_untold as usize, "pod");
     titled(screen, &format!("{title} with a proxy"), &groups);
     let objects: Vec<String> = settings.iter().map(settings_words).collect();
