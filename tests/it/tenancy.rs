@@ -123,12 +123,12 @@ fn hello() -> Hello {
     let node = NodeGroup {
         count: 2,
         provider: "aws".to_owned(),
-        kubelet_version: "v1.36.3-eks-1234567".to_owned(),
+        kubelet_version: "v1.24.17-eks-1234567".to_owned(),
         labels: vec!["eks.amazonaws.com/nodegroup".to_owned()],
         ..NodeGroup::default()
     };
     let facts = Facts {
-        kubernetes_version: "v1.36.3-eks-1234567".to_owned(),
+        kubernetes_version: "v1.24.17-eks-1234567".to_owned(),
         kinds: vec!["servicemesh.cisco.com/IstioControlPlane".to_owned()],
         nodes: vec![node],
         ..Facts::default()

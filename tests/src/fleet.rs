@@ -34,7 +34,8 @@ pub const ROSA_HCP_VERSION: &str = "4.20.5";
 /// The user that a spoke is to its API server.
 pub const SPOKE_USER: &str = "system:serviceaccount:meshfleet:meshfleet-spoke";
 
-/// The mesh, in ten lines. It says nothing of CNI directories, attachment definitions or security context constraints.
+/// The mesh, in ten lines, and one that answers for control planes that are newer than the mesh knew. It says nothing of
+/// CNI directories, attachment definitions or security context constraints.
 pub const MESH: &str = "\
 apiVersion: meshfleet.dev/v1
 kind: MeshConfig
@@ -46,6 +47,7 @@ spec:
     istio: {version: 1.17.8}
     installer: {kind: calisti}
     dataPlane: {namespaces: {names: [shop, billing]}}
+  overrides: [{rule: istio.kubernetes, clusters: {matchLabels: {mesh: payments}}, owner: tests, reason: newer API servers, expires: 2099-12-31}]
 ";
 
 /// How long a step of the whole may take on a busy machine before a person should look.

@@ -23,7 +23,7 @@ pub use self::{
     document::{Delete, Files, Get, Kind, Wanted},
     drift::{Drift, Heal, Report},
     operator::{Add as AddOperator, Operator},
-    plan::{Explain, Plan, PlanVerb, Preview},
+    plan::{Diff as PlanDiff, Explain, Plan, PlanVerb, Preview},
     rollout::{Rollout, Start, Verb},
 };
 

@@ -4,6 +4,7 @@
 //! that was asked for, each with its objects by phase and the rules that made them; then each warning once, with the
 //! clusters that it is about; then each rule once, with its reason; then the sum and what to type next.
 
+mod diff;
 mod explain;
 mod finding;
 pub mod json;
@@ -12,7 +13,9 @@ mod part;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::v1::{Change, ClusterPlan, ObjectId, PlanReason, PreviewPlanRequest, PreviewPlanResponse};
+use proto::v1::{
+    Change, ClusterPlan, ObjectId, PlanObject, PlanReason, PreviewPlanRequest, PreviewPlanResponse,
+};
 
 use self::part::Part;
 use crate::{
@@ -23,10 +26,17 @@ use crate::{
     screen::{Piece, Screen, Tone, bad, counted, faint, good, plain, strong, warning},
 };
 
+/// How many groups are drawn with all their objects.
+const MOST_WHOLE: usize = 4;
+
+/// How many groups stand on a screen, some lines each, beside the largest.
+const MOST_BRIEF: usize = 7;
+
 /// `plan ...`.
 pub async fn run(call: &Call, plan: args::Plan) -> Result<Outcome, Failure> {
     match (plan.verb, plan.preview) {
         (Some(args::PlanVerb::Explain(explain)), _) => explain::explain(call, explain).await,
+        (Some(args::PlanVerb::Diff(diff)), _) => diff::diff(call, diff).await,
         (None, Some(preview)) => self::preview(call, preview).await,
         (None, None) => Err(Failure::Usage {
             message: "which config?".to_owned(),
@@ -59,16 +69,64 @@ fn draw(screen: &mut Screen, plan: &PreviewPlanResponse, manifests: bool) {
     }
     let title = format!("{} v{version}", config::reference(config));
     screen.line(2, &[plain("plan of "), strong(title), plain(count)]);
+    draw_classes(screen, &parts);
     finding::draw_blocking(screen, &parts);
-    for part in &parts {
-        screen.blank();
-        part.draw(screen, clusters.len(), manifests);
+    let brief = parts.len() > MOST_WHOLE && !screen.is_wide() && !manifests;
+    if brief {
+        draw_brief(screen, &parts, clusters.len());
+    } else {
+        for part in &parts {
+            screen.blank();
+            part.draw(screen, clusters.len(), manifests);
+        }
     }
     draw_unprobed(screen, clusters);
     draw_heals(screen, clusters);
-    finding::draw_warnings(screen, &parts);
-    draw_reasons(screen, &parts, manifests);
+    finding::draw_warnings(screen, &parts, brief);
+    if !brief {
+        draw_reasons(screen, &parts, manifests);
+    }
     draw_sum(screen, plan, &parts);
+}
+
+/// Many groups in some lines each: those with the fewest clusters, and the largest, which the others are apart from.
+fn draw_brief(screen: &mut Screen, parts: &[Part<'_>], of: usize) {
+    let Some((largest, others)) = parts.split_last() else { return };
+    let (shown, more) = screen.fold(others, MOST_BRIEF);
+    for part in shown {
+        screen.blank();
+        part.draw_brief(screen, of);
+    }
+    if more > 0 {
+        let left: usize = others[shown.len()..].iter().map(|part| part.clusters.len()).sum();
+        screen.blank();
+        let told = format!("… {} of {}", counted(more, "more group"), counted(left, "cluster"));
+        screen.line(2, &[faint(told)]);
+    }
+    screen.blank();
+    largest.draw_brief(screen, of);
+}
+
+/// How many clusters there are of each class of disruption, the worst first. Nothing where one cluster was asked for: it
+/// is told with it.
+fn draw_classes(screen: &mut Screen, parts: &[Part<'_>]) {
+    let mut classes: Vec<(&str, usize)> = Vec::new();
+    for part in parts.iter().filter(|part| !part.disruption.is_empty()) {
+        match classes.iter_mut().find(|(class, _)| *class == part.disruption) {
+            Some((_, count)) => *count += part.clusters.len(),
+            None => classes.push((part.disruption, part.clusters.len())),
+        }
+    }
+    if classes.iter().map(|(_, count)| count).sum::<usize>() < 2 {
+        return;
+    }
+    classes.sort_by_key(|(class, _)| part::severity(class));
+    let mut pieces = Vec::new();
+    for (class, count) in classes {
+        let comma = if pieces.is_empty() { "" } else { ", " };
+        pieces.extend([plain(format!("{comma}{count} ")), part::class(class)]);
+    }
+    screen.field(2, "disruption", &pieces);
 }
 
 /// Clusters that nobody could ask what exists there; those with the same cause together.
@@ -169,10 +227,7 @@ impl Sum {
     fn of(plan: &PreviewPlanResponse, parts: &[Part<'_>]) -> Self {
         let mut sum = Self::default();
         for part in parts {
-            let many = part.clusters.len();
-            for object in part.objects {
-                *sum.slot(object.change()) += many;
-            }
+            sum.count(part.objects, part.clusters.len());
         }
         // What a spoke holds beyond the plan is known by its inventory, also where no object tells it.
         let doomed = plan.clusters.iter().map(|cluster| cluster.deletions as usize).sum();
@@ -184,6 +239,12 @@ impl Sum {
         sum.unreached = plan.clusters.iter().filter(|cluster| cluster.unreached).count();
         sum.heals = plan.clusters.iter().filter(|cluster| cluster.heal_changes).count();
         sum
+    }
+
+    fn count(&mut self, objects: &[PlanObject], many: usize) {
+        for object in objects {
+            *self.slot(object.change()) += many;
+        }
     }
 
     fn slot(&mut self, change: Change) -> &mut usize {
@@ -199,6 +260,29 @@ impl Sum {
         }
     }
 
+    /// What becomes of objects, by number, each with its mark.
+    fn pieces(&self) -> Vec<Piece> {
+        let counts = [
+            (self.creates, Change::Create, "to create"),
+            (self.adopts, Change::Adopt, "made by others"),
+            (self.updates, Change::Update, "to update"),
+            (self.adds, Change::Add, "to add fields to"),
+            (self.templates, Change::Template, "in each namespace"),
+            (self.deletes, Change::Delete, "to delete"),
+            (self.unchanged, Change::None, "unchanged"),
+            (self.expected, Change::Expect, "expected of the installer"),
+        ];
+        let mut pieces = Vec::new();
+        for (count, change, words) in counts {
+            if count > 0 {
+                let (mark, tone) = object::mark(change);
+                let comma = if pieces.is_empty() { "" } else { ", " };
+                pieces.extend([plain(comma), Piece::new(format!("{mark} {count} {words}"), tone)]);
+            }
+        }
+        pieces
+    }
+
     /// Templates and additions that are there already are `none`, as objects are.
     fn changes(&self) -> usize {
         self.creates + self.adopts + self.updates + self.adds + self.templates + self.deletes
@@ -209,24 +293,7 @@ impl Sum {
 fn draw_sum(screen: &mut Screen, plan: &PreviewPlanResponse, parts: &[Part<'_>]) {
     let sum = Sum::of(plan, parts);
     screen.blank();
-    let counts = [
-        (sum.creates, Change::Create, "to create"),
-        (sum.adopts, Change::Adopt, "made by others"),
-        (sum.updates, Change::Update, "to update"),
-        (sum.adds, Change::Add, "to add fields to"),
-        (sum.templates, Change::Template, "in each namespace"),
-        (sum.deletes, Change::Delete, "to delete"),
-        (sum.unchanged, Change::None, "unchanged"),
-        (sum.expected, Change::Expect, "expected of the installer"),
-    ];
-    let mut pieces = Vec::new();
-    for (count, change, words) in counts {
-        if count > 0 {
-            let (mark, tone) = object::mark(change);
-            let comma = if pieces.is_empty() { "" } else { ", " };
-            pieces.extend([plain(comma), Piece::new(format!("{mark} {count} {words}"), tone)]);
-        }
-    }
+    let mut pieces = sum.pieces();
     if sum.warnings > 0 {
         let comma = if pieces.is_empty() { "" } else { ", " };
         pieces.extend([plain(comma), Piece::new(counted(sum.warnings, "warning"), Tone::Warning)]);

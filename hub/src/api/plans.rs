@@ -63,6 +63,18 @@ impl plans_server::Plans for Plans {
         let explained = use_case::explain(&self.0, &cluster, &wanted).await;
         Ok(Response::new(explain::response(explained.map_err(|error| problem::of(&error))?)))
     }
+
+    async fn diff(
+        &self,
+        request: Request<v1::DiffPlansRequest>,
+    ) -> Result<Response<v1::DiffPlansResponse>, Status> {
+        super::calling_operator(&request)?;
+        let v1::DiffPlansRequest { one, other } = request.into_inner();
+        let (one, other) = (super::name("one", &one)?, super::name("other", &other)?);
+        let explained = use_case::explain_two(&self.0, &one, &other).await;
+        let (one, other) = explained.map_err(|error| problem::of(&error))?;
+        Ok(Response::new(explain::compared(&one, &other)))
+    }
 }
 
 /// How much is said of one cluster.
@@ -119,7 +131,8 @@ fn cluster_plan(preview: ClusterPreview, detail: Detail) -> v1::ClusterPlan {
         probed,
         not_probed,
         deletions: u32::try_from(deletions).unwrap_or(u32::MAX),
-        disruption: disruption.to_string(),
+        disruption: disruption.class.to_string(),
+        disruption_by: disruption.by,
         plan_digest: plan.map(|plan| plan.digest.to_string()).unwrap_or_default(),
         unreached,
         heals: heal.iter().map(|class| class.as_str().to_owned()).collect(),
@@ -142,7 +155,8 @@ fn plan_group(preview: PreviewGroup) -> v1::PlanGroup {
         objects: objects.collect(),
         findings: findings.into_iter().map(convert::finding).collect(),
         namespaces: namespaces.iter().map(ToString::to_string).collect(),
-        disruption: disruption.to_string(),
+        disruption: disruption.class.to_string(),
+        disruption_by: disruption.by,
     }
 }
 

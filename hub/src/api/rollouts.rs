@@ -191,5 +191,6 @@ fn target(target: &RolloutTarget, reason: String, (wave, waves): (u32, &RolloutW
         plan_digest: target.plan.to_string(),
         started_at: convert::time(delivery.map(|delivery| delivery.sent_at)),
         ended_at: convert::time(target.state.ended_at()),
+        disruption: target.disruption.to_string(),
     }
 }

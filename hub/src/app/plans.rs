@@ -5,6 +5,7 @@ mod known;
 mod preview;
 
 pub use explain::{Explanation, Wanted};
+pub(super) use known::disruptions;
 pub use preview::{ClusterPreview, Preview, PreviewGroup, Probed, Rights};
 
 use std::collections::BTreeMap;
@@ -126,6 +127,12 @@ pub async fn explain(app: &App, cluster: &Name, wanted: &Wanted) -> Result<Expla
         Some(number) => find_config(&mut tx, &config.name, Some(number)).await?,
     };
     Explanation::new(config, &cluster, wanted)
+}
+
+/// The plans of two clusters, each with the reason of every value.
+pub async fn explain_two(app: &App, one: &Name, other: &Name) -> Result<(Explanation, Explanation), Error> {
+    let whole = Wanted::default();
+    Ok((explain(app, one, &whole).await?, explain(app, other, &whole).await?))
 }
 
 /// A version of a config; none means the newest.

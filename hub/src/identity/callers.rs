@@ -43,6 +43,7 @@ pub const METHODS: &[(&str, Answers)] = &[
     ("/meshfleet.v1.Clusters/Rights", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Preview", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Explain", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Plans/Diff", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Configs/List", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Configs/Show", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Configs/History", Answers::Operators(Role::Viewer)),

@@ -125,6 +125,23 @@ pub async fn generations(
     rows.iter().map(|row| Ok((ClusterId(row.cluster_id), read(row.cluster_id, row.generation)?))).collect()
 }
 
+/// The plans of some clusters' targets, where anybody here knows them.
+pub async fn plans(
+    conn: &mut PgConnection,
+    clusters: &[ClusterId],
+) -> Result<BTreeMap<ClusterId, Digest>, Error> {
+    let ids: Vec<Uuid> = clusters.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select cluster_id, plan as "plan!" from target where cluster_id = any($1) and plan is not null"#,
+        &ids
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::doing("look at the plans of targets"))?;
+    let read = |id: Uuid, plan: &[u8]| Row::of("target", id).digest("plan", plan);
+    rows.iter().map(|row| Ok((ClusterId(row.cluster_id), read(row.cluster_id, &row.plan)?))).collect()
+}
+
 /// Where a target comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {

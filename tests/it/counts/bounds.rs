@@ -78,7 +78,7 @@ use Figure::{Commits, LogBytes, Offers, Queries, Received, RowsRead, RowsWritten
 
 #[rustfmt::skip]
 const BOUNDS: &[Bound] = &[
-    bound("one cluster changed", Queries, (95, 0), FLAT, "apply, plan, preview, rollout to its end: none for another cluster"),
+    bound("one cluster changed", Queries, (98, 0), FLAT, "apply, plan, preview, rollout to its end: none for another cluster"),
     bound("one cluster changed", Commits, (9, 0), FLAT, "the document, its plan, what its spoke is asked, the rollout and its steps, acceptance, report"),
     bound("one cluster changed", RowsWritten, (30, 0), FLAT, "only rows of this cluster and of its rollout"),
     bound("one cluster changed", LogBytes, (16_000, 0), 0.15, "what is written is small; larger trees have pages to split"),

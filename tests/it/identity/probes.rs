@@ -68,12 +68,12 @@ fn on_amazon() -> Result<Message> {
     let node = NodeGroup {
         count: 2,
         provider: "aws".to_owned(),
-        kubelet_version: "v1.36.3-eks-1234567".to_owned(),
+        kubelet_version: "v1.24.17-eks-1234567".to_owned(),
         labels: vec!["eks.amazonaws.com/nodegroup".to_owned()],
         ..NodeGroup::default()
     };
     let mut facts = hello.facts.clone().context("facts")?;
-    facts.kubernetes_version = "v1.36.3-eks-1234567".to_owned();
+    facts.kubernetes_version = "v1.24.17-eks-1234567".to_owned();
     facts.kinds = vec!["servicemesh.cisco.com/IstioControlPlane".to_owned()];
     facts.nodes = vec![node];
     Ok(Message::Hello(Hello { facts: Some(facts), ..hello }))
@@ -263,7 +263,10 @@ async fn a_fleet_is_previewed_in_groups_and_every_value_is_explained() -> Result
     ensure!(answer.clusters.iter().all(|plan| plan.probed && plan.objects.is_empty()), "{answer:?}");
     let [group] = &answer.groups[..] else { bail!("{} groups", answer.groups.len()) };
     assert_eq!(group.clusters, ["one", "two"]);
-    ensure!(!group.objects.is_empty() && group.why.is_empty() && group.disruption == "config", "{group:?}");
+    ensure!(
+        !group.objects.is_empty() && group.why.is_empty() && group.disruption == "config-push",
+        "{group:?}"
+    );
     ensure!(group.objects.iter().any(|object| object.manifest.contains("${cluster}")), "{group:?}");
 
     let explain = ExplainPlanRequest { cluster: "one".to_owned(), ..ExplainPlanRequest::default() };

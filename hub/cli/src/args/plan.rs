@@ -9,7 +9,8 @@ Examples:
   meshfleet plan payments                       the fleet, in groups
   meshfleet plan payments --cluster shop-eu-1   one cluster
   meshfleet plan payments --detailed-exitcode   3 if there is a change
-  meshfleet plan explain shop-eu-1              why is every value there";
+  meshfleet plan explain shop-eu-1              why is every value there
+  meshfleet plan diff shop-eu-1 shop-us-1       why do two clusters differ";
 
 /// `plan CONFIG`, or `plan explain CLUSTER`.
 #[derive(Debug, Args)]
@@ -26,6 +27,27 @@ pub enum PlanVerb {
     /// Why is this byte here: of each value the layer and line, or the rule, the fact and the source
     #[command(after_help = EXPLAIN)]
     Explain(Explain),
+    /// What the plans of two clusters have different, and which rule, layer or fact makes it so
+    #[command(after_help = DIFF)]
+    Diff(Diff),
+}
+
+const DIFF: &str = "\
+Examples:
+  meshfleet plan diff shop-eu-1 shop-us-1
+  meshfleet plan diff shop-eu-1 shop-us-1 -o json";
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The name of a cluster
+    #[arg(value_parser = value::cluster)]
+    pub one: String,
+    /// The name of another
+    #[arg(value_parser = value::cluster)]
+    pub other: String,
+    /// Exit with 3 if the plans differ by more than the clusters' own names and networks
+    #[arg(long)]
+    pub detailed_exitcode: bool,
 }
 
 #[derive(Debug, Args)]

@@ -117,7 +117,7 @@ fn draw_leaves(screen: &mut Screen, leaves: &[ExplainedLeaf]) {
 }
 
 /// Whether two values came from one rule, or from one place of one layer.
-fn same_origin(one: &ExplainedLeaf, other: &ExplainedLeaf) -> bool {
+pub fn same_origin(one: &ExplainedLeaf, other: &ExplainedLeaf) -> bool {
     let key = |leaf: &ExplainedLeaf| {
         let ExplainedLeaf { path: _, value: _, origin, layer, config_path, file, line, rule, fact, note } =
             leaf.clone();
@@ -126,7 +126,8 @@ fn same_origin(one: &ExplainedLeaf, other: &ExplainedLeaf) -> bool {
     key(one) == key(other)
 }
 
-fn origin(leaf: &ExplainedLeaf) -> Vec<Piece> {
+/// Where a value comes from, in one line.
+pub fn origin(leaf: &ExplainedLeaf) -> Vec<Piece> {
     let ExplainedLeaf { origin, layer, config_path, file, line, rule, fact, note, .. } = leaf;
     let rule = rule.as_ref().map(|rule| rule.rule.as_str()).unwrap_or_default();
     let place = match written_in(file, *line).as_str() {
@@ -173,7 +174,8 @@ fn to_json(answer: &ExplainPlanResponse) -> Value {
     })
 }
 
-fn leaf_to_json(leaf: &ExplainedLeaf) -> Value {
+/// A value with its reason.
+pub fn leaf_to_json(leaf: &ExplainedLeaf) -> Value {
     let ExplainedLeaf { path, value: text, origin, layer, config_path, file, line, rule, fact, note } = leaf;
     json!({
         "path": path, "value": value(text), "origin": origin, "layer": layer, "configPath": config_path,

@@ -41,8 +41,8 @@ pub fn draw_blocking(screen: &mut Screen, parts: &[Part<'_>]) {
     }
 }
 
-/// What else is to be known, by rule: a fleet has most of it in common.
-pub fn draw_warnings(screen: &mut Screen, parts: &[Part<'_>]) {
+/// What else is to be known, by rule: a fleet has most of it in common. In brief, one of each rule.
+pub fn draw_warnings(screen: &mut Screen, parts: &[Part<'_>], brief: bool) {
     let said = by_clusters(parts, false);
     let mut rules: Vec<&str> = Vec::new();
     for (finding, _) in &said {
@@ -57,12 +57,17 @@ pub fn draw_warnings(screen: &mut Screen, parts: &[Part<'_>]) {
     screen.line(2, &[strong("warnings")]);
     for rule in rules {
         screen.line(4, &[plain("  "), warning(format!("! {rule}"))]);
-        for (finding, clusters) in said.iter().filter(|(finding, _)| finding.rule == rule) {
+        let of_rule: Vec<_> = said.iter().filter(|(finding, _)| finding.rule == rule).collect();
+        let (shown, more) = if brief { screen.fold(&of_rule, 1) } else { (of_rule.as_slice(), 0) };
+        for (finding, clusters) in shown {
             let about = faint(format!("  [{}]", screen.names(clusters, MOST_CLUSTERS)));
             screen.line(4, &[plain("    "), plain(&finding.message), about]);
-            if !finding.hint.is_empty() {
+            if !finding.hint.is_empty() && !brief {
                 screen.line(10, &[plain("    "), faint("hint: "), plain(&finding.hint)]);
             }
+        }
+        if more > 0 {
+            screen.line(4, &[faint(format!("    … {more} more of it"))]);
         }
     }
 }

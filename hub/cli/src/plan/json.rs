@@ -27,6 +27,7 @@ fn cluster(plan: &ClusterPlan) -> Value {
         not_probed,
         deletions,
         disruption,
+        disruption_by,
         unreached,
         heals,
         heal_changes,
@@ -34,17 +35,18 @@ fn cluster(plan: &ClusterPlan) -> Value {
     json!({
         "cluster": cluster, "platform": platform, "platformDetail": platform_detail, "planDigest": plan_digest,
         "namespaces": namespaces, "probed": probed, "notProbed": not_probed, "deletions": deletions,
-        "disruption": disruption, "unreached": unreached, "heals": heals, "healChanges": heal_changes,
+        "disruption": disruption, "disruptionBy": disruption_by, "unreached": unreached, "heals": heals, "healChanges": heal_changes,
         "objects": objects.iter().map(object).collect::<Vec<_>>(),
         "findings": findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }
 
 fn group(group: &PlanGroup) -> Value {
-    let PlanGroup { clusters, platforms, why, objects, findings, namespaces, disruption } = group;
+    let PlanGroup { clusters, platforms, why, objects, findings, namespaces, disruption, disruption_by } =
+        group;
     json!({
         "clusters": clusters, "platforms": platforms, "why": why, "namespaces": namespaces,
-        "disruption": disruption,
+        "disruption": disruption, "disruptionBy": disruption_by,
         "objects": objects.iter().map(object).collect::<Vec<_>>(),
         "findings": findings.iter().map(finding).collect::<Vec<_>>(),
     })

@@ -11,6 +11,9 @@ use crate::{
 /// How many clusters of a group are named before its size.
 const MOST_CLUSTERS: usize = 4;
 
+/// How many reasons for being apart are said of a group that is drawn in brief.
+const MOST_WHY: usize = 2;
+
 /// A part of a plan.
 #[derive(Debug)]
 pub struct Part<'a> {
@@ -24,7 +27,9 @@ pub struct Part<'a> {
     /// The group that it is apart from, in words.
     measure: String,
     namespaces: &'a [String],
-    disruption: &'a str,
+    pub disruption: &'a str,
+    /// The change that it comes from.
+    disruption_by: &'a str,
     /// Of one cluster; empty if it has no plan.
     digest: Option<&'a str>,
     planned: bool,
@@ -66,6 +71,7 @@ impl<'a> Part<'a> {
             measure: String::new(),
             namespaces: &plan.namespaces,
             disruption: &plan.disruption,
+            disruption_by: &plan.disruption_by,
             digest: Some(&plan.plan_digest),
             planned: !plan.plan_digest.is_empty(),
             deletions: plan.deletions,
@@ -73,7 +79,8 @@ impl<'a> Part<'a> {
     }
 
     fn of_group(group: &'a PlanGroup, plans: &'a [ClusterPlan]) -> Self {
-        let PlanGroup { clusters, platforms, why, objects, findings, namespaces, disruption } = group;
+        let PlanGroup { clusters, platforms, why, objects, findings, namespaces, disruption, disruption_by } =
+            group;
         let members = || plans.iter().filter(|plan| clusters.contains(&plan.cluster));
         Self {
             clusters: clusters.iter().map(String::as_str).collect(),
@@ -85,6 +92,7 @@ impl<'a> Part<'a> {
             measure: String::new(),
             namespaces,
             disruption,
+            disruption_by,
             digest: members().next().filter(|_| clusters.len() == 1).map(|plan| plan.plan_digest.as_str()),
             planned: members().any(|plan| !plan.plan_digest.is_empty()),
             deletions: members().map(|plan| plan.deletions).sum(),
@@ -115,15 +123,47 @@ impl<'a> Part<'a> {
         if !self.planned {
             return;
         }
-        if let Some(disruption) = disruption(self.disruption) {
-            screen.field(2, "disruption", &[disruption]);
-        }
+        self.draw_disruption(screen);
         if !self.namespaces.is_empty() {
             let names = screen.names(self.namespaces, 12);
             screen.line(6, &[faint("  namespaces, made if absent: "), plain(names)]);
         }
         object::draw_all(screen, self.objects, manifests);
         self.draw_deletions(screen);
+    }
+
+    /// The part in a few lines: who, apart by what, what it does.
+    pub fn draw_brief(&self, screen: &mut Screen, of: usize) {
+        let names = screen.names(&self.clusters, MOST_CLUSTERS);
+        let platforms = self.platforms.join("; ");
+        let share = format!("  {} of {of}  ", self.clusters.len());
+        screen.line(4, &[strong(names), plain(share), faint(&platforms)]);
+        if !self.planned {
+            screen.line(4, &[plain("    "), bad("no plan")]);
+        }
+        let known = format!("runs on {platforms}");
+        let new: Vec<&str> =
+            self.why.iter().filter(|why| self.why.len() == 1 || **why != known).map(String::as_str).collect();
+        let (shown, more) = screen.fold(&new, MOST_WHY);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        if !shown.is_empty() {
+            screen.line(6, &[faint("    apart: "), warning(shown.join("; ")), faint(more)]);
+        }
+        let mut sum = super::Sum::default();
+        sum.count(self.objects, 1);
+        let mut pieces = vec![plain("    "), class(self.disruption), plain("  ")];
+        pieces.extend(sum.pieces());
+        screen.line(6, &pieces);
+    }
+
+    fn draw_disruption(&self, screen: &mut Screen) {
+        let Some(does) = disruption(self.disruption) else { return };
+        let by = match self.disruption {
+            "config-push" => String::new(),
+            _ if self.disruption_by.is_empty() => String::new(),
+            _ => format!(" (by {})", self.disruption_by),
+        };
+        screen.field(2, "disruption", &[does, faint(by)]);
     }
 
     /// What sets it apart. That it runs on another platform stands above already; it is said again where it is all.
@@ -150,13 +190,42 @@ impl<'a> Part<'a> {
     }
 }
 
-/// What the change does to running pods; nothing where it does nothing, or where that is not known.
-fn disruption(class: &str) -> Option<Piece> {
+/// A class of change by its word.
+pub fn class(class: &str) -> Piece {
+    match class {
+        "" => faint("-"),
+        "none" | "config-push" => plain(class),
+        "trust" | "irreversible" => bad(class),
+        _ => warning(class),
+    }
+}
+
+/// The worst first; what is not known stands before all that is.
+pub fn severity(class: &str) -> usize {
+    const WORST_FIRST: [&str; 8] = [
+        "irreversible",
+        "trust",
+        "node-cni",
+        "workload-restart",
+        "gateway-restart",
+        "istiod-restart",
+        "config-push",
+        "none",
+    ];
+    WORST_FIRST.iter().position(|known| *known == class).map_or(0, |position| position + 1)
+}
+
+/// What a class of change does to a running mesh; none where it does nothing, or where that is not known.
+pub fn disruption(class: &str) -> Option<Piece> {
     match class {
         "" | "none" => None,
-        "config" => Some(plain("none: pods go on with a new configuration")),
-        "restart" => Some(warning("pods restart")),
-        "outage-risk" => Some(bad("RISK OF AN OUTAGE: traffic may stop while this is rolled out")),
+        "config-push" => Some(plain("none: proxies go on with a new configuration")),
+        "istiod-restart" => Some(warning("istiod restarts; proxies go on with what they have")),
+        "gateway-restart" => Some(warning("gateways restart")),
+        "workload-restart" => Some(warning("workloads get it when they are restarted")),
+        "node-cni" => Some(warning("the nodes' CNI plugin changes: pods that start meanwhile wait for it")),
+        "trust" => Some(bad("TRUST CHANGES: proxies that are not restarted may no longer be recognised")),
+        "irreversible" => Some(bad("CANNOT BE UNDONE: rolling back does not bring back what goes")),
         other => Some(warning(other)),
     }
 }

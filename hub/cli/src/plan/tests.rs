@@ -203,11 +203,12 @@ fn fleet() -> PreviewPlanResponse {
         vec![istio(Change::Create, &[]), taken, template, added, expected.clone()],
     );
     alone.platforms = vec!["ROSA classic, OpenShift 4.11.59".to_owned()];
-    alone.disruption = "outage-risk".to_owned();
+    alone.disruption = "node-cni".to_owned();
     alone.findings = vec![finding("namespace.label", false)];
     let mut many = group(&names, &[], vec![istio(Change::Update, &changes), expected]);
     many.platforms = vec!["EKS, Kubernetes v1.29.4".to_owned(), "EKS, Kubernetes v1.30.1".to_owned()];
-    many.disruption = "restart".to_owned();
+    many.disruption_by = "Istio default .spec.version".to_owned();
+    many.disruption = "workload-restart".to_owned();
     let cluster = |name: &String| ClusterPlan {
         cluster: name.clone(),
         plan_digest: "8d3f0a1b2c3d4e5f".to_owned(),
@@ -227,6 +228,44 @@ fn a_fleet_is_shown_in_groups_with_the_outlier_first() {
     insta::assert_snapshot!("groups", golden(120, |screen| draw(screen, &fleet(), false)));
     insta::assert_snapshot!("groups_at_80_columns", golden(80, |screen| draw(screen, &fleet(), false)));
     insta::assert_snapshot!("groups_wide", golden_wide(120, |screen| draw(screen, &fleet(), false)));
+}
+
+/// Ten thousand clusters in twelve groups stand on one screen.
+#[test]
+fn a_large_fleet_is_one_screen() {
+    let mut plan = fleet();
+    let many = plan.groups.remove(0);
+    plan.groups.clear();
+    plan.clusters.clear();
+    for index in 0..12 {
+        let size = [1, 1, 2, 3, 5, 8, 30, 90, 260, 600, 1_400, 7_600][index];
+        let names: Vec<String> = (1..=size).map(|number| format!("g{index}-{number}")).collect();
+        let classes = ["irreversible", "node-cni", "config-push", "workload-restart"];
+        let why: &[&str] = if index == 11 {
+            &[]
+        } else {
+            &["runs on AKS, Kubernetes v1.33.4", "has layer canary", "has finding x.y"]
+        };
+        let mut group = PlanGroup {
+            disruption: classes[index % 4].to_owned(),
+            ..group(&names, why, many.objects.clone())
+        };
+        group.findings = vec![
+            finding("namespace.label", false),
+            Finding { message: format!("of group {index}"), ..finding("istio.end-of-life", false) },
+        ];
+        group.platforms = vec!["EKS, Kubernetes v1.34.1".to_owned()];
+        plan.clusters.extend(names.iter().map(|name| ClusterPlan {
+            cluster: name.clone(),
+            plan_digest: "8d3f".to_owned(),
+            probed: true,
+            ..ClusterPlan::default()
+        }));
+        plan.groups.push(group);
+    }
+    let told = golden(120, |screen| draw(screen, &plan, false));
+    assert!(told.lines().count() <= 60, "{} lines", told.lines().count());
+    insta::assert_snapshot!("large_fleet", told);
 }
 
 #[test]

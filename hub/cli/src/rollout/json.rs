@@ -49,9 +49,11 @@ pub fn target(target: &RolloutTarget) -> Value {
         plan_digest,
         started_at,
         ended_at,
+        disruption,
     } = target;
     json!({
         "cluster": cluster, "wave": wave, "waveName": wave_name, "state": state, "reason": reason,
         "generation": generation, "planDigest": plan_digest, "startedAt": started_at, "endedAt": ended_at,
+        "disruption": disruption,
     })
 }

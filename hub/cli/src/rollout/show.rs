@@ -219,7 +219,7 @@ fn draw_targets(screen: &mut Screen, targets: &[RolloutTarget]) {
     let (shown, more) = screen.fold_behind(&ordered, at_work, MOST_TARGETS);
     if !shown.is_empty() {
         let rows: Vec<Vec<Piece>> = shown.iter().map(|target| row(target)).collect();
-        screen.table(&["WAVE", "CLUSTER", "STATE", "GENERATION", "PLAN", "TOOK"], &[], &rows);
+        screen.table(&["WAVE", "CLUSTER", "STATE", "GENERATION", "PLAN", "DISRUPTION", "TOOK"], &[], &rows);
     }
     if more > 0 {
         let of = if shown.is_empty() { "clusters" } else { "more" };
@@ -234,7 +234,7 @@ fn is_quiet(target: &RolloutTarget) -> bool {
 }
 
 fn row(target: &RolloutTarget) -> Vec<Piece> {
-    let RolloutTarget { cluster, state, generation, plan_digest, .. } = target;
+    let RolloutTarget { cluster, state, generation, plan_digest, disruption, .. } = target;
     let took = took(&target.started_at, &target.ended_at);
     let generation = if *generation == 0 { "-".to_owned() } else { generation.to_string() };
     vec![
@@ -243,6 +243,7 @@ fn row(target: &RolloutTarget) -> Vec<Piece> {
         super::state(state),
         plain(generation),
         faint(or_dash(&short(plan_digest))),
+        plain(or_dash(disruption)),
         plain(or_dash(took.strip_prefix(" after ").unwrap_or_default())),
     ]
 }

@@ -19,6 +19,7 @@ pub fn rollout() -> Rollout {
         plan_digest: "8d3f0a1b2c3d4e5f6a7b".to_owned(),
         started_at: "2026-11-24T09:58:00Z".to_owned(),
         ended_at: "2026-11-24T09:58:47Z".to_owned(),
+        disruption: "config-push".to_owned(),
     };
     let waits = RolloutTarget {
         cluster: "rosa-eu-1".to_owned(),
@@ -30,6 +31,7 @@ pub fn rollout() -> Rollout {
         plan_digest: "0123456789abcdef".to_owned(),
         started_at: "2026-11-24T09:58:50Z".to_owned(),
         ended_at: String::new(),
+        disruption: "node-cni".to_owned(),
     };
     Rollout {
         number: 3,

@@ -158,7 +158,8 @@ impl Fill<'_> {
         let holds = |one: &&Override| one.clusters.matches(&self.cluster.name, &self.cluster.labels);
         let mut overrides: Vec<Override> = config.overrides.iter().filter(holds).cloned().collect();
         for (index, one) in overrides.iter_mut().enumerate() {
-            self.texts(&mut one.value, &format!("overrides[{index}].value"), &mut |path, _, filled| {
+            let Some(value) = &mut one.value else { continue };
+            self.texts(value, &format!("overrides[{index}].value"), &mut |path, _, filled| {
                 if let Err((message, hint)) = filled {
                     let path = path.to_owned();
                     problems.push(EffectiveProblem { rule: "variable.unknown", path, message, hint });

@@ -81,16 +81,19 @@ pub struct Layer {
     pub unset: Vec<String>,
 }
 
-/// A value against a required rule, with somebody who answers for it.
+/// A value against a required rule, or a finding that is lived with; in either case somebody answers for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// Id of the rule, for example `calisti.images`.
+    /// Id of the rule, for example `calisti.images`; or of the finding, for example `istio.kubernetes`.
     pub rule: String,
-    /// Path of the value, for example `values.cni.cniConfDir`.
-    pub path: String,
+    /// Path of the value, for example `values.cni.cniConfDir`. Without path and value, the finding of that id keeps no
+    /// plan back, where it is one that can be lived with. Documents have both or neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// What stands there instead.
-    pub value: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
     /// Where it holds.
     pub clusters: Selector,
     /// Who answers for it.
@@ -111,6 +114,14 @@ pub enum Adopt {
     IfNoDiff,
     /// Take it over.
     Always,
+}
+
+impl Override {
+    /// The value and its path; none where a finding is accepted.
+    #[must_use]
+    pub fn instead(&self) -> Option<(&str, &Value)> {
+        self.path.as_deref().zip(self.value.as_ref())
+    }
 }
 
 impl MeshConfig {

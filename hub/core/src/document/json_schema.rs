@@ -87,6 +87,9 @@ fn map(fields: &'static [Field], rule: Option<MapRule>, required: Required) -> V
             map["then"] = json!({"required": ["values"]});
             map["else"] = json!({"properties": {"values": false}});
         }
+        Some(MapRule::PathWithValue) => {
+            map["dependentRequired"] = json!({"path": ["value"], "value": ["path"]});
+        }
         Some(MapRule::AnyField | MapRule::Layers) | None => {}
     }
     map

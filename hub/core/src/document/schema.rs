@@ -48,6 +48,8 @@ pub(super) enum MapRule {
     ValuesFitOperator,
     /// A layer must change something: `set` or `unset`.
     SetOrUnset,
+    /// An override says what stands where, or neither: then it accepts a finding.
+    PathWithValue,
     /// What layers unset must be set before, and must not be required.
     Layers,
 }

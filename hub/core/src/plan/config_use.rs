@@ -62,8 +62,13 @@ pub(super) fn judge(plan: &Plan, source: &SourceMap) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.contradictions.iter().map(|one| contradicted(one, source)).collect();
     for said in &config.overrides {
+        let Some(instead) = said.instead() else { continue };
         let places: Vec<&InForce> = config.in_force.iter().filter(|one| one.said == *said).collect();
-        findings.push(if places.is_empty() { idle(said) } else { in_force(said, &places) });
+        findings.push(if places.is_empty() {
+            idle(said, instead.0)
+        } else {
+            in_force(said, instead, &places)
+        });
     }
     match plan.intent.as_ref().map(|intent| intent.installer) {
         None => {}
@@ -106,8 +111,8 @@ fn contradicted(one: &Contradiction, source: &SourceMap) -> Finding {
     )
 }
 
-fn in_force(said: &Override, places: &[&InForce]) -> Finding {
-    let Override { rule, path, value, owner, reason, expires, .. } = said;
+fn in_force(said: &Override, (path, value): (&str, &Value), places: &[&InForce]) -> Finding {
+    let Override { rule, owner, reason, expires, .. } = said;
     let changed: Vec<String> = places
         .iter()
         .map(|one| match &one.instead_of {
@@ -125,8 +130,8 @@ fn in_force(said: &Override, places: &[&InForce]) -> Finding {
     )
 }
 
-fn idle(said: &Override) -> Finding {
-    let Override { rule, path, owner, .. } = said;
+fn idle(said: &Override, path: &str) -> Finding {
+    let Override { rule, owner, .. } = said;
     let known = rule::registry().iter().any(|known| known.id.0 == rule);
     let why = if known { "requires nothing there on this cluster" } else { "is not known" };
     warns(

@@ -252,14 +252,15 @@ impl Settling<'_> {
     fn overrule(&mut self, reserved: &[&Reserved]) -> Vec<InForce> {
         let mut in_force = Vec::new();
         for said in self.sources.overrides {
+            let Some((path, value)) = said.instead() else { continue };
             let mut places: Vec<(Keys, Option<Value>)> = Vec::new();
             for (keys, winner) in &self.winners {
                 let atom = &winner.atom;
-                if atom.strength == Strength::Required && self.overrules(said, atom.rule, keys) {
+                if atom.strength == Strength::Required && self.overrules(said, path, atom.rule, keys) {
                     places.push((keys.clone(), Some(atom.value.clone())));
                 }
             }
-            let kept = reserved.iter().filter(|one| self.overrules(said, one.rule, &one.keys));
+            let kept = reserved.iter().filter(|one| self.overrules(said, path, one.rule, &one.keys));
             places.extend(kept.map(|one| (one.keys.clone(), None)));
             for (keys, instead_of) in places {
                 self.contradictions.retain(|(at, _)| !at.starts_with(&keys));
@@ -267,7 +268,7 @@ impl Settling<'_> {
                 let at = path::spelled(&keys);
                 in_force.push(InForce { said: said.clone(), object: self.id.clone(), at, instead_of });
                 let atom = Atom {
-                    value: said.value.clone(),
+                    value: value.clone(),
                     strength: Strength::Required,
                     from: Source::Rule,
                     rule: RuleId("override"),
@@ -278,8 +279,8 @@ impl Settling<'_> {
         in_force
     }
 
-    fn overrules(&self, said: &Override, rule: RuleId, keys: &[String]) -> bool {
-        said.rule == rule.0 && self.sources.is_spelled(self.id, keys, &said.path)
+    fn overrules(&self, said: &Override, path: &str, rule: RuleId, keys: &[String]) -> bool {
+        said.rule == rule.0 && self.sources.is_spelled(self.id, keys, path)
     }
 
     fn finish(self, in_force: Vec<InForce>) -> Settled {

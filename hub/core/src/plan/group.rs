@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Change, Disruption, Finding, LeafChange, ObjectDiff, ObjectId, Origin, Plan, Severity, disruption, path,
+    Change, Disrupting, Finding, LeafChange, ObjectDiff, ObjectId, Origin, Plan, Severity, disruption, path,
 };
 use crate::{digest::Digest, fleet::Name};
 
@@ -50,7 +50,7 @@ pub struct Group {
     /// Namespaces that are made if absent.
     pub namespaces: Vec<Name>,
     /// The worst that it does to running pods.
-    pub disruption: Disruption,
+    pub disruption: Disrupting,
 }
 
 /// A cluster's preview with its variables replaced. Only one of each group is worked out in full.

@@ -20,7 +20,9 @@ mod sources;
 pub mod check;
 mod config_use;
 
+mod accept;
 mod brake;
+mod comparison;
 mod deletions;
 mod diff;
 mod disruption;
@@ -32,12 +34,14 @@ pub mod rights;
 #[cfg(test)]
 mod tests;
 
+pub use accept::ACCEPTABLE;
 pub use brake::{Brake, brake};
 pub use check::check;
+pub use comparison::{ComparedLeaf, ComparedObject, compare};
 pub use config_use::ConfigUse;
 pub use deletions::deletions;
 pub use diff::{Before, Change, LeafChange, ObjectDiff, diff};
-pub use disruption::{Disruption, disruption};
+pub use disruption::{Disrupting, Disruption, disruption};
 pub use document::{
     Addition, Criterion, Expectation, KeepWhile, LabelCondition, PhaseDocument, PlanDocument, PlannedObject,
     Requirement, Selection, Template, Until,

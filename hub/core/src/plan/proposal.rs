@@ -1,6 +1,6 @@
 //! The whole way from a mesh config and a cluster to a judged plan: what previews show and rollouts start from.
 
-use super::{Finding, Plan, PlanError, PlanInput, Severity, check, config_use, plan, rule};
+use super::{Finding, Plan, PlanError, PlanInput, Severity, accept::accept, check, config_use, plan, rule};
 use crate::{
     config::{ConfigVersion, EffectiveProblem, SourceMap, effective},
     fleet::{Cluster, Name},
@@ -56,6 +56,7 @@ pub fn propose(config: &ConfigVersion, cluster: &Cluster) -> Result<Proposal, Pl
         let plan = plan(&input, rule::registry())?;
         proposal.add(config_use::judge(&plan, &config.source));
         proposal.add(check(&plan, facts));
+        accept(&mut proposal.findings, &plan.config.overrides);
         proposal.plan = Some(plan);
     }
     Ok(proposal)

@@ -17,6 +17,7 @@ use crate::{
 
 mod clouds;
 mod cni;
+mod comparison;
 mod config_use;
 mod golden;
 mod groups;

@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     drift::{DriftClass, DriftItem, HealClasses},
     fleet::{ClusterId, Name},
-    plan::ObjectId,
+    plan::{Disruption, ObjectId},
     report::{Outcome, RefusalCode},
     target::Overwrite,
 };
@@ -27,6 +27,8 @@ pub struct RolloutTarget {
     /// How many objects it was to delete when the rollout started: what a person saw, and confirmed where the brake
     /// asked for it.
     pub deletions: usize,
+    /// The worst that the change does to the running mesh, against the plan that the cluster had at the start.
+    pub disruption: Disruption,
     /// What its spoke is to put right by itself, by the policies at the start of the rollout.
     pub heal: HealClasses,
     /// How far it is.

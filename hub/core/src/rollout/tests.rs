@@ -13,7 +13,7 @@ use crate::{
     digest::Digest,
     drift::{HealClass, HealClasses},
     fleet::{ClusterId, Name},
-    plan::ObjectId,
+    plan::{Disruption, ObjectId},
     report::{Fence, ObjectState, Outcome, Phase, Refusal, RefusalCode, Role},
     target::Overwrite,
 };
@@ -47,6 +47,7 @@ fn rollout(waves: &[usize]) -> Rollout {
         plan: pinned(),
         repair: Repair::Nothing,
         deletions: 0,
+        disruption: Disruption::ConfigPush,
         heal: HealClasses::NONE,
         state: TargetState::Pending,
     };

@@ -2,7 +2,7 @@
 
 use hub_core::{
     config::{Override, SourceMap},
-    plan::{ExplainedLeaf, ExplainedObject, Origin, RuleId, rule},
+    plan::{self, ExplainedLeaf, ExplainedObject, Form, Origin, RuleId, rule},
 };
 use proto::v1;
 
@@ -19,6 +19,35 @@ pub(super) fn response(explanation: Explanation) -> v1::ExplainPlanResponse {
         platform_detail,
         objects: objects.into_iter().map(|explained| object(explained, &source)).collect(),
     }
+}
+
+/// Two plans beside each other.
+pub(super) fn compared(one: &Explanation, other: &Explanation) -> v1::DiffPlansResponse {
+    let side = |explanation: &Explanation| {
+        let (_, platform_detail) = convert::platform(explanation.platform.clone());
+        v1::ComparedPlan {
+            cluster: explanation.cluster.to_string(),
+            config: explanation.config.to_string(),
+            version: explanation.version,
+            platform_detail,
+        }
+    };
+    let form = |form: Option<Form>| form.map(|form| form.to_string()).unwrap_or_default();
+    let objects = plan::compare(&one.objects, &other.objects).into_iter().map(|object| v1::ComparedObject {
+        id: Some(convert::object_id(object.id)),
+        one: form(object.one),
+        other: form(object.other),
+        leaves: object
+            .leaves
+            .into_iter()
+            .map(|compared| v1::ComparedLeaf {
+                variable: compared.is_variable(),
+                one: compared.one.map(|explained| leaf(explained, &one.source)),
+                other: compared.other.map(|explained| leaf(explained, &other.source)),
+            })
+            .collect(),
+    });
+    v1::DiffPlansResponse { objects: objects.collect(), one: Some(side(one)), other: Some(side(other)) }
 }
 
 fn object(explained: ExplainedObject, source: &SourceMap) -> v1::ExplainedObject {
@@ -81,7 +110,7 @@ fn past(overriding: Override) -> v1::ExplainedLeaf {
     let unknown = v1::PlanReason { rule, ..v1::PlanReason::default() };
     v1::ExplainedLeaf {
         origin: "override".to_owned(),
-        config_path: path,
+        config_path: path.unwrap_or_default(),
         rule: Some(known.map_or(unknown, reason)),
         note: format!("{owner}: {why}, until {expires}"),
         ..v1::ExplainedLeaf::default()

@@ -5,9 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use hub_core::{
     digest::Digest,
     fleet::ClusterId,
-    plan::{Before, PlanDocument},
+    plan::{self, Before, Disruption, Plan, PlanDocument, disruption},
     report::ObjectState,
-    rollout::{CurrentTarget, TargetPlan},
+    rollout::CurrentTarget,
 };
 use jiff::Timestamp;
 use sqlx::PgConnection;
@@ -95,21 +95,47 @@ async fn presents(
     seen: &[store::seen::Known],
 ) -> Result<BTreeMap<ClusterId, Present>, store::Error> {
     let current = || seen.iter().filter_map(|known| Some((known.cluster, known.seen.current?.plan)));
-    let plans = current().filter_map(|(_, plan)| plan.known()).collect();
-    let documents = store::plans::documents(tx, &plans).await?;
+    let known = current().filter_map(|(cluster, plan)| Some((cluster, plan.known()?))).collect();
+    let mut presents = of_plans(tx, &known).await?;
+    let unknown = current().filter(|(_, plan)| plan.known().is_none());
+    presents.extend(unknown.map(|(cluster, _)| (cluster, Present::Unknown)));
+    Ok(presents)
+}
+
+/// The plans that clusters have now, by digest: each document and manifest is loaded once, however many share it.
+async fn of_plans(
+    tx: &mut PgConnection,
+    plans: &BTreeMap<ClusterId, Digest>,
+) -> Result<BTreeMap<ClusterId, Present>, store::Error> {
+    let distinct = plans.values().copied().collect();
+    let documents = store::plans::documents(tx, &distinct).await?;
     let documents: BTreeMap<Digest, Arc<PlanDocument>> =
         documents.into_iter().map(|(plan, document)| (plan, Arc::new(document))).collect();
-    let bodies = Arc::new(store::plans::manifests(tx, &plans).await?);
-    let present = current().filter_map(|(cluster, plan)| {
-        let present = match plan {
-            TargetPlan::Known(plan) => {
-                Present::Known { document: Arc::clone(documents.get(&plan)?), bodies: Arc::clone(&bodies) }
-            }
-            TargetPlan::Unknown => Present::Unknown,
-        };
-        Some((cluster, present))
+    let bodies = Arc::new(store::plans::manifests(tx, &distinct).await?);
+    let present = plans.iter().filter_map(|(cluster, plan)| {
+        let document = Arc::clone(documents.get(plan)?);
+        Some((*cluster, Present::Known { document, bodies: Arc::clone(&bodies) }))
     });
     Ok(present.collect())
+}
+
+/// What clusters do to their meshes with new plans in place of those that they have now.
+pub(in crate::app) async fn disruptions(
+    tx: &mut PgConnection,
+    new: &[(ClusterId, &Plan)],
+) -> Result<BTreeMap<ClusterId, Disruption>, store::Error> {
+    let ids: Vec<ClusterId> = new.iter().map(|(cluster, _)| *cluster).collect();
+    let plans = store::targets::plans(tx, &ids).await?;
+    let presents = of_plans(tx, &plans).await?;
+    // Most clusters go from one of a few plans to one of a few.
+    let mut known: BTreeMap<(Option<Digest>, Digest), Disruption> = BTreeMap::new();
+    let classes = new.iter().map(|(cluster, plan)| {
+        let pair = (plans.get(cluster).copied(), plan.digest);
+        let before = presents.get(cluster).and_then(Present::before);
+        let class = *known.entry(pair).or_insert_with(|| disruption(&plan::diff(before, plan)).class);
+        (*cluster, class)
+    });
+    Ok(classes.collect())
 }
 
 impl Present {

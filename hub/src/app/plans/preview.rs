@@ -8,7 +8,7 @@ use hub_core::{
     drift::{HealClasses, NamedPolicy, policy},
     fleet::{Cluster, ClusterId, Name},
     plan::{
-        self, Change, Disruption, Finding, ObjectDiff, ObjectId, Plan, Severity,
+        self, Change, Disrupting, Finding, ObjectDiff, ObjectId, Plan, Severity,
         check::{Combination, ageing},
         rights::{self, Need, Right},
     },
@@ -60,8 +60,8 @@ pub struct ClusterPreview {
     pub deletions: usize,
     /// Whether its present target was not applied to its end, or is not healthy: a rollout tries again.
     pub unreached: bool,
-    /// The worst that the change does to running pods.
-    pub disruption: Disruption,
+    /// The worst that the change does to a running mesh.
+    pub disruption: Disrupting,
     /// The rights that a rollout needs of its spoke.
     pub rights: Rights,
     /// What its spoke heals by itself once this is rolled out.
@@ -199,7 +199,7 @@ fn compute(
         selected: BTreeMap::new(),
         deletions: 0,
         unreached: known.unreached.is_some(),
-        disruption: Disruption::None,
+        disruption: Disrupting::NOTHING,
         rights: Rights::default(),
         heal: HealClasses::NONE,
         heal_changes: false,

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use hub_core::{
     drift::{DriftItem, HealClasses},
     fleet::{Cluster, ClusterId, Name},
-    plan::{self, Plan},
+    plan::{self, Disruption, Plan},
     rollout::{Aim, Repair, RolloutTarget, TargetState},
 };
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use crate::{
-    app::{Error, deletions::Deleting, error::StartRefusal},
+    app::{Error, deletions::Deleting, error::StartRefusal, plans},
     store::{
         self,
         audit::{self, Actor, Event},
@@ -130,6 +130,8 @@ async fn save(
     pinned: &[Pinned],
 ) -> Result<(), store::Error> {
     let mut repairs = repairs(tx, new, pinned).await?;
+    let plans: Vec<(ClusterId, &Plan)> = pinned.iter().map(|one| (one.cluster.id, &one.plan)).collect();
+    let disruptions = plans::disruptions(tx, &plans).await?;
     let waves = new.spec.wave_names();
     let targets: Vec<RolloutTarget> = pinned
         .iter()
@@ -139,6 +141,7 @@ async fn save(
             plan: one.plan.digest,
             repair: repairs.remove(&one.cluster.id).unwrap_or(Repair::Nothing),
             deletions: one.deleting.count().deletions,
+            disruption: disruptions.get(&one.cluster.id).copied().unwrap_or(Disruption::None),
             heal: one.heal,
             state: TargetState::Pending,
         })

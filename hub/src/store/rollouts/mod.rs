@@ -97,13 +97,15 @@ pub async fn insert_targets(
         targets.iter().map(|new| target::overwrite(&new.target.repair)).collect();
     let deletions: Vec<i64> = targets.iter().map(|new| column::signed(new.target.deletions as u64)).collect();
     let heals: Vec<Value> = targets.iter().map(|new| column::json(&new.target.heal)).collect();
+    let disruptions: Vec<&str> = targets.iter().map(|new| new.target.disruption.as_str()).collect();
     sqlx::query!(
         "insert into rollout_target (rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, heal,
-            state)
+            disruption, state)
          select $1, n.cluster_id, n.inputs, n.wave, n.wave_name, n.plan, n.overwrite, n.deletions,
-            array(select jsonb_array_elements_text(n.heal)), 'Pending'
+            array(select jsonb_array_elements_text(n.heal)), n.disruption, 'Pending'
          from unnest($2::uuid[], $3::jsonb[], $4::bigint[], $5::text[], $6::bytea[], $7::jsonb[], $8::bigint[],
-            $9::jsonb[]) as n (cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, heal)",
+            $9::jsonb[], $10::text[]) as n (cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, heal,
+            disruption)",
         column::signed(rollout),
         &clusters,
         &inputs,
@@ -113,6 +115,7 @@ pub async fn insert_targets(
         &overwrites as _,
         &deletions,
         &heals,
+        &disruptions as _,
     )
     .execute(conn)
     .await

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hub_core::{
     fleet::{Cluster, ClusterId, Facts, Labels, Name},
+    plan::Disruption,
     platform::PlatformName,
     rollout::{Blocker, Delivery, FailureReason, Repair, RolloutTarget, Skip, Stage, TargetState},
 };
@@ -83,6 +84,7 @@ struct TargetRow {
     plan: Vec<u8>,
     overwrite: Option<Value>,
     deletions: i64,
+    disruption: String,
     heal: Vec<String>,
     state: String,
     blocked_by: Option<String>,
@@ -107,7 +109,7 @@ pub(super) async fn load(
 ) -> Result<BTreeMap<i64, Vec<StoredTarget>>, Error> {
     let rows = sqlx::query_as!(
         TargetRow,
-        r#"select rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, heal, state, blocked_by,
+        r#"select rollout, cluster_id, inputs, wave, wave_name, plan, overwrite, deletions, disruption, heal, state, blocked_by,
             blocked_since as "blocked_since: SqlTimestamp", generation, target, sent_at as "sent_at: SqlTimestamp",
             failure, failed_object, failed_outcome, stage, refusal_code, skipped_because, message,
             ended_at as "ended_at: SqlTimestamp"
@@ -143,6 +145,7 @@ impl TryFrom<TargetRow> for StoredTarget {
                 plan: place.digest("plan", &row.plan)?,
                 repair,
                 deletions: usize::try_from(row.deletions).map_err(|_| place.corrupt("deletions"))?,
+                disruption: Disruption::parse(&row.disruption).ok_or_else(|| place.corrupt("disruption"))?,
                 heal: place.heal("heal", &row.heal)?,
                 state: row.state(&place)?,
             },

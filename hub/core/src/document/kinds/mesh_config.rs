@@ -41,7 +41,7 @@ pub(super) const MESH_CONFIG: Shape = Shape::Map {
                     ),
                     optional(
                         "overrides",
-                        "values against required rules, with somebody who answers for each",
+                        "values against required rules, and findings that are lived with; somebody answers for each",
                         Shape::List { item: &OVERRIDE, least: 0, most: 200, unique: Unique::Nothing },
                     ),
                 ],
@@ -220,15 +220,18 @@ const OVERRIDE: Shape = Shape::Map {
     fields: &[
         required(
             "rule",
-            ("the rule that is overridden", "for example `rule: calisti.images`"),
+            (
+                "the rule that is overridden; without `path` and `value` the finding that is accepted",
+                "for example `rule: calisti.images`",
+            ),
             Shape::Text(&words::RULE_ID),
         ),
-        required(
+        optional(
             "path",
-            ("the value that the rule requires otherwise", "for example `path: values.cni.cniConfDir`"),
+            "the value that the rule requires otherwise, for example `path: values.cni.cniConfDir`",
             Shape::Text(&words::VALUE_PATH),
         ),
-        required("value", ("what stands there instead", "for example `value: /etc/x`"), Shape::Free),
+        optional("value", "what stands there instead, for example `value: /etc/x`", Shape::Free),
         required("clusters", ("where it holds", "for example `clusters: {names: [eu-1]}`"), SELECTOR),
         required("owner", ("who answers for it", "for example `owner: ana`"), Shape::Text(&words::OWNER)),
         required(
@@ -242,5 +245,5 @@ const OVERRIDE: Shape = Shape::Map {
             Shape::Text(&words::DATE),
         ),
     ],
-    rule: None,
+    rule: Some(MapRule::PathWithValue),
 };

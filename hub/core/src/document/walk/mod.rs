@@ -169,7 +169,18 @@ impl<'m, 'file> Walk<'m, 'file> {
             }
             MapRule::SetOrUnset => {}
             MapRule::Layers => self.layers(entries, place),
+            MapRule::PathWithValue => self.path_with_value(entries, place),
         }
+    }
+
+    fn path_with_value(&mut self, entries: &[Entry], place: &Place) {
+        let has = |name: &str| entries.iter().any(|entry| entry.key == name);
+        let (missing, hint) = match (has("path"), has("value")) {
+            (true, false) => ("value", "what stands at `path` instead, for example `value: /etc/x`"),
+            (false, true) => ("path", "where `value` stands, for example `path: values.cni.cniConfDir`"),
+            (true, true) | (false, false) => return,
+        };
+        self.add(place.owner, &join(&place.path, missing), "missing", hint);
     }
 
     fn values_fit_operator(&mut self, entries: &[Entry], place: &Place) {

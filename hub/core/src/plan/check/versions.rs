@@ -160,13 +160,16 @@ fn kubernetes(asked: &Combination) -> Option<Finding> {
         Some(release) if release.kubernetes == Some(running) => format!("{} has {running}", release.name()),
         _ => format!("the cluster has {running}"),
     };
-    Some(warns(
+    Some(blocks(
         "istio.kubernetes",
         format!(
             "Istio 1.{} was released for Kubernetes {} to {}; {here}",
             minor.minor, minor.kubernetes_from, minor.kubernetes_to
         ),
-        nearest(asked, running),
+        format!(
+            "{}; or answer for it under overrides: {{rule: istio.kubernetes, clusters: …, owner: …, reason: …, expires: …}}",
+            nearest(asked, running)
+        ),
     ))
 }
 

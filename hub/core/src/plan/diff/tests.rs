@@ -95,19 +95,19 @@ fn additions_and_templates_are_told_as_such_and_given_up() {
 fn the_class_of_a_change_is_its_worst() {
     let of = |before: Option<&Plan>, after: &Plan| {
         let before = before.map(|plan| Before { document: &plan.document, bodies: &plan.bodies });
-        disruption(&diff(before, after))
+        disruption(&diff(before, after)).class
     };
     let now = sailed(PlatformName::Eks, "1.29.6", |_| ());
-    assert_eq!(of(None, &now), Disruption::Config);
+    assert_eq!(of(None, &now), Disruption::ConfigPush);
     assert_eq!(of(Some(&now), &now), Disruption::None);
-    assert_eq!(of(Some(&now), &sailed(PlatformName::Eks, "1.30.3", |_| ())), Disruption::Restart);
-    assert_eq!(of(Some(&now), &empty()), Disruption::OutageRisk);
+    assert_eq!(of(Some(&now), &sailed(PlatformName::Eks, "1.30.3", |_| ())), Disruption::WorkloadRestart);
+    assert_eq!(of(Some(&now), &empty()), Disruption::Irreversible);
     let other =
         sailed(PlatformName::Eks, "1.29.6", |config| config.base.mesh.id = Name::parse("other").unwrap());
-    assert_eq!(of(Some(&now), &other), Disruption::OutageRisk);
+    assert_eq!(of(Some(&now), &other), Disruption::Trust);
     let logging = sailed(PlatformName::Eks, "1.29.6", |config| {
         config.base.values.istiod =
             serde_json::from_str(r#"{"meshConfig": {"accessLogFile": "/dev/stdout"}}"#).unwrap();
     });
-    assert_eq!(of(Some(&now), &logging), Disruption::Config);
+    assert_eq!(of(Some(&now), &logging), Disruption::ConfigPush);
 }

@@ -41,8 +41,8 @@ fn layer(name_: &str, set: Value) -> Layer {
 fn overriding(rule: &str, path: &str, value: Value) -> Override {
     Override {
         rule: rule.to_owned(),
-        path: path.to_owned(),
-        value,
+        path: Some(path.to_owned()),
+        value: Some(value),
         clusters: Selector { names: vec![name("one")], ..Selector::default() },
         owner: "ana".to_owned(),
         reason: "tried on these nodes".to_owned(),
@@ -130,7 +130,7 @@ fn the_same_override_does_for_calisti() {
     assert!(!proposal.is_blocked(), "{:?}", proposal.findings);
     let plan = proposal.plan.unwrap();
     assert_eq!(manifest(&plan, "IstioControlPlane")["spec"]["proxyInit"]["cni"]["confDir"], "/etc/x");
-    config.overrides[0].path = "IstioControlPlane.spec.proxyInit.cni.confDir".to_owned();
+    config.overrides[0].path = Some("IstioControlPlane.spec.proxyInit.cni.confDir".to_owned());
     assert_eq!(
         proposed(config, PlatformName::Rosa).plan.unwrap().digest,
         plan.digest,
@@ -153,6 +153,33 @@ fn an_override_of_nothing_is_told() {
         assert_eq!(found(&proposal, "override.idle").len(), 1, "{rule}");
         assert_eq!(proposal.plan.unwrap().digest, sailed(PlatformName::Eks, VERSION, |_| ()).digest);
     }
+}
+
+/// What was never released together blocks until somebody answers for it; what cannot work blocks whoever answers.
+#[test]
+fn a_finding_that_can_be_lived_with_is_accepted_by_name() {
+    let accepting = |rule: &str| Override { path: None, value: None, ..overriding(rule, "", Value::Null) };
+    let proposed = |overrides: &[&str]| {
+        let config = MeshConfig {
+            overrides: overrides.iter().map(|rule| accepting(rule)).collect(),
+            ..sail_config(VERSION)
+        };
+        let mut facts = sail_facts(PlatformName::Eks);
+        facts.kubernetes_version = "v1.29.4-eks-1".to_owned();
+        facts.kinds.retain(|kind| kind != "sailoperator.io/Istio");
+        propose(&version_of(config), &cluster(facts)).unwrap()
+    };
+    let blocking = |proposal: &Proposal| -> Vec<String> {
+        let findings = proposal.findings.iter().filter(|finding| finding.severity == Severity::Blocks);
+        findings.map(|finding| finding.rule.clone()).collect()
+    };
+    assert_eq!(blocking(&proposed(&[])), ["istio.kubernetes", "installer.missing"]);
+    let both = proposed(&["istio.kubernetes", "installer.missing"]);
+    assert_eq!(blocking(&both), ["installer.missing"]);
+    let told = found(&both, "istio.kubernetes").remove(0);
+    assert!(told.contains("; accepted by ana until 2027-01-31: tried on these nodes\n"), "{told}");
+    let idle = found(&both, "override.idle").remove(0);
+    assert!(idle.contains("installer.missing is no finding that can be accepted"), "{idle}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn what_a_cluster_had_before_sets_it_apart() {
     insta::assert_snapshot!("why-before", format!("{:#?}", sizes(&groups)));
     let told: Vec<String> = groups[2].objects[0].changes.iter().map(ToString::to_string).collect();
     assert_eq!(told, [r#".spec.version: "v1.29.6" -> "v1.30.3""#]);
-    assert_eq!(groups[2].disruption, Disruption::Restart);
+    assert_eq!(groups[2].disruption.class, Disruption::WorkloadRestart);
 }
 
 #[test]

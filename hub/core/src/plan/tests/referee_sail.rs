@@ -331,7 +331,7 @@ fn versions_are_held_against_operator_kubernetes_and_platform() {
     facts.kubernetes_version = "v1.24.6+5658434".to_owned();
     facts.cluster_version =
         Some(ClusterVersion { current: "4.11.59".to_owned(), desired: "4.11.59".to_owned() });
-    assert_eq!(warnings(&sailed(PlatformName::Rosa, "1.29.6", |_| ()), &facts), ["istio.kubernetes"]);
+    assert_eq!(blocking(&sailed(PlatformName::Rosa, "1.29.6", |_| ()), &facts), ["istio.kubernetes"]);
 }
 
 #[test]
