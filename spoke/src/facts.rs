@@ -25,6 +25,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+mod mesh;
+mod settings;
+
+pub use mesh::{ControlPlane, Injector, Mesh, Proxy};
+
 use crate::{
     backoff::Backoff,
     cluster::{self, Cluster, bounded},
@@ -55,6 +60,10 @@ pub struct Facts {
     pub kube_dns_labels: BTreeMap<String, String>,
     /// Which of the well-known objects exist, as `group/Kind namespace/name`.
     pub landmarks: BTreeSet<String>,
+    /// What well-known objects say, by the object as `group/Kind namespace/name`.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// Istio's control planes, injectors and proxies, whoever made them.
+    pub mesh: Mesh,
     /// What could not be read, and why.
     pub unread: BTreeMap<String, String>,
     /// UID of the namespace kube-system; empty if it could not be read.
@@ -70,10 +79,14 @@ pub struct NodeKind {
     pub kubelet_version: String,
     /// Its operating system.
     pub os_image: String,
-    /// Keys of its labels; `node.openshift.io/os_id` with its value.
+    /// Keys of its labels; with its value where that is a fact of [`VALUED_LABELS`].
     pub labels: Vec<String>,
     /// Keys of its annotations that name a distribution.
     pub annotations: Vec<String>,
+    /// Beginning of its name, if it is one of [`NAME_MARKS`]; else empty.
+    pub name_mark: &'static str,
+    /// Whether it has an address of the kind ExternalIP or ExternalDNS.
+    pub external_address: bool,
 }
 
 /// Version of the distribution, from ClusterVersion.
@@ -184,8 +197,12 @@ const BUILT_IN: [&str; 24] = [
 /// The label that Kubernetes puts on every namespace: it only repeats the name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// The one label of a node whose value is a fact.
-const OS_LABEL: &str = "node.openshift.io/os_id";
+/// The labels of a node whose values are facts. Each has few values in a cluster, or nodes would hardly ever look the same.
+const VALUED_LABELS: [&str; 3] =
+    ["eks.amazonaws.com/compute-type", "node.openshift.io/os_id", "topology.kubernetes.io/region"];
+
+/// Beginnings of names that providers reserve for nodes of which they allow less than of others.
+const NAME_MARKS: [&str; 2] = ["fargate-", "gk3-"];
 
 /// Beginnings of annotations by which distributions for one's own machines are told.
 const DISTRIBUTIONS: [&str; 3] = ["k3s.io/", "rke.cattle.io/", "rke2.io/"];
@@ -244,13 +261,15 @@ const MOST_NODE_GROUPS: usize = 200;
 /// Reads facts.
 pub struct Reader {
     client: Client,
+    proxies: mesh::Proxies,
 }
 
 impl Reader {
     /// A reader over a client.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        let proxies = mesh::Proxies::new(client.clone());
+        Self { client, proxies }
     }
 
     /// Reads everything that can be read.
@@ -299,6 +318,24 @@ impl Reader {
                 Ok(false) => {}
                 Err(error) => fails(&landmark.to_string(), &error),
             }
+        }
+        for (object, said) in settings::read(&self.client).await {
+            match said {
+                Ok(said) => facts.settings.extend(said.map(|said| (object, said))),
+                Err(error) => fails(&object, &error),
+            }
+        }
+        match mesh::control_planes(&self.client).await {
+            Ok(found) => facts.mesh.control_planes = found,
+            Err(error) => fails("control-planes", &error),
+        }
+        match mesh::injectors(&self.client).await {
+            Ok(found) => facts.mesh.injectors = found,
+            Err(error) => fails("injectors", &error),
+        }
+        match self.proxies.read().await {
+            Ok(counted) => (facts.mesh.proxies, facts.mesh.proxies_untold) = counted,
+            Err(error) => fails("proxies", &error),
         }
         facts.unread = unread;
         bound(&mut facts);
@@ -416,11 +453,18 @@ impl fmt::Display for Landmark {
 }
 
 fn kind_of(node: Node) -> NodeKind {
+    let name = node.metadata.name.unwrap_or_default();
+    let name_mark = NAME_MARKS.into_iter().find(|mark| name.starts_with(mark)).unwrap_or_default();
+    let external_address = node.status.as_ref().is_some_and(|status| {
+        let mut addresses = status.addresses.iter().flatten();
+        addresses.any(|address| matches!(address.type_.as_str(), "ExternalIP" | "ExternalDNS"))
+    });
     let provider_id = node.spec.and_then(|spec| spec.provider_id).unwrap_or_default();
     let info = node.status.and_then(|status| status.node_info);
     let (kubelet_version, os_image) =
         info.map(|info| (info.kubelet_version, info.os_image)).unwrap_or_default();
-    let label = |(key, value): (String, String)| if key == OS_LABEL { format!("{key}={value}") } else { key };
+    let is_valued = |key: &String| VALUED_LABELS.contains(&key.as_str());
+    let label = |(key, value): (String, String)| if is_valued(&key) { format!("{key}={value}") } else { key };
     let mut labels: Vec<String> = node.metadata.labels.unwrap_or_default().into_iter().map(label).collect();
     labels.sort();
     let mut annotations: Vec<String> = node
@@ -432,7 +476,7 @@ fn kind_of(node: Node) -> NodeKind {
         .collect();
     annotations.sort();
     let provider = provider_id.split_once(':').map(|(scheme, _)| scheme.to_owned()).unwrap_or_default();
-    NodeKind { provider, kubelet_version, os_image, labels, annotations }
+    NodeKind { provider, kubelet_version, os_image, labels, annotations, name_mark, external_address }
 }
 
 fn names_distribution(key: &str) -> bool {

@@ -2,11 +2,12 @@
 
 mod change;
 mod json;
+mod restarts;
 
 use jiff::Timestamp;
 use proto::v1::{
     ClusterStatus, Condition, DriftClass, DriftItem, ObjectState, Outcome as ObjectOutcome,
-    ReportDriftRequest, ShowStatusRequest,
+    ReportDriftRequest, ShowClusterRequest, ShowStatusRequest,
 };
 use serde_json::json;
 
@@ -22,6 +23,8 @@ use crate::{
     time, watch,
 };
 
+use restarts::Restart;
+
 /// How many objects of a cluster are listed.
 const MOST_OBJECTS: usize = 30;
 
@@ -30,6 +33,7 @@ struct Look {
     clusters: Vec<ClusterStatus>,
     /// Of the one cluster that was asked for.
     drifted: Vec<DriftItem>,
+    restarts: Vec<Restart>,
 }
 
 /// `status [CLUSTER]`.
@@ -54,20 +58,30 @@ pub async fn show(call: &Call, arguments: args::Status) -> Result<Outcome, Failu
 async fn look(hub: &Hub, cluster: Option<&str>) -> Result<Look, Failure> {
     let request = ShowStatusRequest { cluster: cluster.unwrap_or_default().to_owned() };
     let answer = hub.status().show(request).await.map_err(|status| hub.refused(&status))?;
-    let drifted = match cluster {
-        Some(name) => drifted(hub, name).await?,
-        None => Vec::new(),
+    let (drifted, restarts) = match cluster {
+        Some(name) => (drifted(hub, name).await?, needed_restarts(hub, name).await?),
+        None => (Vec::new(), Vec::new()),
     };
-    Ok(Look { clusters: answer.into_inner().clusters, drifted })
+    Ok(Look { clusters: answer.into_inner().clusters, drifted, restarts })
 }
 
 fn tell(call: &Call, one: bool, look: &Look) -> Result<(), Failure> {
     let clusters = &look.clusters;
-    let json = || json!({"clusters": clusters.iter().map(json::cluster).collect::<Vec<_>>()});
+    let json = || match one {
+        true => json!({
+            "clusters": clusters.iter().map(json::cluster).collect::<Vec<_>>(),
+            "restarts": look.restarts.iter().map(json::restart).collect::<Vec<_>>(),
+        }),
+        false => json!({"clusters": clusters.iter().map(json::cluster).collect::<Vec<_>>()}),
+    };
     let names = || clusters.iter().map(|status| reference(&status.cluster)).collect();
     match clusters.as_slice() {
         [cluster] if one => {
-            call.answer(|screen| draw_cluster(screen, cluster, &look.drifted, now()), json, names)
+            let draw = |screen: &mut Screen| {
+                draw_cluster(screen, cluster, &look.drifted, now());
+                restarts::draw(screen, &look.restarts);
+            };
+            call.answer(draw, json, names)
         }
         _ => call.answer(|screen| draw_fleet(screen, clusters, now()), json, names),
     }
@@ -78,6 +92,13 @@ async fn drifted(hub: &Hub, cluster: &str) -> Result<Vec<DriftItem>, Failure> {
     let request = ReportDriftRequest { cluster: cluster.to_owned() };
     let answer = hub.drift().report(request).await.map_err(|status| hub.refused(&status))?;
     Ok(answer.into_inner().items.into_iter().filter_map(|entry| entry.item).collect())
+}
+
+/// What runs an older proxy than its control plane, by what its spoke saw last.
+async fn needed_restarts(hub: &Hub, cluster: &str) -> Result<Vec<Restart>, Failure> {
+    let request = ShowClusterRequest { name: cluster.to_owned() };
+    let answer = hub.clusters().facts(request).await.map_err(|status| hub.refused(&status))?;
+    Ok(answer.into_inner().facts.as_ref().map(restarts::restarts).unwrap_or_default())
 }
 
 fn draw_fleet(screen: &mut Screen, clusters: &[ClusterStatus], now: Timestamp) {

@@ -132,7 +132,7 @@ fn facts(platform: usize) -> Facts {
             kubelet_version: kubelet.to_owned(),
             os_image: "Linux".to_owned(),
             labels: vec![label.to_owned()],
-            annotations: Vec::new(),
+            ..NodeGroup::default()
         }],
         namespaces: namespaces.collect(),
         ..Facts::default()

@@ -101,7 +101,7 @@ pub enum Event {
         heals: Vec<HealEntry>,
     },
     /// What the spoke sees of its cluster.
-    Facts(Facts),
+    Facts(Box<Facts>),
     /// The spoke is there.
     Heartbeat,
     /// The cluster's target in the database, when the session begins and whenever it may have changed.
@@ -185,7 +185,7 @@ pub enum Command {
         heals: Vec<HealEntry>,
     },
     /// Store facts.
-    SaveFacts(Facts),
+    SaveFacts(Box<Facts>),
     /// Ask what exists.
     SendProbe(Box<Probe>),
     /// Store what exists, unless the question is another one by now.

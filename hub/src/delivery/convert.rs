@@ -76,7 +76,7 @@ pub(super) fn event(message: v1::FromSpoke) -> Result<Event, Error> {
                 heals: heals.into_iter().map(heal::entry).collect::<Result<_, _>>()?,
             })
         }
-        Message::Facts(message) => facts::facts(message).map(Event::Facts),
+        Message::Facts(message) => facts::facts(message).map(|facts| Event::Facts(Box::new(facts))),
         Message::ProbeAnswer(message) => probe::answer(message),
         Message::HealAnswer(message) => heal::answer(message),
     }

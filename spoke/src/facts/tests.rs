@@ -6,7 +6,7 @@ use super::*;
 fn nodes_that_look_the_same_are_one_kind() {
     let node = |name: &str, zone: &str| -> Node {
         serde_json::from_value(json!({
-            "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone, OS_LABEL: "rhcos"},
+            "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone, "node.openshift.io/os_id": "rhcos"},
                 "annotations": {"k3s.io/hostname": name, "csi.volume.kubernetes.io/nodeid": name}},
             "spec": {"providerID": format!("aws:///{zone}/{name}")},
             "status": {"nodeInfo": {"kubeletVersion": "v1.24.6", "osImage": "x", "architecture": "", "bootID": "",

@@ -431,7 +431,7 @@ fn facts() -> Facts {
         kubelet_version: "v1.24.6+5658434".to_owned(),
         os_image: "Red Hat Enterprise Linux CoreOS 411.86".to_owned(),
         labels: vec!["node.openshift.io/os_id=rhcos".to_owned()],
-        annotations: Vec::new(),
+        ..NodeGroup::default()
     };
     Facts {
         kubernetes_version: "v1.24.6+5658434".to_owned(),

@@ -1,8 +1,8 @@
 //! `meshfleet cluster facts`: what a spoke saw of its cluster, unjudged, and what the hub took it for.
 
 use proto::v1::{
-    ClusterFactsResponse, ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup,
-    ShowClusterRequest, UnreadFact,
+    ClusterFactsResponse, ClusterVersion, ControlPlaneFacts, Facts, Infrastructure, InjectorFacts,
+    NamespaceFacts, NodeGroup, ObjectSettings, ProxyGroup, ShowClusterRequest, UnreadFact,
 };
 use serde_json::{Value, json};
 
@@ -77,6 +77,11 @@ fn draw_facts(screen: &mut Screen, facts: &Facts) {
         namespaces,
         kube_dns_labels: _,
         landmarks: _,
+        settings,
+        control_planes,
+        injectors: _,
+        proxies,
+        proxies_untold,
         unread,
     } = facts;
     screen.line(2, &[strong("seen")]);
@@ -100,6 +105,17 @@ fn draw_facts(screen: &mut Screen, facts: &Facts) {
     titled(screen, &counted(nodes.iter().map(|group| group.count as usize).sum(), "node"), &groups);
     let spaces: Vec<String> = namespaces.iter().map(namespace_words).collect();
     titled(screen, &counted(spaces.len(), "namespace"), &spaces);
+    let planes: Vec<String> = control_planes.iter().map(control_plane_words).collect();
+    titled(screen, &counted(planes.len(), "control plane"), &planes);
+    let with_proxy: usize = proxies.iter().map(|group| group.count as usize).sum();
+    let mut groups: Vec<String> = proxies.iter().map(proxy_words).collect();
+    if *proxies_untold > 0 {
+        groups.push(format!("{proxies_untold} elsewhere"));
+    }
+    let title = counted(with_proxy + *proxies_untold as usize, "pod");
+    titled(screen, &format!("{title} with a proxy"), &groups);
+    let objects: Vec<String> = settings.iter().map(settings_words).collect();
+    titled(screen, &format!("{} of the provider's", counted(objects.len(), "object")), &objects);
     titled(screen, &format!("{} beyond those of Kubernetes", counted(kinds.len(), "kind")), kinds);
 }
 
@@ -111,10 +127,26 @@ fn titled(screen: &mut Screen, title: &str, entries: &[String]) {
 }
 
 fn node_words(group: &NodeGroup) -> String {
-    let NodeGroup { count, provider, kubelet_version, os_image, labels: _, annotations: _ } = group;
+    let NodeGroup { count, provider, kubelet_version, os_image, .. } = group;
     let words = [provider, kubelet_version, os_image].map(String::as_str);
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     format!("{count} of {}", or_dash(&words.join(", ")))
+}
+
+fn control_plane_words(found: &ControlPlaneFacts) -> String {
+    let ControlPlaneFacts { namespace, name, revision, version, managed_by: _ } = found;
+    format!("{namespace}/{name} {}, revision {}", or_dash(version), or_dash(revision))
+}
+
+fn proxy_words(group: &ProxyGroup) -> String {
+    let ProxyGroup { namespace, revision, version, count } = group;
+    format!("{count} in {namespace} with {}, revision {}", or_dash(version), or_dash(revision))
+}
+
+fn settings_words(settings: &ObjectSettings) -> String {
+    let ObjectSettings { object, values } = settings;
+    let values = pairs(values);
+    if values.is_empty() { object.clone() } else { format!("{object}  {values}") }
 }
 
 fn namespace_words(namespace: &NamespaceFacts) -> String {
@@ -149,15 +181,16 @@ fn facts_to_json(facts: &Facts) -> Value {
         namespaces,
         kube_dns_labels,
         landmarks,
+        settings,
+        control_planes,
+        injectors,
+        proxies,
+        proxies_untold,
         unread,
     } = facts;
-    let node = |NodeGroup { count, provider, kubelet_version, os_image, labels, annotations }: &NodeGroup| {
-        json!({
-            "count": count, "provider": provider, "kubeletVersion": kubelet_version, "osImage": os_image,
-            "labels": labels, "annotations": annotations,
-        })
-    };
     let namespace = |NamespaceFacts { name, labels }: &NamespaceFacts| json!({"name": name, "labels": map_to_json(labels)});
+    let injector =
+        |InjectorFacts { name, revision }: &InjectorFacts| json!({"name": name, "revision": revision});
     let unread = unread.iter().map(|UnreadFact { fact, reason }| json!({"fact": fact, "reason": reason}));
     let version = |ClusterVersion { current, desired }: &ClusterVersion| json!({"current": current, "desired": desired});
     let stands =
@@ -169,12 +202,50 @@ fn facts_to_json(facts: &Facts) -> Value {
         };
     json!({
         "kubernetesVersion": kubernetes_version, "kinds": kinds,
-        "nodes": nodes.iter().map(node).collect::<Vec<_>>(),
+        "nodes": nodes.iter().map(node_to_json).collect::<Vec<_>>(),
         "clusterVersion": cluster_version.as_ref().map(version),
         "infrastructure": infrastructure.as_ref().map(stands),
         "namespaces": namespaces.iter().map(namespace).collect::<Vec<_>>(),
-        "kubeDnsLabels": map_to_json(kube_dns_labels), "landmarks": landmarks, "unread": unread.collect::<Vec<_>>(),
+        "kubeDnsLabels": map_to_json(kube_dns_labels), "landmarks": landmarks,
+        "settings": settings.iter().map(settings_to_json).collect::<Vec<_>>(),
+        "controlPlanes": control_planes.iter().map(control_plane_to_json).collect::<Vec<_>>(),
+        "injectors": injectors.iter().map(injector).collect::<Vec<_>>(),
+        "proxies": proxies.iter().map(proxies_to_json).collect::<Vec<_>>(), "proxiesUntold": proxies_untold,
+        "unread": unread.collect::<Vec<_>>(),
     })
+}
+
+fn node_to_json(group: &NodeGroup) -> Value {
+    let NodeGroup {
+        count,
+        provider,
+        kubelet_version,
+        os_image,
+        labels,
+        annotations,
+        name_mark,
+        external_address,
+    } = group;
+    json!({
+        "count": count, "provider": provider, "kubeletVersion": kubelet_version, "osImage": os_image,
+        "labels": labels, "annotations": annotations, "nameMark": name_mark, "externalAddress": external_address,
+    })
+}
+
+fn settings_to_json(ObjectSettings { object, values }: &ObjectSettings) -> Value {
+    json!({"object": object, "values": map_to_json(values)})
+}
+
+fn control_plane_to_json(found: &ControlPlaneFacts) -> Value {
+    let ControlPlaneFacts { namespace, name, revision, version, managed_by } = found;
+    json!({
+        "namespace": namespace, "name": name, "revision": revision, "version": version, "managedBy": managed_by,
+    })
+}
+
+fn proxies_to_json(group: &ProxyGroup) -> Value {
+    let ProxyGroup { namespace, revision, version, count } = group;
+    json!({"namespace": namespace, "revision": revision, "version": version, "count": count})
 }
 
 #[cfg(test)]
@@ -196,7 +267,7 @@ mod tests {
                 kubelet_version: "v1.24.6+5658434".to_owned(),
                 os_image: "Red Hat Enterprise Linux CoreOS 411.86.202310180532-0 (Ootpa)".to_owned(),
                 labels: vec!["node.openshift.io/os_id=rhcos".to_owned()],
-                annotations: Vec::new(),
+                ..NodeGroup::default()
             }],
             cluster_version: Some(ClusterVersion {
                 current: "4.11.59".to_owned(),
@@ -207,6 +278,28 @@ mod tests {
                 control_plane_topology: "HighlyAvailable".to_owned(),
                 resource_tags: [("red-hat-clustertype".to_owned(), "rosa".to_owned())].into(),
             }),
+            settings: vec![ObjectSettings {
+                object: "apps/DaemonSet kube-system/aws-node".to_owned(),
+                values: [("aws-node/ENABLE_POD_ENI".to_owned(), "true".to_owned())].into(),
+            }],
+            control_planes: vec![ControlPlaneFacts {
+                namespace: "istio-system".to_owned(),
+                name: "istiod".to_owned(),
+                revision: "default".to_owned(),
+                version: "1.30.3".to_owned(),
+                managed_by: "sail-operator".to_owned(),
+            }],
+            injectors: vec![InjectorFacts {
+                name: "istio-sidecar-injector".to_owned(),
+                revision: "default".to_owned(),
+            }],
+            proxies: vec![ProxyGroup {
+                namespace: "shop".to_owned(),
+                revision: "default".to_owned(),
+                version: "1.29.6".to_owned(),
+                count: 12,
+            }],
+            proxies_untold: 3,
             landmarks: Vec::new(),
             namespaces: (1..=3).map(|number| namespace(format!("team-{number}"))).collect(),
             kube_dns_labels: [].into(),

@@ -3,6 +3,7 @@
 use proto::v1::{ClusterStatus, Condition, ObjectState, Outcome as ObjectOutcome, Role};
 use serde_json::{Value, json};
 
+use super::restarts::Restart;
 use crate::plan;
 
 /// What became of an object.
@@ -35,6 +36,12 @@ pub fn role(role: Role) -> &'static str {
         Role::Addition => "addition",
         Role::Instance => "instance",
     }
+}
+
+/// Pods that need a restart.
+pub fn restart(restart: &Restart) -> Value {
+    let Restart { namespace, count, proxy, control_plane } = restart;
+    json!({"namespace": namespace, "pods": count, "proxy": proxy, "controlPlane": control_plane})
 }
 
 /// The status of a cluster.

@@ -4,6 +4,7 @@
 
 pub mod calico;
 pub mod calisti;
+pub mod cni;
 mod entry;
 pub mod istio;
 pub mod kube_prometheus;

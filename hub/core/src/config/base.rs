@@ -99,6 +99,9 @@ pub struct DataPlane {
     /// How traffic gets there.
     #[serde(default)]
     pub interception: Interception,
+    /// Who sets up that traffic gets there.
+    #[serde(default)]
+    pub cni: CniPlugin,
     /// The namespaces.
     pub namespaces: NamespaceSelector,
 }
@@ -120,6 +123,17 @@ pub enum Interception {
     Redirect,
     /// Handed over with its addresses kept: Istio's `TPROXY`.
     TProxy,
+}
+
+/// Who sets up the redirection of a pod's traffic to its proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CniPlugin {
+    /// Istio's CNI plugin where a platform needs it; elsewhere a container in each pod, which must be allowed NET_ADMIN.
+    #[default]
+    Auto,
+    /// Istio's CNI plugin on every node, on every platform.
+    Enabled,
 }
 
 /// Chooses the namespaces of workloads. All given parts must hold; at least one is given.

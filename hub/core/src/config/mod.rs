@@ -13,8 +13,8 @@ mod variable;
 mod version;
 
 pub use base::{
-    Base, DataPlane, DataPlaneMode, Installer, InstallerKind, Interception, Istio, Mesh, NamespaceSelector,
-    NetworkSource, UpdateStrategy, Values,
+    Base, CniPlugin, DataPlane, DataPlaneMode, Installer, InstallerKind, Interception, Istio, Mesh,
+    NamespaceSelector, NetworkSource, UpdateStrategy, Values,
 };
 pub use effective::{Effective, EffectiveProblem, effective};
 pub use source::{BASE, ConfigOrigin, DEFAULT, Place, SourceMap};

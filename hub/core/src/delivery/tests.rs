@@ -128,13 +128,9 @@ fn a_target_goes_from_offer_to_report() {
 
 #[test]
 fn what_must_come_first_is_hello() {
-    for event in [
-        Event::Heartbeat,
-        accepted(1),
-        want(1, &[]),
-        Event::Report(report(1)),
-        Event::Facts(Facts::default()),
-    ] {
+    for event in
+        [Event::Heartbeat, accepted(1), want(1, &[]), Event::Report(report(1)), Event::Facts(Box::default())]
+    {
         let mut session = Session::new(1..=1);
         assert_eq!(session.on(event, NOW), [Command::Close(CloseReason::NotHello)]);
         assert_eq!(session.on(hello(None), NOW), [], "nothing happens after a close");

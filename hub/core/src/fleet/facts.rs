@@ -1,6 +1,6 @@
 //! Facts: what a spoke saw of its cluster, unjudged. `platform::detect` judges them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,21 @@ pub struct Facts {
     /// makes any of them.
     #[serde(default)]
     pub landmarks: Vec<String>,
+    /// What well-known objects of the cluster itself say, where they exist; sorted. No plan makes any of them.
+    #[serde(default)]
+    pub settings: Vec<ObjectSettings>,
+    /// Control planes of Istio, whoever made them; sorted. Applying a plan changes them: for the referee, never for a rule.
+    #[serde(default)]
+    pub control_planes: Vec<ControlPlaneFacts>,
+    /// Webhooks that inject proxies, whoever made them; sorted. As above: never for a rule.
+    #[serde(default)]
+    pub injectors: Vec<InjectorFacts>,
+    /// Running pods with a proxy, counted by namespace, revision and version; sorted. As above: never for a rule.
+    #[serde(default)]
+    pub proxies: Vec<ProxyGroup>,
+    /// How many such pods are in none of these groups, because there are too many of them.
+    #[serde(default)]
+    pub proxies_untold: u32,
     /// What could not be read.
     pub unread: Vec<UnreadFact>,
 }
@@ -36,6 +51,25 @@ impl Facts {
         self.kinds.iter().any(|served| served == kind)
     }
 
+    /// Whether a fact could not be read, by its name, for example `proxies`: nothing follows from its absence then.
+    #[must_use]
+    pub fn is_unread(&self, fact: &str) -> bool {
+        self.unread.iter().any(|unread| unread.fact == fact)
+    }
+
+    /// What a well-known object says, given as `group/Kind namespace/name`; none where it does not exist.
+    #[must_use]
+    pub fn object(&self, object: &str) -> Option<&ObjectSettings> {
+        self.settings.iter().find(|seen| seen.object == object)
+    }
+
+    /// The regions that nodes stand in, by the label `topology.kubernetes.io/region`.
+    #[must_use]
+    pub fn regions(&self) -> BTreeSet<&str> {
+        let labels = self.nodes.iter().flat_map(|group| &group.labels);
+        labels.filter_map(|label| label.strip_prefix("topology.kubernetes.io/region=")).collect()
+    }
+
     /// Whether a well-known object exists, given as `group/Kind namespace/name`.
     #[must_use]
     pub fn has(&self, landmark: &str) -> bool {
@@ -44,7 +78,7 @@ impl Facts {
 }
 
 /// Nodes that look the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct NodeGroup {
     /// How many.
     pub count: u32,
@@ -54,11 +88,64 @@ pub struct NodeGroup {
     pub kubelet_version: String,
     /// For example `Red Hat Enterprise Linux CoreOS 411.86`.
     pub os_image: String,
-    /// Keys of the labels, sorted; `node.openshift.io/os_id` with its value, as `key=value`.
+    /// Keys of the labels, sorted; the operating system, the kind of compute and the region with their values, as
+    /// `key=value`.
     pub labels: Vec<String>,
     /// Keys of the annotations that name a distribution, sorted.
     #[serde(default)]
     pub annotations: Vec<String>,
+    /// Beginning of their names where it is one of those that providers reserve, for example `gk3-`; else empty.
+    #[serde(default)]
+    pub name_mark: String,
+    /// Whether they have an address outside of the cluster's network. None from spokes that did not look.
+    #[serde(default)]
+    pub external_address: Option<bool>,
+}
+
+/// What a well-known object says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectSettings {
+    /// As `group/Kind namespace/name`.
+    pub object: String,
+    /// Settings of a short list, where they are set: `KEY`, or `CONTAINER/KEY` for what one of its containers is told.
+    pub values: BTreeMap<String, String>,
+}
+
+/// A control plane of Istio, as its Deployment shows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ControlPlaneFacts {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name, for example `istiod`.
+    pub name: String,
+    /// Its label `istio.io/rev`; empty if it has none.
+    pub revision: String,
+    /// By its label, else by the tag of its image; empty if neither tells.
+    pub version: String,
+    /// Who made it, by its label `managed-by`, else `app.kubernetes.io/managed-by`; empty if it has none.
+    pub managed_by: String,
+}
+
+/// A webhook that injects proxies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InjectorFacts {
+    /// Its name, for example `istio-sidecar-injector`.
+    pub name: String,
+    /// Its label `istio.io/rev`; empty if it has none.
+    pub revision: String,
+}
+
+/// Running pods with the same proxy in one namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProxyGroup {
+    /// Their namespace.
+    pub namespace: String,
+    /// The revision that injected them; empty if they do not say.
+    pub revision: String,
+    /// Tag of the proxy's image, for example `1.30.3` or `1.30.3-distroless`; empty if it is named by digest.
+    pub version: String,
+    /// How many.
+    pub count: u32,
 }
 
 /// OpenShift's version, from ClusterVersion.
@@ -110,5 +197,7 @@ mod tests {
             "namespaces":[],"kube_dns_labels":{},"unread":[]}"#;
         let facts: Facts = serde_json::from_str(stored).unwrap();
         assert!(facts.landmarks.is_empty() && facts.nodes[0].annotations.is_empty());
+        assert!(facts.proxies.is_empty() && facts.control_planes.is_empty() && facts.settings.is_empty());
+        assert_eq!(facts.nodes[0].external_address, None);
     }
 }

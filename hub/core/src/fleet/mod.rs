@@ -5,7 +5,10 @@ pub mod keys;
 mod name;
 mod selector;
 
-pub use facts::{ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup, UnreadFact};
+pub use facts::{
+    ClusterVersion, ControlPlaneFacts, Facts, Infrastructure, InjectorFacts, NamespaceFacts, NodeGroup,
+    ObjectSettings, ProxyGroup, UnreadFact,
+};
 pub use name::{InvalidName, Labels, Name};
 pub use selector::{MatchExpression, Operator, Selector};
 

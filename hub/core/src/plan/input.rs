@@ -89,6 +89,7 @@ impl PlanInput {
             namespace: base.istio.namespace.clone(),
             data_plane: base.data_plane.namespaces.clone(),
             interception: base.data_plane.interception,
+            cni: base.data_plane.cni,
             version: base.istio.version,
         };
         let mesh = MeshInput {

@@ -61,7 +61,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{InstallerKind, Interception, IstioVersion, NamespaceSelector},
+    config::{CniPlugin, InstallerKind, Interception, IstioVersion, NamespaceSelector},
     digest::Digest,
     fleet::Name,
 };
@@ -105,6 +105,8 @@ pub struct Intent {
     pub data_plane: NamespaceSelector,
     /// How traffic gets to them.
     pub interception: Interception,
+    /// Who sets that up.
+    pub cni: CniPlugin,
     /// The Istio that must run.
     pub version: IstioVersion,
 }

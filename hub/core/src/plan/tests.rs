@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     config::{
-        Adopt, Base, ConfigVersion, DataPlane, DataPlaneMode, Effective, Installer, InstallerKind,
+        Adopt, Base, CniPlugin, ConfigVersion, DataPlane, DataPlaneMode, Effective, Installer, InstallerKind,
         Interception, Istio, IstioVersion, Mesh, MeshConfig, NamespaceSelector, SourceMap, UpdateStrategy,
         Values, effective,
     },
@@ -16,6 +16,8 @@ use crate::{
 };
 
 mod cells;
+mod clouds;
+mod cni;
 mod comparison;
 mod config_use;
 mod golden;
@@ -23,6 +25,7 @@ mod groups;
 mod labels;
 mod properties;
 mod proposer;
+mod proxies;
 mod referee;
 mod referee_sail;
 
@@ -40,6 +43,7 @@ fn base() -> Base {
         data_plane: DataPlane {
             mode: DataPlaneMode::Sidecar,
             interception: Interception::Redirect,
+            cni: CniPlugin::Auto,
             namespaces: NamespaceSelector {
                 names: vec![name("shop"), name("bank")],
                 ..NamespaceSelector::default()
@@ -100,7 +104,7 @@ fn nodes(provider: &str, kubelet_version: &str, labels: &[&str]) -> NodeGroup {
         kubelet_version: kubelet_version.to_owned(),
         os_image: String::new(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-        annotations: Vec::new(),
+        ..NodeGroup::default()
     }
 }
 

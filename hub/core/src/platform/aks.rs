@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use super::{
-    Platform, PlatformName, Release, Sign, evidence,
+    Platform, PlatformName, Release, Sign, cni_plugin, evidence,
     sail_platform::{self, SAIL},
 };
 use crate::{
@@ -30,7 +30,8 @@ const LABELS: [&str; 2] = ["kubernetes.azure.com/cluster", "kubernetes.azure.com
 const OLD_LABEL: &str = "agentpool";
 
 const CLOUD: &str = "azure";
-static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| vec![sail_platform::LEFT_OUT, ENFORCER]);
+static RULES: LazyLock<Vec<Rule>> =
+    LazyLock::new(|| vec![sail_platform::LEFT_OUT, cni_plugin::PLUGIN, cni_plugin::NODE, ENFORCER]);
 
 const ENFORCER: Rule = Rule {
     id: RuleId("aks.webhook.enforcer"),

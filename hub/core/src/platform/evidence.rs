@@ -3,7 +3,10 @@
 //! All nodes are looked at, never the first alone: pools are mixed. A providerID tells the cloud and never the
 //! distribution, so it speaks for nothing; it can only speak against.
 
-use crate::fleet::{Facts, NodeGroup};
+use crate::{
+    fleet::{Facts, NodeGroup},
+    plan::Intent,
+};
 
 /// How many nodes carry a label whose key begins with `prefix`, in words; none if no node does.
 pub(super) fn labelled_nodes(facts: &Facts, prefix: &str) -> Option<String> {
@@ -73,7 +76,24 @@ pub(super) fn node_count(facts: &Facts) -> u32 {
     facts.nodes.iter().map(|group| group.count).sum()
 }
 
+/// How many nodes there are for which this holds.
+pub(super) fn count_of(facts: &Facts, holds: impl Fn(&NodeGroup) -> bool) -> u32 {
+    facts.nodes.iter().filter(|group| holds(group)).map(|group| group.count).sum()
+}
+
+/// Whether pods run that this control plane injected: then its webhook is reached, whatever else may speak against it.
+pub(super) fn injects(facts: &Facts, intent: &Intent) -> bool {
+    let revision = intent.revision();
+    facts.proxies.iter().any(|group| group.revision == revision)
+}
+
+/// The DaemonSet of Calico's nodes, wherever it was installed; none if there is none.
+pub(super) fn calico(facts: &Facts) -> Option<&str> {
+    let places = ["apps/DaemonSet calico-system/calico-node", "apps/DaemonSet kube-system/calico-node"];
+    places.into_iter().find(|place| facts.object(place).is_some())
+}
+
 fn counted(facts: &Facts, holds: impl Fn(&NodeGroup) -> bool) -> Option<String> {
-    let count: u32 = facts.nodes.iter().filter(|group| holds(group)).map(|group| group.count).sum();
+    let count = count_of(facts, holds);
     (count > 0).then(|| format!("{count} of {} nodes", node_count(facts)))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Platform, PlatformName, Sign, evidence, openshift, sail_platform};
+use super::{Platform, PlatformName, Sign, cni_plugin, evidence, openshift, sail_platform};
 use crate::{fleet::Facts, plan::rule::Rule};
 
 /// Kubernetes of no particular kind.
@@ -45,7 +45,7 @@ impl Platform for Generic {
     }
 
     fn rules(&self) -> &'static [Rule] {
-        &[sail_platform::LEFT_OUT]
+        &[sail_platform::LEFT_OUT, cni_plugin::PLUGIN, cni_plugin::NODE]
     }
 
     fn contradicted_by(&self, facts: &Facts) -> Option<String> {
@@ -57,6 +57,11 @@ impl Platform for Generic {
         let name = distribution(facts).map(|name| format!("{name}, ")).unwrap_or_default();
         format!("{name}Kubernetes {} on {}", facts.kubernetes_version, clouds(facts))
     }
+}
+
+/// Whether the nodes are k3s, which has directories of its own.
+pub(super) fn is_k3s(facts: &Facts) -> bool {
+    distribution(facts) == Some("k3s")
 }
 
 fn distribution(facts: &Facts) -> Option<&'static str> {

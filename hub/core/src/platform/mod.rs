@@ -6,6 +6,8 @@
 mod name;
 mod release;
 
+mod cni_plugin;
+mod cni_referee;
 mod detect;
 mod evidence;
 mod foreign;
@@ -22,8 +24,9 @@ mod rosa;
 #[cfg(test)]
 mod tests;
 
+pub use cni_referee::judge as judge_cni;
 pub use detect::{Detection, check_declared, detect};
-pub use foreign::foreign_mesh;
+pub use foreign::{foreign_mesh, foreign_revisions};
 pub use name::{PlatformName, UnknownPlatform};
 pub use release::Release;
 pub use sign::{Sign, Strength};

@@ -14,7 +14,7 @@ fn facts(version: &str, kinds: &[&str], nodes: &[Nodes]) -> Facts {
         kubelet_version: (*kubelet).to_owned(),
         os_image: String::new(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-        annotations: Vec::new(),
+        ..NodeGroup::default()
     };
     Facts {
         kubernetes_version: version.to_owned(),
@@ -229,7 +229,7 @@ fn openshift(version: &str, cloud: (&str, &str), topology: &str, tags: &[(&str, 
         kubelet_version: HASH.to_owned(),
         os_image: "Red Hat Enterprise Linux CoreOS".to_owned(),
         labels: vec![RHCOS.to_owned()],
-        annotations: Vec::new(),
+        ..NodeGroup::default()
     };
     let seen = Infrastructure { platform_type: platform_type.to_owned(), ..infrastructure(topology, tags) };
     let version = ClusterVersion { current: version.to_owned(), desired: version.to_owned() };

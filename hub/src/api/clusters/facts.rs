@@ -1,6 +1,9 @@
 //! Facts of a cluster and what they were taken for, written for the wire.
 
-use hub_core::fleet::{ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup, UnreadFact};
+use hub_core::fleet::{
+    ClusterVersion, ControlPlaneFacts, Facts, Infrastructure, InjectorFacts, NamespaceFacts, NodeGroup,
+    ObjectSettings, ProxyGroup, UnreadFact,
+};
 use proto::v1;
 
 use super::super::convert;
@@ -37,6 +40,11 @@ fn facts(facts: Facts) -> v1::Facts {
         namespaces,
         kube_dns_labels,
         landmarks,
+        settings,
+        control_planes,
+        injectors,
+        proxies,
+        proxies_untold,
         unread,
     } = facts;
     v1::Facts {
@@ -49,6 +57,14 @@ fn facts(facts: Facts) -> v1::Facts {
         namespaces: namespaces.into_iter().map(namespace).collect(),
         kube_dns_labels: kube_dns_labels.into_iter().collect(),
         landmarks,
+        settings: settings.into_iter().map(object_settings).collect(),
+        control_planes: control_planes.into_iter().map(control_plane).collect(),
+        injectors: injectors
+            .into_iter()
+            .map(|InjectorFacts { name, revision }| v1::InjectorFacts { name, revision })
+            .collect(),
+        proxies: proxies.into_iter().map(proxy_group).collect(),
+        proxies_untold,
         unread: unread
             .into_iter()
             .map(|UnreadFact { fact, reason }| v1::UnreadFact { fact, reason })
@@ -57,8 +73,40 @@ fn facts(facts: Facts) -> v1::Facts {
 }
 
 fn node_group(group: NodeGroup) -> v1::NodeGroup {
-    let NodeGroup { count, provider, kubelet_version, os_image, labels, annotations } = group;
-    v1::NodeGroup { count, provider, kubelet_version, os_image, labels, annotations }
+    let NodeGroup {
+        count,
+        provider,
+        kubelet_version,
+        os_image,
+        labels,
+        annotations,
+        name_mark,
+        external_address,
+    } = group;
+    v1::NodeGroup {
+        count,
+        provider,
+        kubelet_version,
+        os_image,
+        labels,
+        annotations,
+        name_mark,
+        external_address,
+    }
+}
+
+fn object_settings(ObjectSettings { object, values }: ObjectSettings) -> v1::ObjectSettings {
+    v1::ObjectSettings { object, values: values.into_iter().collect() }
+}
+
+fn control_plane(found: ControlPlaneFacts) -> v1::ControlPlaneFacts {
+    let ControlPlaneFacts { namespace, name, revision, version, managed_by } = found;
+    v1::ControlPlaneFacts { namespace, name, revision, version, managed_by }
+}
+
+fn proxy_group(group: ProxyGroup) -> v1::ProxyGroup {
+    let ProxyGroup { namespace, revision, version, count } = group;
+    v1::ProxyGroup { namespace, revision, version, count }
 }
 
 fn infrastructure_facts(infrastructure: Infrastructure) -> v1::Infrastructure {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hub_core::fleet::{ClusterVersion, Facts, Infrastructure, NamespaceFacts, NodeGroup, UnreadFact};
+use hub_core::fleet::{
+    ClusterVersion, ControlPlaneFacts, Facts, Infrastructure, InjectorFacts, NamespaceFacts, NodeGroup,
+    ObjectSettings, ProxyGroup, UnreadFact,
+};
 use proto::v1;
 
 use super::{Error, LONGEST_MESSAGE, LONGEST_NAME, at_most, bounded, sentence, word};
@@ -19,6 +22,12 @@ const MOST_NAMESPACES: usize = 20_000;
 /// Well-known objects; a spoke looks for some ten.
 const MOST_LANDMARKS: usize = 256;
 
+/// Control planes, and webhooks that inject; a spoke tells some hundred.
+const MOST_CONTROL_PLANES: usize = 1_000;
+
+/// Groups of proxies; a spoke tells some hundred.
+const MOST_PROXY_GROUPS: usize = 2_000;
+
 /// Labels of one thing.
 const MOST_LABELS: usize = 256;
 
@@ -33,12 +42,21 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
         kube_dns_labels,
         unread,
         landmarks,
+        settings,
+        control_planes,
+        injectors,
+        proxies,
+        proxies_untold,
     } = message;
     at_most("facts.kinds", kinds.len(), MOST_KINDS)?;
     at_most("facts.nodes", nodes.len(), MOST_NODE_GROUPS)?;
     at_most("facts.namespaces", namespaces.len(), MOST_NAMESPACES)?;
     at_most("facts.unread", unread.len(), MOST_LABELS)?;
     at_most("facts.landmarks", landmarks.len(), MOST_LANDMARKS)?;
+    at_most("facts.settings", settings.len(), MOST_LANDMARKS)?;
+    at_most("facts.control_planes", control_planes.len(), MOST_CONTROL_PLANES)?;
+    at_most("facts.injectors", injectors.len(), MOST_CONTROL_PLANES)?;
+    at_most("facts.proxies", proxies.len(), MOST_PROXY_GROUPS)?;
     Ok(Facts {
         kubernetes_version: word("facts.kubernetes_version", kubernetes_version)?,
         kinds: words("facts.kinds", kinds)?,
@@ -48,12 +66,26 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
         namespaces: namespaces.into_iter().map(namespace).collect::<Result<_, _>>()?,
         kube_dns_labels: labels("facts.kube_dns_labels", kube_dns_labels)?,
         landmarks: words("facts.landmarks", landmarks)?,
+        settings: settings.into_iter().map(object_settings).collect::<Result<_, _>>()?,
+        control_planes: control_planes.into_iter().map(control_plane).collect::<Result<_, _>>()?,
+        injectors: injectors.into_iter().map(injector).collect::<Result<_, _>>()?,
+        proxies: proxies.into_iter().map(proxy_group).collect::<Result<_, _>>()?,
+        proxies_untold,
         unread: unread.into_iter().map(unread_fact).collect(),
     })
 }
 
 fn node_group(message: v1::NodeGroup) -> Result<NodeGroup, Error> {
-    let v1::NodeGroup { count, provider, kubelet_version, os_image, labels, annotations } = message;
+    let v1::NodeGroup {
+        count,
+        provider,
+        kubelet_version,
+        os_image,
+        labels,
+        annotations,
+        name_mark,
+        external_address,
+    } = message;
     at_most("facts.nodes.labels", labels.len(), MOST_LABELS)?;
     at_most("facts.nodes.annotations", annotations.len(), MOST_LABELS)?;
     Ok(NodeGroup {
@@ -63,6 +95,45 @@ fn node_group(message: v1::NodeGroup) -> Result<NodeGroup, Error> {
         os_image: sentence(&os_image, LONGEST_NAME),
         labels: words("facts.nodes.labels", labels)?,
         annotations: words("facts.nodes.annotations", annotations)?,
+        name_mark: word("facts.nodes.name_mark", name_mark)?,
+        external_address,
+    })
+}
+
+fn object_settings(message: v1::ObjectSettings) -> Result<ObjectSettings, Error> {
+    let v1::ObjectSettings { object, values } = message;
+    Ok(ObjectSettings {
+        object: bounded("facts.settings.object", object, 2 * LONGEST_NAME)?,
+        values: labels("facts.settings.values", values)?,
+    })
+}
+
+fn control_plane(message: v1::ControlPlaneFacts) -> Result<ControlPlaneFacts, Error> {
+    let v1::ControlPlaneFacts { namespace, name, revision, version, managed_by } = message;
+    Ok(ControlPlaneFacts {
+        namespace: word("facts.control_planes.namespace", namespace)?,
+        name: word("facts.control_planes.name", name)?,
+        revision: word("facts.control_planes.revision", revision)?,
+        version: word("facts.control_planes.version", version)?,
+        managed_by: word("facts.control_planes.managed_by", managed_by)?,
+    })
+}
+
+fn injector(message: v1::InjectorFacts) -> Result<InjectorFacts, Error> {
+    let v1::InjectorFacts { name, revision } = message;
+    Ok(InjectorFacts {
+        name: word("facts.injectors.name", name)?,
+        revision: word("facts.injectors.revision", revision)?,
+    })
+}
+
+fn proxy_group(message: v1::ProxyGroup) -> Result<ProxyGroup, Error> {
+    let v1::ProxyGroup { namespace, revision, version, count } = message;
+    Ok(ProxyGroup {
+        namespace: word("facts.proxies.namespace", namespace)?,
+        revision: word("facts.proxies.revision", revision)?,
+        version: word("facts.proxies.version", version)?,
+        count,
     })
 }
 

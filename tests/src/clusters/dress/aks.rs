@@ -38,6 +38,7 @@ fn node((name, zone): (&str, &str), index: usize) -> Value {
         name,
         region: "westeurope",
         zone,
+        external_ip: "",
         machine: "Standard_D4s_v5",
         provider_id: &provider_id,
         labels: vec![

@@ -20,11 +20,29 @@ pub async fn eks(client: &Client) -> Result<()> {
     applier.apply_all([kube_dns(), aws_node()]).await
 }
 
+/// One node of Fargate's, which stands for one pod: it runs no DaemonSet.
+pub async fn eks_fargate_node(client: &Client) -> Result<()> {
+    let node = Node {
+        name: "fargate-ip-10-1-1-21.eu-west-1.compute.internal",
+        region: "eu-west-1",
+        zone: "eu-west-1a",
+        external_ip: "",
+        machine: "",
+        provider_id: "aws:///eu-west-1a/0a1b2c3d4e-0123456789abcdef/fargate-ip-10-1-1-21.eu-west-1.compute.internal",
+        labels: vec![("eks.amazonaws.com/compute-type", "fargate")],
+        kubelet_version: "v1.36.3-eks-3abbec1",
+        os_image: "Amazon Linux 2",
+        container_runtime: "containerd://2.1.5",
+    };
+    Applier::new(client, MANAGER).apply(node.object()).await
+}
+
 fn node((name, zone, provider_id): (&str, &str, &str)) -> Value {
     Node {
         name,
         region: "eu-west-1",
         zone,
+        external_ip: "",
         machine: "m5.xlarge",
         provider_id,
         labels: vec![

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{MANAGER, Node};
 use crate::clusters::apply::Applier;
@@ -34,7 +34,36 @@ const NODES: [(&str, &str, &str); 3] = [
 pub async fn gke(client: &Client) -> Result<()> {
     let mut applier = Applier::new(client, MANAGER);
     applier.apply_all(NODES.map(node)).await?;
+    applier.apply(anetd()).await?;
     definitions::apply(client, &mut applier, &GKE).await
+}
+
+/// One node that Google alone manages, as all of an Autopilot cluster's are: known by the beginning of its name.
+pub async fn gke_autopilot_node(client: &Client) -> Result<()> {
+    let name = "gk3-payments-pool-2-4d5e6f70-y4e5";
+    let provider_id = format!("gce://payments-prod/europe-west1-b/{name}");
+    Applier::new(client, MANAGER).apply(node((name, "europe-west1-b", &provider_id))).await
+}
+
+/// The agent of Dataplane V2, which new clusters have, shortened to what a mesh planner looks at.
+fn anetd() -> Value {
+    let labels = json!({"k8s-app": "cilium"});
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "anetd", "namespace": "kube-system", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": {"k8s-app": "cilium"}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "hostNetwork": true,
+                    "priorityClassName": "system-node-critical",
+                    "containers": [{"name": "cilium-agent", "image": "gke.gcr.io/cilium/cilium:v1.17.4-gke.1"}],
+                },
+            },
+        },
+    })
 }
 
 fn node((name, zone, provider_id): (&str, &str, &str)) -> Value {
@@ -42,6 +71,7 @@ fn node((name, zone, provider_id): (&str, &str, &str)) -> Value {
         name,
         region: "europe-west1",
         zone,
+        external_ip: "203.0.113.10",
         machine: "e2-standard-4",
         provider_id,
         labels: vec![

@@ -14,8 +14,8 @@ mod rosa;
 mod scc;
 
 pub use aks::aks;
-pub use eks::eks;
-pub use gke::{GKE_SUFFIX, gke};
+pub use eks::{eks, eks_fargate_node};
+pub use gke::{GKE_SUFFIX, gke, gke_autopilot_node};
 pub use node::Node;
 pub use rosa::{allocate_security_ranges, rosa, rosa_hcp};
 

@@ -13,6 +13,8 @@ pub struct Node<'a> {
     pub zone: &'a str,
     /// The provider's name for the size of the machine.
     pub machine: &'a str,
+    /// Its address outside of the cluster's network; empty in a network that is closed to the outside.
+    pub external_ip: &'a str,
     /// `spec.providerID`.
     pub provider_id: &'a str,
     /// The provider's own labels.
@@ -26,7 +28,7 @@ pub struct Node<'a> {
 }
 
 impl Node<'_> {
-    /// The object, ready and without taints.
+    /// The object, ready, and tainted where it takes pods of one kind only.
     pub(super) fn object(&self) -> Value {
         let common = [
             ("kubernetes.io/hostname", self.name),
@@ -45,14 +47,33 @@ impl Node<'_> {
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {"name": self.name, "labels": labels},
-            "spec": {"providerID": self.provider_id},
+            "spec": self.spec(),
             "status": self.status(),
         })
+    }
+
+    fn spec(&self) -> Value {
+        let fargate = ("eks.amazonaws.com/compute-type", "fargate");
+        let (key, value) = fargate;
+        match self.labels.contains(&fargate) {
+            true => json!({
+                "providerID": self.provider_id,
+                "taints": [{"key": key, "value": value, "effect": "NoSchedule"}],
+            }),
+            false => json!({"providerID": self.provider_id}),
+        }
+    }
+
+    fn addresses(&self) -> Vec<Value> {
+        let addresses = [("Hostname", self.name), ("ExternalIP", self.external_ip)].into_iter();
+        let given = addresses.filter(|(_, address)| !address.is_empty());
+        given.map(|(kind, address)| json!({"type": kind, "address": address})).collect()
     }
 
     fn status(&self) -> Value {
         let resources = json!({"cpu": "4", "memory": "16Gi", "pods": "110"});
         json!({
+            "addresses": self.addresses(),
             "capacity": resources,
             "allocatable": resources,
             "conditions": [{

@@ -214,6 +214,7 @@ fn node((name, zone, provider_id, role): (&str, &str, &str, &str), minor: u32, f
         name,
         region: "us-east-1",
         zone,
+        external_ip: "",
         machine: "m5.xlarge",
         provider_id,
         labels,

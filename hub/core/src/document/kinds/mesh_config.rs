@@ -152,6 +152,12 @@ const DATA_PLANE: Shape = Shape::Map {
             "how traffic gets to the proxy; Redirect if left out",
             Shape::Choice(&words::INTERCEPTION),
         ),
+        optional(
+            "cni",
+            "who sets up the redirection: auto takes Istio's CNI plugin where the platform needs it, enabled takes it \
+             everywhere; auto if left out",
+            Shape::Choice(&words::CNI),
+        ),
         required(
             "namespaces",
             ("the namespaces of workloads", "for example `namespaces: {names: [payments]}`"),

@@ -242,6 +242,9 @@ pub(super) const MODE: Choice = Choice { what: "mode", words: || vec!["sidecar"]
 pub(super) const INTERCEPTION: Choice =
     Choice { what: "interception", words: || vec!["Redirect", "TProxy"], not_yet: &[] };
 
+pub(super) const CNI: Choice =
+    Choice { what: "use of the CNI plugin", words: || vec!["auto", "enabled"], not_yet: &[] };
+
 pub(super) const HEAL_CLASS: Choice = Choice {
     what: "class of drift that can be healed",
     words: || HealClass::ALL.map(HealClass::as_str).to_vec(),

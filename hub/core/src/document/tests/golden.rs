@@ -114,6 +114,7 @@ fn values() {
         ("mesh: {id: payments}", "mesh: {id: payments, trustDomain: https://payments}"),
         ("kind: calisti}", "kind: istioctl}"),
         ("    dataPlane:\n", "    dataPlane:\n      interception: TPROXY\n"),
+        ("    dataPlane:\n", "    dataPlane:\n      cni: always\n"),
         ("        names: [payments, ledger]", "        matchLabel: {team: payments}"),
         ("      namespaces:\n        names: [payments, ledger]", "      namespaces: {}"),
     ]));

@@ -172,6 +172,8 @@ fn schema_and_walk_agree_on_mesh_configs() {
             ("/spec/base/installer/kind", Some(json!("calisti")), true),
             ("/spec/base/dataPlane/mode", Some(json!("ambient")), false),
             ("/spec/base/dataPlane/interception", Some(json!("TProxy")), true),
+            ("/spec/base/dataPlane/cni", Some(json!("enabled")), true),
+            ("/spec/base/dataPlane/cni", Some(json!(true)), false),
             ("/spec/base/dataPlane/namespaces", Some(json!({})), false),
             ("/spec/base/values/istiod/pilot/env/X", Some(Value::Null), false),
             ("/spec/base/values/istiod/x", Some(json!([1, {"a": false}, "b", 1.5])), true),

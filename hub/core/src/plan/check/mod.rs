@@ -7,6 +7,8 @@
 mod asks;
 mod calisti;
 mod limits;
+mod locality;
+mod proxies;
 mod sail;
 mod seen;
 mod served;
@@ -31,7 +33,11 @@ pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(served::judge(&seen, facts));
     findings.extend(limits::judge(&seen));
     findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
+    findings.extend(platform::judge_cni(&seen, facts));
     findings.extend(platform::foreign_mesh(facts));
+    findings.extend(platform::foreign_revisions(intent, facts));
+    findings.extend(proxies::judge(intent, facts));
+    findings.extend(locality::judge(&seen, facts));
     findings.extend(asks::judge(plan, intent, facts));
     findings.sort_by_key(|finding| finding.severity);
     findings

@@ -81,8 +81,8 @@ fn cni(plan: &Seen<'_>, istio: &Manifest<'_>) -> Option<Finding> {
     (told && plan.find(GROUP, "IstioCNI", "", "default").is_none()).then(|| {
         blocks(
             "sail.cni-missing",
-            format!("{} leaves the redirection of traffic to the CNI plugin, which this cluster does not need and the plan does not install: the Istio would never get healthy", istio.id),
-            "take values.istiod.pilot.cni.enabled out of the config, or away for this cluster with a layer that has it under `unset`".to_owned(),
+            format!("{} leaves the redirection of traffic to the CNI plugin, which the plan does not install: the Istio would never get healthy", istio.id),
+            "set dataPlane.cni to enabled, which installs it, or take values.istiod.pilot.cni.enabled out of the config, for this cluster alone with a layer that has it under `unset`".to_owned(),
         )
     })
 }

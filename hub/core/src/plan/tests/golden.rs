@@ -44,6 +44,16 @@ fn the_plans_by_sail() {
     }
 }
 
+/// Asked for where no platform needs it: GKE adds its name and a quota, others nothing.
+#[test]
+fn the_plans_with_the_cni_plugin() {
+    let asked = |config: &mut Effective| config.base.data_plane.cni = CniPlugin::Enabled;
+    for platform in [PlatformName::Gke, PlatformName::Eks] {
+        insta::assert_snapshot!(format!("cni-sail-{platform}"), told(&sailed(platform, "1.30.3", asked)));
+        insta::assert_snapshot!(format!("cni-calisti-{platform}"), told(&planned(platform, asked)));
+    }
+}
+
 #[test]
 fn the_rules_as_people_are_shown_them() {
     let mut told = String::new();

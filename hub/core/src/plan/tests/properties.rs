@@ -114,6 +114,7 @@ proptest! {
         sail in any::<bool>(),
         values in values(),
         tproxy in any::<bool>(),
+        cni in any::<bool>(),
         trust in any::<bool>(),
     ) {
         let mut config = if sail { sail_config("1.30.3") } else { config() };
@@ -122,6 +123,9 @@ proptest! {
         }
         if tproxy {
             config.base["dataPlane"]["interception"] = "TProxy".into();
+        }
+        if cni {
+            config.base["dataPlane"]["cni"] = "enabled".into();
         }
         if trust {
             config.base["mesh"]["trustDomain"] = "example.com".into();

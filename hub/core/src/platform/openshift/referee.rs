@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{referee_calisti, referee_sail};
 use crate::{
     catalog::MinorVersion,
-    config::{InstallerKind, Interception},
+    config::{CniPlugin, InstallerKind, Interception},
     fleet::Facts,
     plan::{
         Finding,
@@ -46,11 +46,13 @@ pub(super) fn is_openshift(facts: &Facts) -> bool {
 /// What belongs on OpenShift only, in a plan for something else.
 fn foreign(plan: &Seen<'_>) -> Option<Finding> {
     let mut found: Vec<String> = Vec::new();
+    let unasked = plan.intent.cni == CniPlugin::Auto;
     for (id, value) in plan.written() {
         let role = value["roleRef"]["name"].as_str().unwrap_or_default();
         let directory = value["spec"]["proxyInit"]["cni"]["confDir"].as_str().unwrap_or_default();
         let platform = &value["spec"]["values"]["global"]["platform"];
-        if id.group == NAD_GROUP || id.group.ends_with(".openshift.io") || id.kind == "IstioCNI" {
+        let own = id.group == NAD_GROUP || id.group.ends_with(".openshift.io");
+        if own || (id.kind == "IstioCNI" && unasked) {
             found.push(id.to_string());
         } else if role.starts_with(SCC_ROLE) {
             found.push(format!("{id} to {role}"));
