@@ -90,6 +90,7 @@ impl PlanInput {
             data_plane: base.data_plane.namespaces.clone(),
             interception: base.data_plane.interception,
             version: base.istio.version,
+            monitoring: base.monitoring.clone(),
         };
         let mesh = MeshInput {
             intent,

@@ -55,7 +55,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{InstallerKind, Interception, IstioVersion, NamespaceSelector},
+    config::{InstallerKind, Interception, IstioVersion, Monitoring, NamespaceSelector},
     digest::Digest,
     fleet::Name,
 };
@@ -101,6 +101,8 @@ pub struct Intent {
     pub interception: Interception,
     /// The Istio that must run.
     pub version: IstioVersion,
+    /// What watches the mesh, installed by others.
+    pub monitoring: Option<Monitoring>,
 }
 
 impl Intent {

@@ -15,13 +15,16 @@ use crate::{
     platform::PlatformName,
 };
 
+mod article;
 mod config_use;
 mod golden;
 mod groups;
 mod labels;
+mod monitoring;
 mod properties;
 mod referee;
 mod referee_sail;
+mod rosa;
 
 pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -42,6 +45,7 @@ fn base() -> Base {
                 ..NamespaceSelector::default()
             },
         },
+        monitoring: None,
         values: Values::default(),
     }
 }
