@@ -219,7 +219,12 @@ mod tests {
             (("", "Namespace"), "", "istio-system", neither()),
             (policy, "openshift-ingress", "istiod", classic("networkpolicies-validation")),
             (policy, "istio-cni", "istio-cni", neither()),
-            (("monitoring.coreos.com", "PrometheusRule"), "default", "x", classic("prometheusrule-validation")),
+            (
+                ("monitoring.coreos.com", "PrometheusRule"),
+                "default",
+                "x",
+                classic("prometheusrule-validation"),
+            ),
             (
                 definition,
                 "",
@@ -229,7 +234,12 @@ mod tests {
             (definition, "", "istios.sailoperator.io", neither()),
             (("", "Node"), "", "one", classic("node-validation-osd")),
             (("operator.openshift.io", "Network"), "", "cluster", both("network-operator-validation")),
-            (("machineconfiguration.openshift.io", "MachineConfig"), "", "x", both("regular-user-validation")),
+            (
+                ("machineconfiguration.openshift.io", "MachineConfig"),
+                "",
+                "x",
+                both("regular-user-validation"),
+            ),
             (("k8s.cni.cncf.io", "NetworkAttachmentDefinition"), "default", "istio-cni", neither()),
         ] {
             assert_eq!(refusing(object, namespace, name), expected, "{object:?} {namespace}/{name}");

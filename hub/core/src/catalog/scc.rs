@@ -65,13 +65,13 @@ pub struct Row {
 /// The oldest minor of Istio that the table speaks of.
 pub const OLDEST: u32 = 10;
 
-const FIXED_USER: &str =
-    "istio/istio 1.10 to 1.19, manifests/charts: runAsUser 1337 in deployment.yaml and injection-template.yaml";
-const OWN_USER: &str = "istio/istio 1.20 on, pkg/kube/inject/openshift.go: user and group of the namespace's ranges";
-const HELM_GATEWAY: &str = "istio/istio, manifests/charts/gateway/templates/deployment.yaml at 1.19, 1.21 and 1.22";
+const FIXED_USER: &str = "istio/istio 1.10 to 1.19, manifests/charts: runAsUser 1337 in deployment.yaml and injection-template.yaml";
+const OWN_USER: &str =
+    "istio/istio 1.20 on, pkg/kube/inject/openshift.go: user and group of the namespace's ranges";
+const HELM_GATEWAY: &str =
+    "istio/istio, manifests/charts/gateway/templates/deployment.yaml at 1.19, 1.21 and 1.22";
 const WAYPOINT: &str = "istio/istio 1.20 to 1.23, waypoint.yaml: user 0, group 1337; 1.24 on without";
-const CNI: &str =
-    "istio/istio, manifests/charts/istio-cni/templates: directories of the node as root; clusterrole.yaml from 1.22 on";
+const CNI: &str = "istio/istio, manifests/charts/istio-cni/templates: directories of the node as root; clusterrole.yaml from 1.22 on";
 const ZTUNNEL: &str = "istio/istio 1.22 on, manifests/charts/ztunnel/templates/rbac.yaml";
 const TRANSPARENT: &str = "seen on an OpenShift API server: root with NET_ADMIN is refused by every default constraint but privileged, nonroot-v2 too";
 const NODE_EXPORTER: &str = "seen on an OpenShift API server: host network, process ids and paths fit node-exporter; hostnetwork has no host paths";
@@ -79,12 +79,7 @@ const NODE_EXPORTER_CAPABILITIES: &str =
     "seen on an OpenShift API server: the pod of kube-prometheus adds SYS_TIME, which node-exporter refuses";
 const PROMETHEUS: &str = "openshift/cluster-monitoring-operator, assets: nonroot-v2 for user-workload Prometheus; kube-prometheus: user 1000, group 2000";
 
-const fn row(
-    component: Component,
-    (from, to): (u32, Option<u32>),
-    need: Need,
-    source: &'static str,
-) -> Row {
+const fn row(component: Component, (from, to): (u32, Option<u32>), need: Need, source: &'static str) -> Row {
     Row { component, from, to, need, source }
 }
 
@@ -167,10 +162,7 @@ mod tests {
             Component::NodeExporterWithCapabilities,
             ["bind privileged", "bind privileged", "bind privileged", "bind privileged"],
         ),
-        (
-            Component::Prometheus,
-            ["bind nonroot-v2", "bind nonroot-v2", "bind nonroot-v2", "bind nonroot-v2"],
-        ),
+        (Component::Prometheus, ["bind nonroot-v2", "bind nonroot-v2", "bind nonroot-v2", "bind nonroot-v2"]),
     ];
 
     #[test]

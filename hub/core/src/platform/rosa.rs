@@ -84,7 +84,8 @@ impl Platform for Rosa {
         if self.recognise(facts).is_empty() {
             return Vec::new();
         }
-        let standing = webhooks::WEBHOOKS.iter().filter(|webhook| webhook.stands(openshift::is_hosted(facts)));
+        let standing =
+            webhooks::WEBHOOKS.iter().filter(|webhook| webhook.stands(openshift::is_hosted(facts)));
         let refused = standing.filter_map(|webhook| refused(plan, webhook));
         refused.chain(policies(plan, facts)).chain(definitions(plan, facts)).collect()
     }

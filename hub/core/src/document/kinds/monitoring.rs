@@ -61,7 +61,10 @@ const RESOURCES: Shape = Shape::Map {
     fields: &[
         required(
             "deployment",
-            ("a Deployment in the namespace of the monitoring", "for example `deployment: prometheus-operator`"),
+            (
+                "a Deployment in the namespace of the monitoring",
+                "for example `deployment: prometheus-operator`",
+            ),
             Shape::Text(&words::NAME),
         ),
         required(

@@ -17,9 +17,7 @@ const OURS: [&str; 3] =
 /// A stack with everything that a config can say of it.
 fn monitoring() -> Monitoring {
     let amounts = json!({"cpu": "100m", "memory": "1000Mi"});
-    let item = |deployment: &str, container: &str| {
-        json!({"deployment": deployment, "container": container, "limits": amounts, "reason": "tried here"})
-    };
+    let item = |deployment: &str, container: &str| json!({"deployment": deployment, "container": container, "limits": amounts, "reason": "tried here"});
     serde_json::from_value(json!({
         "namespace": "monitoring",
         "nodeExporter": {"port": 9200},
@@ -68,8 +66,7 @@ fn each_missing_rule_has_its_own_finding() {
     let facts = facts(PlatformName::Rosa);
     let input = input_of(&config, &facts, PlatformName::Rosa);
     for (missing, finding) in OURS.into_iter().zip(expected) {
-        let rest: Vec<Rule> =
-            rule::registry().iter().filter(|rule| rule.id.0 != missing).copied().collect();
+        let rest: Vec<Rule> = rule::registry().iter().filter(|rule| rule.id.0 != missing).copied().collect();
         assert_eq!(blocking(&plan(&input, &rest).unwrap(), &facts), [finding], "without {missing}");
     }
 }
@@ -140,7 +137,8 @@ fn containers_of_one_deployment_stand_in_one_addition() {
 fn a_wrong_amount_is_seen() {
     let (plan, facts) = (planned(PlatformName::Rosa, with(|_| ())), facts(PlatformName::Rosa));
     let spoilt = respoilt(plan, "Deployment", |deployment| {
-        deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = json!("1Mi");
+        deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] =
+            json!("1Mi");
     });
     assert_eq!(blocking(&spoilt, &facts), ["openshift.monitoring.limits-missing"]);
 }

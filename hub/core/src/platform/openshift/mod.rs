@@ -48,8 +48,7 @@ const ATTACHMENT_KIND: &str = "k8s.cni.cncf.io/NetworkAttachmentDefinition";
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 /// What OpenShift needs: of every installer, and what Sail is not to be told.
-static RULES: LazyLock<Vec<Rule>> =
-    LazyLock::new(|| {
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let ours = rules::RULES.into_iter().chain(sail::RULES).chain(monitoring::RULES);
     ours.chain([sail_platform::LEFT_OUT]).collect()
 });

@@ -49,7 +49,11 @@ fn unbound_exporter(plan: &Seen<'_>, monitoring: &Monitoring, exporter: &NodeExp
     };
     let account = exporter.service_account.as_str();
     (!is_bound(plan, monitoring, account, &role)).then(|| {
-        unbound(("openshift.scc.unbound-node-exporter", "openshift.scc.node-exporter"), (monitoring, account), constraint)
+        unbound(
+            ("openshift.scc.unbound-node-exporter", "openshift.scc.node-exporter"),
+            (monitoring, account),
+            constraint,
+        )
     })
 }
 
@@ -57,7 +61,11 @@ fn unbound_prometheus(plan: &Seen<'_>, monitoring: &Monitoring, facts: &Facts) -
     let account = monitoring.prometheus.as_ref()?.service_account.as_str();
     let constraint = if is_before(facts, 11) { "nonroot" } else { "nonroot-v2" };
     (!is_bound(plan, monitoring, account, &format!("{SCC_ROLE}{constraint}"))).then(|| {
-        unbound(("openshift.scc.unbound-prometheus", "openshift.scc.prometheus"), (monitoring, account), constraint)
+        unbound(
+            ("openshift.scc.unbound-prometheus", "openshift.scc.prometheus"),
+            (monitoring, account),
+            constraint,
+        )
     })
 }
 
@@ -96,7 +104,8 @@ fn is_bound(plan: &Seen<'_>, monitoring: &Monitoring, account: &str, role: &str)
 /// Whether the cluster is known to be older than a minor of OpenShift 4.
 fn is_before(facts: &Facts, minor: u32) -> bool {
     let version = facts.cluster_version.as_ref();
-    let text = version.map(|version| if version.current.is_empty() { &version.desired } else { &version.current });
+    let text =
+        version.map(|version| if version.current.is_empty() { &version.desired } else { &version.current });
     let version = text.and_then(|text| MinorVersion::parse(text).ok());
     version.is_some_and(|version| version.major == 4 && version.minor < minor)
 }
@@ -124,7 +133,10 @@ fn limits_missing(plan: &Seen<'_>, monitoring: &Monitoring) -> Option<Finding> {
     (!missing.is_empty()).then(|| {
         blocks(
             "openshift.monitoring.limits-missing",
-            format!("the plan does not set the resources that base.monitoring asks for of {}", missing.join(", ")),
+            format!(
+                "the plan does not set the resources that base.monitoring asks for of {}",
+                missing.join(", ")
+            ),
             seen_to_by("openshift.monitoring.limits"),
         )
     })

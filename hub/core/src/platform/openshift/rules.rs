@@ -214,8 +214,7 @@ fn account_binding(
 ) -> Vec<Requirement> {
     let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": intent.namespace.as_str()});
     let constraint = to_bind(component, intent.version.minor);
-    let bound =
-        constraint.map(|constraint| binding(&intent.namespace, &account, subject, constraint, facts));
+    let bound = constraint.map(|constraint| binding(&intent.namespace, &account, subject, constraint, facts));
     bound.into_iter().collect()
 }
 
