@@ -108,6 +108,10 @@ pub const CHANGES: [Change; 5] = [
 pub enum Constraint {
     /// Any user but root; under its name of old, without a seccomp profile, or as `-v2`.
     Nonroot,
+    /// Any user, root too, with few capabilities.
+    Anyuid,
+    /// The node's network, process ids and paths, without added capabilities: made by the monitoring operator.
+    NodeExporter,
     /// Everything.
     Privileged,
 }
@@ -117,6 +121,17 @@ pub enum Constraint {
 /// Source: openshift/cluster-kube-apiserver-operator, `bindata/bootkube/scc-manifests` by release branch.
 pub const V2_CONSTRAINTS_FROM: MinorVersion = MinorVersion::new(4, 11);
 
+/// The ClusterRole of OpenShift's own node exporter. What else it allows is cluster-wide, and a RoleBinding to it gives none
+/// of that.
+///
+/// Source: openshift/cluster-monitoring-operator, `assets/node-exporter/cluster-role.yaml`.
+pub const NODE_EXPORTER_ROLE: &str = "node-exporter";
+
+/// The first minor whose own node exporter listens on 9101 too, instead of twice on 9100.
+///
+/// Source: openshift/cluster-monitoring-operator, `assets/node-exporter/daemonset.yaml` by release branch.
+pub const NODE_EXPORTER_9101_FROM: MinorVersion = MinorVersion::new(4, 17);
+
 impl Constraint {
     /// Its name in a version. Where the version is not known, the name that every supported version has.
     ///
@@ -125,15 +140,23 @@ impl Constraint {
     pub fn name_in(self, version: Option<MinorVersion>) -> &'static str {
         match self {
             Self::Privileged => "privileged",
+            Self::Anyuid => "anyuid",
+            Self::NodeExporter => "node-exporter",
             Self::Nonroot if version.is_some_and(|version| version < V2_CONSTRAINTS_FROM) => "nonroot",
             Self::Nonroot => "nonroot-v2",
         }
     }
 
-    /// The ClusterRole that allows the use of it; OpenShift has one for each of its own constraints.
+    /// The ClusterRole that allows the use of it: OpenShift has one for each of its own constraints, and for that of the
+    /// monitoring operator only the operator's own, which bears the constraint's name.
     #[must_use]
     pub fn cluster_role_in(self, version: Option<MinorVersion>) -> String {
-        format!("system:openshift:scc:{}", self.name_in(version))
+        match self {
+            Self::NodeExporter => NODE_EXPORTER_ROLE.to_owned(),
+            Self::Nonroot | Self::Anyuid | Self::Privileged => {
+                format!("system:openshift:scc:{}", self.name_in(version))
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod base;
 mod effective;
 mod merge;
+mod monitoring;
 pub mod path;
 mod source;
 mod variable;
@@ -17,6 +18,7 @@ pub use base::{
     NamespaceSelector, NetworkSource, UpdateStrategy, Values,
 };
 pub use effective::{Effective, EffectiveProblem, effective};
+pub use monitoring::{Amounts, Capabilities, ContainerResources, Monitoring, NodeExporter, Prometheus};
 pub use source::{BASE, ConfigOrigin, DEFAULT, Place, SourceMap};
 pub(crate) use variable::is_name as is_variable_name;
 pub use variable::{InvalidTemplate, Template};

@@ -91,6 +91,7 @@ impl PlanInput {
             interception: base.data_plane.interception,
             cni: base.data_plane.cni,
             version: base.istio.version,
+            monitoring: base.monitoring.clone(),
         };
         let mesh = MeshInput {
             intent,

@@ -61,7 +61,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{CniPlugin, InstallerKind, Interception, IstioVersion, NamespaceSelector},
+    config::{CniPlugin, InstallerKind, Interception, IstioVersion, Monitoring, NamespaceSelector},
     digest::Digest,
     fleet::Name,
 };
@@ -109,6 +109,8 @@ pub struct Intent {
     pub cni: CniPlugin,
     /// The Istio that must run.
     pub version: IstioVersion,
+    /// What watches the mesh, installed by others.
+    pub monitoring: Option<Monitoring>,
 }
 
 impl Intent {

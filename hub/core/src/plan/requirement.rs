@@ -99,6 +99,8 @@ pub enum Source {
     Rule,
     /// A value of the effective config, by its path.
     Config(&'static str),
+    /// An item of a list of the effective config, by the list's path and the item's place.
+    Item(&'static str, usize),
     /// A map of the effective config, by its path, that stands at these keys of the object.
     Values(&'static str, &'static [&'static str]),
     /// What the `Cluster` document says, for example `name`.

@@ -31,6 +31,7 @@ impl<'a> Sources<'a> {
     pub(super) fn config_path(&self, from: &Source, keys: &[String]) -> String {
         match from {
             Source::Config(path) => (*path).to_owned(),
+            Source::Item(list, place) => config::path::item(list, place),
             Source::Values(path, at) => {
                 let below = keys.iter().skip(at.len());
                 below.fold((*path).to_owned(), |path, key| config::path::join(&path, key))
@@ -61,7 +62,11 @@ impl<'a> Sources<'a> {
     ) -> BTreeMap<String, Origin> {
         let config_path = self.config_path(from, keys);
         let mut leaves = Vec::new();
-        pairs(value, path::spelled(keys), config_path, &mut leaves);
+        pairs(value, path::spelled(keys), config_path.clone(), &mut leaves);
+        if matches!(from, Source::Item(..)) {
+            // What a rule makes of an item has not the item's shape.
+            leaves.iter_mut().for_each(|(_, said)| said.clone_from(&config_path));
+        }
         leaves
             .into_iter()
             .map(|(leaf, config_path)| {
@@ -78,7 +83,7 @@ impl<'a> Sources<'a> {
     pub(super) fn origin(&self, (from, rule): (&Source, RuleId), config_path: &str) -> Origin {
         match from {
             Source::Rule => Origin::Rule { rule, fact: self.fact(rule) },
-            Source::Config(_) | Source::Values(..) => {
+            Source::Config(_) | Source::Item(..) | Source::Values(..) => {
                 Origin::Config { origin: self.config_origin(config_path), rule }
             }
             Source::Cluster(field) => Origin::Cluster { field: field.clone(), rule },

@@ -15,6 +15,7 @@ use crate::{
     platform::PlatformName,
 };
 
+mod article;
 mod cells;
 mod clouds;
 mod cni;
@@ -23,11 +24,13 @@ mod config_use;
 mod golden;
 mod groups;
 mod labels;
+mod monitoring;
 mod properties;
 mod proposer;
 mod proxies;
 mod referee;
 mod referee_sail;
+mod rosa;
 
 pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -49,6 +52,7 @@ fn base() -> Base {
                 ..NamespaceSelector::default()
             },
         },
+        monitoring: None,
         values: Values::default(),
     }
 }

@@ -1,15 +1,20 @@
 //! Red Hat OpenShift Service on AWS: OpenShift with Red Hat's tag on the cloud's resources.
 
+use serde_json::Value;
+
 use super::{
     Platform, PlatformName, Release, Sign,
     openshift::{self, MANAGED_TAG, OpenShift, TYPE_TAG, tag},
 };
 use crate::{
-    catalog::MinorVersion,
+    catalog::{
+        MinorVersion,
+        rosa::{self as webhooks, Webhook},
+    },
     fleet::Facts,
     plan::{
         Finding, ObjectId,
-        check::{Seen, blocks},
+        check::{Seen, blocks, warns},
         rule::Rule,
     },
 };
@@ -76,62 +81,72 @@ impl Platform for Rosa {
     }
 
     fn referee(&self, plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
-        if self.recognise(facts).is_empty() { Vec::new() } else { forbidden(plan).into_iter().collect() }
+        if self.recognise(facts).is_empty() {
+            return Vec::new();
+        }
+        let standing =
+            webhooks::WEBHOOKS.iter().filter(|webhook| webhook.stands(openshift::is_hosted(facts)));
+        let refused = standing.filter_map(|webhook| refused(plan, webhook));
+        refused.chain(policies(plan, facts)).chain(definitions(plan, facts)).collect()
     }
 }
 
-/// Constraints of OpenShift's own, which nobody may change or delete.
-const CONSTRAINTS: [&str; 9] = [
-    "anyuid",
-    "hostaccess",
-    "hostmount-anyuid",
-    "hostnetwork",
-    "hostnetwork-v2",
-    "node-exporter",
-    "nonroot",
-    "nonroot-v2",
-    "privileged",
-];
-
-/// What Red Hat's admission webhooks refuse, whoever asks.
-fn forbidden(plan: &Seen<'_>) -> Option<Finding> {
-    let mut found: Vec<String> =
-        plan.written().map(|(id, _)| id).filter(|id| is_forbidden(id)).map(ToString::to_string).collect();
+/// What a webhook refuses of a plan, whoever asks.
+fn refused(plan: &Seen<'_>, webhook: &Webhook) -> Option<Finding> {
+    let refuses = |id: &ObjectId| webhook.refuses((&id.group, &id.kind), &id.namespace, &id.name);
+    let written = plan.written().map(|(id, _)| id);
+    let mut found: Vec<String> = written.filter(|id| refuses(id)).map(ToString::to_string).collect();
     let made = plan.document.namespaces.iter().map(|name| name.as_str());
-    found.extend(made.filter(|name| is_managed(name)).map(|name| format!("Namespace {name}")));
+    let made = made.filter(|name| webhook.refuses(("", "Namespace"), "", name));
+    found.extend(made.map(|name| format!("Namespace {name}")));
     (!found.is_empty()).then(|| {
         blocks(
-            "rosa.forbidden",
-            format!("Red Hat's admission webhooks refuse these on ROSA: {}", found.join(", ")),
+            &format!("rosa.webhook.{}", webhook.name),
+            format!(
+                "Red Hat's admission webhook {} refuses {}: {}",
+                webhook.name,
+                webhook.what,
+                found.join(", ")
+            ),
             "choose a namespace of your own; all else is a mistake in meshfleet, report it".to_owned(),
         )
     })
 }
 
-fn is_forbidden(id: &ObjectId) -> bool {
-    match (id.group.as_str(), id.kind.as_str()) {
-        ("security.openshift.io", "SecurityContextConstraints") => {
-            CONSTRAINTS.contains(&id.name.as_str()) || id.name.starts_with("restricted")
-        }
-        ("config.openshift.io", "ClusterVersion" | "Network" | "Ingress")
-        | ("operator.openshift.io", "Network")
-        | (
-            "machineconfiguration.openshift.io" | "machine.openshift.io" | "cloudcredential.openshift.io",
-            _,
-        )
-        | ("", "Node") => true,
-        ("", "Namespace") => is_managed(&id.name),
-        ("networking.k8s.io", "NetworkPolicy") | ("monitoring.coreos.com", "PrometheusRule") => {
-            is_managed(&id.namespace)
-        }
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => id.name.ends_with(".monitoring.coreos.com"),
-        _ => false,
+/// The charts make NetworkPolicies in the namespaces of istiod and of the CNI plugin if told.
+fn policies(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
+    if openshift::is_hosted(facts) == Some(true) {
+        return None;
     }
+    let asks = |value: &Value| value["spec"]["values"]["global"]["networkPolicy"]["enabled"] == true;
+    let of_sail = plan.written().filter(|(id, value)| id.group == "sailoperator.io" && asks(value));
+    let namespaces = of_sail.filter_map(|(id, value)| Some((id, value["spec"]["namespace"].as_str()?)));
+    let guarded = namespaces.filter(|(_, namespace)| webhooks::is_guarded(namespace));
+    let found: Vec<String> = guarded.map(|(id, namespace)| format!("{id} in {namespace}")).collect();
+    (!found.is_empty()).then(|| {
+        blocks(
+            "rosa.webhook.networkpolicies-validation",
+            format!(
+                "global.networkPolicy.enabled makes NetworkPolicies, which Red Hat's admission webhook networkpolicies-validation refuses there: {}",
+                found.join(", ")
+            ),
+            "choose an istio.namespace of your own, or leave global.networkPolicy.enabled out".to_owned(),
+        )
+    })
 }
 
-/// Namespaces that only Red Hat changes, and names that none may have.
-fn is_managed(name: &str) -> bool {
-    let begins = ["kube-", "openshift-", "redhat-", "dedicated-admin"];
-    ["default", "openshift", "com", "io", "in"].contains(&name)
-        || begins.iter().any(|start| name.starts_with(start))
+/// What a chart of monitoring must leave out. It is none of a plan's objects, so it is told and does not block.
+fn definitions(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
+    let monitoring = plan.intent.monitoring.as_ref()?;
+    let own = monitoring.prometheus.is_some() || monitoring.node_exporter.is_some();
+    (own && openshift::is_hosted(facts) != Some(true)).then(|| {
+        warns(
+            "rosa.monitoring.definitions",
+            format!(
+                "base.monitoring runs a stack of its own in {}, and Red Hat's admission webhook customresourcedefinitions-validation refuses every change of the ten definitions of the Prometheus operator",
+                monitoring.namespace
+            ),
+            "install the monitoring's chart without its definitions (helm install --skip-crds)".to_owned(),
+        )
+    })
 }

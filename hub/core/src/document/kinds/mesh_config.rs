@@ -1,6 +1,6 @@
 //! The schema of a `MeshConfig`.
 
-use super::{API_VERSION, KIND, METADATA, SELECTOR, conditions, words};
+use super::{API_VERSION, KIND, METADATA, SELECTOR, conditions, monitoring, words};
 use crate::document::schema::{MapRule, Shape, Unique, not_yet, optional, required};
 
 pub(super) const MESH_CONFIG: Shape = Shape::Map {
@@ -79,6 +79,11 @@ const BASE: Shape = Shape::Map {
                 "for example `dataPlane: {namespaces: {names: [payments]}}`",
             ),
             DATA_PLANE,
+        ),
+        optional(
+            "monitoring",
+            "what watches the mesh and is installed beside it by others: what it needs where pods are admitted by need",
+            monitoring::MONITORING,
         ),
         not_yet("gateways"),
         optional(

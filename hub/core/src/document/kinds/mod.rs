@@ -2,6 +2,7 @@
 //! holds the two against each other.
 
 mod mesh_config;
+mod monitoring;
 mod words;
 
 pub(super) use mesh_config::BASE_SHAPE;

@@ -224,9 +224,16 @@ fn what_belongs_to_the_platform_is_never_ours() {
             "SecurityContextConstraints",
             "",
             "nonroot-v2",
-            "rosa.forbidden",
+            "rosa.webhook.scc-validation",
         ),
-        (PlatformName::Rosa, "", "Node", "", "x", "rosa.forbidden"),
+        (
+            PlatformName::Rosa,
+            "machineconfiguration.openshift.io",
+            "MachineConfig",
+            "",
+            "x",
+            "rosa.webhook.regular-user-validation",
+        ),
         (
             PlatformName::Eks,
             "security.openshift.io",
@@ -240,9 +247,6 @@ fn what_belongs_to_the_platform_is_never_ours() {
         let findings = blocking(&plan, &sail_facts(platform));
         assert!(findings.iter().any(|found| found == finding), "{platform} {kind} {name}: {findings:?}");
     }
-    let mut plan = sailed(PlatformName::Rosa, VERSION, |_| ());
-    plan.document.namespaces.push(name("redhat-mesh"));
-    assert_eq!(blocking(&plan, &sail_facts(PlatformName::Rosa)), ["rosa.forbidden"]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! OpenShift: SecurityContextConstraints, and a network that is chosen by attachment definitions.
 
+mod monitoring;
 mod referee;
 mod referee_calisti;
+mod referee_monitoring;
 mod referee_sail;
 mod rules;
 mod sail;
@@ -46,8 +48,10 @@ const ATTACHMENT_KIND: &str = "k8s.cni.cncf.io/NetworkAttachmentDefinition";
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 /// What OpenShift needs: of every installer, and what Sail is not to be told.
-static RULES: LazyLock<Vec<Rule>> =
-    LazyLock::new(|| rules::RULES.into_iter().chain(sail::RULES).chain([sail_platform::LEFT_OUT]).collect());
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    let ours = rules::RULES.into_iter().chain(sail::RULES).chain(monitoring::RULES);
+    ours.chain([sail_platform::LEFT_OUT]).collect()
+});
 
 impl Platform for OpenShift {
     fn name(&self) -> PlatformName {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{referee_calisti, referee_sail};
+use super::{referee_calisti, referee_monitoring, referee_sail};
 use crate::{
     catalog::MinorVersion,
     config::{CniPlugin, InstallerKind, Interception},
@@ -23,7 +23,7 @@ pub(super) const SCC_ROLE: &str = "system:openshift:scc:";
 
 pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
     if !is_openshift(facts) {
-        return foreign(plan).into_iter().collect();
+        return [foreign(plan), referee_monitoring::elsewhere(plan)].into_iter().flatten().collect();
     }
     let mut findings = Vec::new();
     findings.extend(attachments_served(plan, facts));
@@ -32,7 +32,10 @@ pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
         InstallerKind::Sail => findings.extend(referee_sail::judge(plan, facts)),
     }
     findings.extend(tproxy(plan));
+    findings.extend(referee_monitoring::judge(plan, facts));
     findings.extend(managed(plan));
+    findings.extend(definitions(plan, facts));
+    findings.extend(not_judged(plan));
     findings.extend(version(facts));
     findings
 }
@@ -118,7 +121,39 @@ fn managed(plan: &Seen<'_>) -> Option<Finding> {
         blocks(
             "openshift.managed-namespace",
             format!("these stand in namespaces of the platform: {}", found.join(", ")),
-            "choose another istio.namespace".to_owned(),
+            "choose another istio.namespace, or base.monitoring.namespace".to_owned(),
+        )
+    })
+}
+
+/// From 4.19 on a policy lets nobody but the ingress operator write the definitions of Gateway API.
+fn definitions(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
+    let version = facts.cluster_version.as_ref().map(|version| version.current.as_str()).unwrap_or_default();
+    let older = MinorVersion::parse(version).is_ok_and(|version| version < MinorVersion::new(4, 19));
+    let of_gateway_api = |name: &str| name.ends_with(".gateway.networking.k8s.io");
+    let ids = plan.written().map(|(id, _)| id);
+    let found = ids.filter(|id| id.kind == "CustomResourceDefinition" && of_gateway_api(&id.name));
+    let found: Vec<String> = found.map(ToString::to_string).collect();
+    (!older && !found.is_empty()).then(|| {
+        blocks(
+            "openshift.gateway-api.definitions",
+            format!("from 4.19 on only OpenShift's Ingress Operator may write these: {}", found.join(", ")),
+            "use the definitions that the cluster has: this is a mistake in meshfleet, report it".to_owned(),
+        )
+    })
+}
+
+/// Where no constraint judges, pods run as they ask, and nothing tells under which constraint.
+fn not_judged(plan: &Seen<'_>) -> Option<Finding> {
+    let exempt = ["default", "kube-public", "kube-system", "openshift", "openshift-infra", "openshift-node"];
+    let namespace = plan.intent.namespace.as_str();
+    exempt.contains(&namespace).then(|| {
+        warns(
+            "openshift.scc.not-judged",
+            format!(
+                "istio.namespace is {namespace}, where OpenShift judges no pod: they run as they ask, and carry no annotation openshift.io/scc"
+            ),
+            "choose a namespace of the mesh's own, for example istio-system".to_owned(),
         )
     })
 }

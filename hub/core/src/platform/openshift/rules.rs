@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 
 use super::{ATTACHMENT_GROUP, ATTACHMENT_KIND, FAMILY, RBAC_GROUP, sail};
 use crate::{
-    catalog::{calisti as releases, openshift::Constraint},
+    catalog::{
+        calisti as releases,
+        openshift::Constraint,
+        scc::{Component, to_bind},
+    },
     config::InstallerKind,
     fleet::Name,
     plan::{
@@ -66,7 +70,7 @@ pub(super) const RULES: [Rule; 8] = [
     },
     Rule {
         id: RuleId("openshift.scc.istio-cni"),
-        reason: "The CNI plugin writes to directories of the node as root, which only the constraint privileged admits.",
+        reason: "The CNI plugin writes to directories of the node as root, which the constraint privileged admits; it uses no network of the host, so hostnetwork, once bound beside it, adds nothing.",
         source: SCC_SOURCE,
         platforms: FAMILY,
         installers: CALISTI,
@@ -118,7 +122,8 @@ fn yield_sidecar_bindings(mesh: &MeshInput, facts: &Projection) -> Vec<Requireme
         "kind": "Group",
         "name": "system:serviceaccounts:$(NAMESPACE)",
     });
-    let (id, fields) = bound("", "sidecars", everyone, Constraint::Nonroot, facts);
+    let Some(constraint) = to_bind(Component::Sidecar, mesh.intent.version.minor) else { return Vec::new() };
+    let (id, fields) = bound("", "sidecars", everyone, constraint, facts);
     vec![in_injected(mesh, "calisti.sidecars", id, fields)]
 }
 
@@ -134,15 +139,15 @@ fn in_injected(mesh: &MeshInput, template: &'static str, object: ObjectId, tree:
 }
 
 fn yield_istiod_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
-    vec![account_binding(&mesh.intent, calisti::istiod_account(&mesh.intent), Constraint::Nonroot, facts)]
+    account_binding(&mesh.intent, calisti::istiod_account(&mesh.intent), Component::Istiod, facts)
 }
 
 fn yield_gateway_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
-    vec![account_binding(&mesh.intent, calisti::gateway_account(&mesh.intent), Constraint::Nonroot, facts)]
+    account_binding(&mesh.intent, calisti::gateway_account(&mesh.intent), Component::Gateway, facts)
 }
 
 fn yield_cni_binding(mesh: &MeshInput, facts: &Projection) -> Vec<Requirement> {
-    vec![account_binding(&mesh.intent, calisti::cni_account(&mesh.intent), Constraint::Privileged, facts)]
+    account_binding(&mesh.intent, calisti::cni_account(&mesh.intent), Component::Cni, facts)
 }
 
 fn yield_multus(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
@@ -204,15 +209,17 @@ fn yield_cni_node(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
 fn account_binding(
     intent: &Intent,
     account: String,
-    constraint: Constraint,
+    component: Component,
     facts: &Projection,
-) -> Requirement {
+) -> Vec<Requirement> {
     let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": intent.namespace.as_str()});
-    binding(&intent.namespace, &account, subject, constraint, facts)
+    let constraint = to_bind(component, intent.version.minor);
+    let bound = constraint.map(|constraint| binding(&intent.namespace, &account, subject, constraint, facts));
+    bound.into_iter().collect()
 }
 
 /// In the namespace, so that it admits pods of that namespace only.
-fn binding(
+pub(super) fn binding(
     namespace: &Name,
     who: &str,
     subject: Value,

@@ -21,7 +21,7 @@ const OBSERVED: &str =
     "observed with istio-ecosystem/sail-operator 328df99dc (2026-08-22) on an OpenShift API";
 
 /// The rules, in the order of what they make.
-pub(super) const RULES: [Rule; 4] = [
+pub(super) const RULES: [Rule; 5] = [
     Rule {
         id: RuleId("openshift.sail.cni"),
         reason: "Pods may not change their own network rules, so the CNI plugin does it; without an IstioCNI the Istio never gets healthy.",
@@ -57,6 +57,15 @@ pub(super) const RULES: [Rule; 4] = [
         installers: SAIL,
         reads: &[],
         yields: yield_scc,
+    },
+    Rule {
+        id: RuleId("openshift.sail.user"),
+        reason: "From Istio 1.20 on the proxy takes user and group from its namespace's ranges and no binding is needed, but only where istiod is told the platform, which the chart does.",
+        source: "istio/istio, pkg/kube/inject/openshift.go and charts/istio-control/istio-discovery/templates/deployment.yaml",
+        platforms: FAMILY,
+        installers: SAIL,
+        reads: &[],
+        yields: yield_user,
     },
 ];
 
@@ -116,4 +125,9 @@ fn yield_scc(_: &MeshInput, _: &Projection) -> Vec<Requirement> {
         Watched::value(&format!("{rule}.verbs"), json!(["use"])),
     ];
     vec![Requirement::installer(id, requires)]
+}
+
+fn yield_user(_: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    let keys = ["spec", "values", "pilot", "env", "PLATFORM"];
+    vec![Requirement::reserved(sail::istio(), &keys, vec![json!("openshift")])]
 }
