@@ -1,6 +1,7 @@
 //! OpenShift: SecurityContextConstraints, and a network that is chosen by attachment definitions.
 
 mod referee;
+mod referee_admission;
 mod referee_calisti;
 mod referee_sail;
 mod rules;
