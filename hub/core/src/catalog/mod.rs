@@ -5,8 +5,10 @@
 pub mod calico;
 pub mod calisti;
 pub mod cni;
+pub mod constraints;
 mod entry;
 pub mod istio;
+pub mod istio_pods;
 pub mod kube_prometheus;
 pub mod kubernetes;
 mod leftovers;

@@ -2,6 +2,7 @@
 
 mod monitoring;
 mod referee;
+mod referee_admission;
 mod referee_calisti;
 mod referee_monitoring;
 mod referee_sail;

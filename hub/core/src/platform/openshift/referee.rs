@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{referee_calisti, referee_monitoring, referee_sail};
+use super::{referee_admission, referee_calisti, referee_monitoring, referee_sail};
 use crate::{
     catalog::MinorVersion,
     config::{CniPlugin, InstallerKind, Interception},
@@ -31,6 +31,7 @@ pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
         InstallerKind::Calisti => findings.extend(referee_calisti::judge(plan, facts)),
         InstallerKind::Sail => findings.extend(referee_sail::judge(plan, facts)),
     }
+    findings.extend(referee_admission::judge(plan, facts));
     findings.extend(tproxy(plan));
     findings.extend(referee_monitoring::judge(plan, facts));
     findings.extend(managed(plan));
