@@ -59,7 +59,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{InstallerKind, Interception, IstioVersion, NamespaceSelector},
+    config::{InstallerKind, Interception, IstioVersion, NamespaceSelector, UpdateStrategy},
     digest::Digest,
     fleet::Name,
 };
@@ -105,6 +105,10 @@ pub struct Intent {
     pub interception: Interception,
     /// The Istio that must run.
     pub version: IstioVersion,
+    /// How it follows another.
+    pub update_strategy: UpdateStrategy,
+    /// How long a control plane that nothing uses stays, in seconds, where the config says so.
+    pub inactive_revision_grace_s: Option<u32>,
 }
 
 impl Intent {

@@ -23,6 +23,7 @@ mod labels;
 mod properties;
 mod referee;
 mod referee_sail;
+mod revisions;
 
 pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -33,7 +34,12 @@ fn base() -> Base {
     Base {
         mesh: Mesh { id: name("payments-mesh"), trust_domain: None },
         network: None,
-        istio: Istio { version, namespace: name("istio-system"), update_strategy: UpdateStrategy::InPlace },
+        istio: Istio {
+            version,
+            namespace: name("istio-system"),
+            update_strategy: UpdateStrategy::InPlace,
+            inactive_revision_grace_seconds: None,
+        },
         installer: Installer { kind: InstallerKind::Calisti },
         data_plane: DataPlane {
             mode: DataPlaneMode::Sidecar,

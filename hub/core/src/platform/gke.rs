@@ -71,7 +71,9 @@ impl Platform for Gke {
             return Vec::new();
         }
         let here = !self.recognise(facts).is_empty();
-        let read = plan.manifests.iter().filter(|manifest| manifest.id.group == "sailoperator.io");
+        let charts = plan.manifests.iter().filter(|manifest| manifest.id.group == "sailoperator.io");
+        // A tag takes its values from the Istio that it points to.
+        let read = charts.filter(|manifest| manifest.id.kind != "IstioRevisionTag");
         read.filter_map(|manifest| misnamed(plan, manifest, here)).collect()
     }
 }

@@ -10,6 +10,7 @@ mod limits;
 mod sail;
 mod seen;
 mod served;
+mod strategy;
 mod versions;
 
 pub use seen::{Manifest, Seen, selects};
@@ -30,6 +31,7 @@ pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(versions::judge(&seen, facts));
     findings.extend(served::judge(&seen, facts));
     findings.extend(limits::judge(&seen));
+    findings.extend(strategy::judge(&seen));
     findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
     findings.extend(platform::foreign_mesh(facts));
     findings.extend(asks::judge(plan, intent, facts));
