@@ -27,6 +27,7 @@ mod deletions;
 mod diff;
 mod disruption;
 mod group;
+mod moves;
 mod proposal;
 
 pub mod rights;
@@ -49,6 +50,7 @@ pub use document::{
 pub use draft::{Contradiction, InForce};
 pub use group::{Group, Preview, group};
 pub use input::PlanInput;
+pub use moves::moves;
 pub use object::{Body, ObjectId};
 pub use planner::{PlanError, plan};
 pub use proposal::{Proposal, propose, second_config};

@@ -183,3 +183,20 @@ fn a_document_says_it() -> Result<(), Vec<EffectiveProblem>> {
     assert_eq!(istio.inactive_revision_grace_seconds, Some(60));
     Ok(())
 }
+
+#[test]
+fn a_move_between_the_strategies_is_told_both_ways_and_a_new_version_is_none() {
+    let (in_place, revised_old, revised_new) = (
+        sailed(PlatformName::Eks, "1.29.6", |_| ()),
+        revised(PlatformName::Eks, "1.29.6"),
+        revised(PlatformName::Eks, VERSION),
+    );
+    let told = |before: &Plan, after: &Plan| -> Vec<String> {
+        let before = Before { document: &before.document, bodies: &before.bodies };
+        moves(&diff(Some(before), after)).into_iter().map(|finding| finding.rule).collect()
+    };
+    assert_eq!(told(&in_place, &revised_old), ["sail.strategy-move"]);
+    assert_eq!(told(&revised_new, &in_place), ["sail.strategy-move"]);
+    assert_eq!(told(&revised_old, &revised_new), [""; 0]);
+    assert!(moves(&diff(None, &revised_new)).is_empty(), "a first mesh moves from nothing");
+}
