@@ -60,6 +60,10 @@ pub struct Istio {
     /// How one version follows another.
     #[serde(default)]
     pub update_strategy: UpdateStrategy,
+    /// How long a control plane that nothing uses any more stays, in seconds; the installer's own if not given. Only
+    /// where one comes up beside the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inactive_revision_grace_seconds: Option<u32>,
 }
 
 fn istio_system() -> Name {
@@ -72,6 +76,8 @@ pub enum UpdateStrategy {
     /// The new one takes the place of the old one.
     #[default]
     InPlace,
+    /// The new one comes up beside the old one, which stays while workloads use it.
+    RevisionBased,
 }
 
 /// Who installs Istio from the custom resources that a plan contains.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Intent, installer, rule::Rule};
 use crate::{
     catalog::MinorVersion,
-    config::{ConfigOrigin, Effective, Override, UpdateStrategy, Values},
+    config::{ConfigOrigin, Effective, Override, Values},
     fleet::{Cluster, Facts, Name},
     platform::{self, PlatformName},
 };
@@ -41,8 +41,6 @@ pub struct MeshInput {
     pub mesh_id: Name,
     /// The trust domain; the installer's own if none.
     pub trust_domain: Option<String>,
-    /// How one version follows another.
-    pub update_strategy: UpdateStrategy,
     /// Any further values of Istio's charts.
     pub values: Values,
     /// Name of the cluster within the mesh.
@@ -92,12 +90,13 @@ impl PlanInput {
             cni: base.data_plane.cni,
             version: base.istio.version,
             monitoring: base.monitoring.clone(),
+            update_strategy: base.istio.update_strategy,
+            inactive_revision_grace_s: base.istio.inactive_revision_grace_seconds,
         };
         let mesh = MeshInput {
             intent,
             mesh_id: base.mesh.id.clone(),
             trust_domain: base.mesh.trust_domain.clone(),
-            update_strategy: base.istio.update_strategy,
             values: base.values.clone(),
             cluster: cluster.name.clone(),
             network: config.network.clone(),

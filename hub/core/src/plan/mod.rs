@@ -27,6 +27,7 @@ mod deletions;
 mod diff;
 mod disruption;
 mod group;
+mod moves;
 mod proposal;
 mod proposer;
 
@@ -50,6 +51,7 @@ pub use document::{
 pub use draft::{Contradiction, InForce};
 pub use group::{Group, Preview, group};
 pub use input::PlanInput;
+pub use moves::moves;
 pub use object::{Body, ObjectId};
 pub use planner::{PlanError, plan};
 pub use proposal::{Proposal, propose, second_config};
@@ -61,7 +63,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{CniPlugin, InstallerKind, Interception, IstioVersion, Monitoring, NamespaceSelector},
+    config::{
+        CniPlugin, InstallerKind, Interception, IstioVersion, Monitoring, NamespaceSelector, UpdateStrategy,
+    },
     digest::Digest,
     fleet::Name,
 };
@@ -111,6 +115,10 @@ pub struct Intent {
     pub version: IstioVersion,
     /// What watches the mesh, installed by others.
     pub monitoring: Option<Monitoring>,
+    /// How it follows another.
+    pub update_strategy: UpdateStrategy,
+    /// How long a control plane that nothing uses stays, in seconds, where the config says so.
+    pub inactive_revision_grace_s: Option<u32>,
 }
 
 impl Intent {

@@ -30,6 +30,7 @@ mod proposer;
 mod proxies;
 mod referee;
 mod referee_sail;
+mod revisions;
 mod rosa;
 
 pub(super) fn name(text: &str) -> Name {
@@ -41,7 +42,12 @@ fn base() -> Base {
     Base {
         mesh: Mesh { id: name("payments-mesh"), trust_domain: None },
         network: None,
-        istio: Istio { version, namespace: name("istio-system"), update_strategy: UpdateStrategy::InPlace },
+        istio: Istio {
+            version,
+            namespace: name("istio-system"),
+            update_strategy: UpdateStrategy::InPlace,
+            inactive_revision_grace_seconds: None,
+        },
         installer: Installer { kind: InstallerKind::Calisti },
         data_plane: DataPlane {
             mode: DataPlaneMode::Sidecar,

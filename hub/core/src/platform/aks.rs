@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     catalog::MinorVersion,
-    config::InstallerKind,
+    config::{InstallerKind, UpdateStrategy},
     fleet::Facts,
     plan::{
         Finding, ObjectId, RuleId,
         check::{Seen, blocks, seen_to_by},
         input::{MeshInput, Projection},
+        installer::sail,
         requirement::{Fields, FulfilledBy, Requirement},
         rule::Rule,
     },
@@ -81,35 +82,50 @@ impl Platform for Aks {
 /// The webhooks are the operator's; only the annotation is ours.
 fn yield_enforcer(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
     let namespace = mesh.intent.namespace.as_str();
-    // The chart leaves the namespace out of this name where it is the usual one, and only there.
-    let injector = match namespace {
-        "istio-system" => "istio-sidecar-injector".to_owned(),
-        other => format!("istio-sidecar-injector-{other}"),
+    // The chart leaves the namespace out of these names where it is the usual one, and only there.
+    let named = |name: &str| match namespace {
+        "istio-system" => name.to_owned(),
+        other => format!("{name}-{other}"),
     };
-    let validator = format!("istio-validator-{namespace}");
-    let webhooks = [
-        ("MutatingWebhookConfiguration", injector.as_str()),
-        ("ValidatingWebhookConfiguration", validator.as_str()),
-        ("ValidatingWebhookConfiguration", "istiod-default-validator"),
+    let injector = named(&sail::of_revision("istio-sidecar-injector", &mesh.intent));
+    let validator = format!("{}-{namespace}", sail::of_revision("istio-validator", &mesh.intent));
+    let mut webhooks = vec![
+        ("MutatingWebhookConfiguration", injector),
+        ("ValidatingWebhookConfiguration", validator),
+        ("ValidatingWebhookConfiguration", "istiod-default-validator".to_owned()),
     ];
+    match mesh.intent.update_strategy {
+        UpdateStrategy::InPlace => {}
+        // The tag has an injector of its own.
+        UpdateStrategy::RevisionBased => {
+            webhooks.push(("MutatingWebhookConfiguration", named("istio-revision-tag-default")));
+        }
+    }
     let tree = json!({"metadata": {"annotations": {"admissions.enforcer/disabled": "true"}}});
     webhooks
+        .into_iter()
         .map(|(kind, name)| Requirement {
-            object: ObjectId::new("admissionregistration.k8s.io", "v1", kind, "", name),
+            object: ObjectId::new("admissionregistration.k8s.io", "v1", kind, "", &name),
             fulfilled_by: FulfilledBy::Addition { fields: vec![Fields::required(tree.clone())] },
             healthy_when: None,
         })
-        .into_iter()
         .collect()
 }
 
 /// Every webhook of the operator's that is not exempt is written by two without end.
 fn enforced(plan: &Seen<'_>) -> Option<Finding> {
     let namespace = plan.intent.namespace.as_str();
-    let usual = namespace == "istio-system";
+    let behind = if namespace == "istio-system" { String::new() } else { format!("-{namespace}") };
+    let version = plan.intent.version.to_string().replace('.', "-");
+    let (revision, tagged) = match plan.intent.update_strategy {
+        UpdateStrategy::InPlace => (String::new(), None),
+        UpdateStrategy::RevisionBased => {
+            (format!("-default-v{version}"), Some(format!("istio-revision-tag-default{behind}")))
+        }
+    };
     let wanted = [
-        format!("istio-sidecar-injector{}", if usual { String::new() } else { format!("-{namespace}") }),
-        format!("istio-validator-{namespace}"),
+        format!("istio-sidecar-injector{revision}{behind}"),
+        format!("istio-validator{revision}-{namespace}"),
         "istiod-default-validator".to_owned(),
     ];
     let exempt = |name: &String| {
@@ -118,7 +134,7 @@ fn enforced(plan: &Seen<'_>) -> Option<Finding> {
             addition.id.name == *name && annotations["admissions.enforcer/disabled"] == "true"
         })
     };
-    let lacking: Vec<String> = wanted.into_iter().filter(|name| !exempt(name)).collect();
+    let lacking: Vec<String> = wanted.into_iter().chain(tagged).filter(|name| !exempt(name)).collect();
     (!lacking.is_empty()).then(|| {
         let finding = blocks(
             "aks.webhook.enforced",

@@ -90,7 +90,9 @@ impl Platform for Gke {
         let here = !self.recognise(facts).is_empty();
         let mut findings = Vec::new();
         if plan.intent.installer == InstallerKind::Sail {
-            let read = plan.manifests.iter().filter(|manifest| manifest.id.group == "sailoperator.io");
+            let charts = plan.manifests.iter().filter(|manifest| manifest.id.group == "sailoperator.io");
+            // A tag takes its values from the Istio that it points to.
+            let read = charts.filter(|manifest| manifest.id.kind != "IstioRevisionTag");
             findings.extend(read.filter_map(|manifest| misnamed(plan, manifest, here)));
         }
         if here {

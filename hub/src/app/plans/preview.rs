@@ -223,6 +223,7 @@ fn compute(
     let versions = plan.intent.as_ref().map(|intent| Combination::of(intent, facts));
     preview.findings.extend(versions.iter().flat_map(|versions| ageing(versions, *today)));
     preview.diff = plan::diff(known.present.as_ref().and_then(Present::before), &plan);
+    preview.findings.extend(plan::moves(&preview.diff));
     preview.diff.retain(|object| object.change != Change::Delete);
     let deleting = Deleting::of(&known.inventory, &Vec::from_iter(&known.accepted), &plan.document);
     preview.deletions = deleting.count().deletions;

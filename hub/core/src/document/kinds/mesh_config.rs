@@ -142,8 +142,14 @@ const ISTIO: Shape = Shape::Map {
         ),
         optional(
             "updateStrategy",
-            "how one version follows another; InPlace if left out",
+            "how one version follows another: in the old one's place, or beside it until no workload uses the old one; \
+             InPlace if left out",
             Shape::Choice(&words::UPDATE_STRATEGY),
+        ),
+        optional(
+            "inactiveRevisionGraceSeconds",
+            "with RevisionBased, how long a control plane that nothing uses any more stays; 30 if left out",
+            Shape::Number { least: 0, most: 604_800 },
         ),
     ],
     rule: None,

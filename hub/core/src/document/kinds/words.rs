@@ -235,7 +235,7 @@ pub(super) const INSTALLER: Choice =
     Choice { what: "installer", words: || vec!["sail", "calisti"], not_yet: &[] };
 
 pub(super) const UPDATE_STRATEGY: Choice =
-    Choice { what: "update strategy", words: || vec!["InPlace"], not_yet: &["RevisionBased"] };
+    Choice { what: "update strategy", words: || vec!["InPlace", "RevisionBased"], not_yet: &[] };
 
 pub(super) const MODE: Choice = Choice { what: "mode", words: || vec!["sidecar"], not_yet: &["ambient"] };
 

@@ -12,6 +12,7 @@ mod proxies;
 mod sail;
 mod seen;
 mod served;
+mod strategy;
 mod versions;
 
 pub use seen::{Manifest, Seen, selects};
@@ -32,6 +33,7 @@ pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(versions::judge(&seen, facts));
     findings.extend(served::judge(&seen, facts));
     findings.extend(limits::judge(&seen));
+    findings.extend(strategy::judge(&seen));
     findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
     findings.extend(platform::judge_cni(&seen, facts));
     findings.extend(platform::foreign_mesh(facts));

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{Finding, Manifest, Seen, blocks};
-use crate::{catalog::sail, plan::ObjectId};
+use crate::{catalog::sail, config::UpdateStrategy, plan::ObjectId};
 
 const GROUP: &str = "sailoperator.io";
 
@@ -22,6 +22,7 @@ pub(super) fn judge(plan: &Seen<'_>) -> Vec<Finding> {
             findings.extend(cni(plan, istio));
         }
     }
+    findings.extend(tag(plan));
     findings.extend(platform(plan));
     findings.extend(namespaces(plan));
     findings.extend(unwatched(plan));
@@ -42,10 +43,11 @@ fn identity(plan: &Seen<'_>, istio: &Manifest<'_>) -> Option<Finding> {
     let spec = &istio.value["spec"];
     let mut wrong = Vec::new();
     let version = format!("v{}", plan.intent.version);
+    let strategy = if is_by_revisions(plan) { "RevisionBased" } else { "InPlace" };
     let wanted = [
         (".version", &spec["version"], version.as_str()),
         (".namespace", &spec["namespace"], plan.intent.namespace.as_str()),
-        (".updateStrategy.type", &spec["updateStrategy"]["type"], "InPlace"),
+        (".updateStrategy.type", &spec["updateStrategy"]["type"], strategy),
     ];
     for (path, found, wanted) in wanted {
         if found != wanted {
@@ -71,6 +73,52 @@ fn identity(plan: &Seen<'_>, istio: &Manifest<'_>) -> Option<Finding> {
                 .to_owned(),
         );
         plan.seconding("sail.control-plane", finding)
+    })
+}
+
+fn is_by_revisions(plan: &Seen<'_>) -> bool {
+    plan.intent.update_strategy == UpdateStrategy::RevisionBased
+}
+
+/// `default`, or that of one version.
+fn revision(plan: &Seen<'_>) -> String {
+    let version = plan.intent.version.to_string().replace('.', "-");
+    if is_by_revisions(plan) { format!("default-v{version}") } else { "default".to_owned() }
+}
+
+/// Without the tag, the old revision is deleted at the moment a version changes, before the new istiod is there, and labels
+/// that ask for the default revision inject nothing. Beside a revision that is itself called so, the two exclude each other.
+fn tag(plan: &Seen<'_>) -> Option<Finding> {
+    let tag = plan.find(GROUP, "IstioRevisionTag", "", "default");
+    let hint = "the rule sail.revision-tag must make it for RevisionBased, and only then: this is a mistake in meshfleet, report it";
+    if !is_by_revisions(plan) {
+        return tag.map(|tag| {
+            let message = format!("{} and the revision of an Istio that is changed in place have one name: the younger never works", tag.id);
+            blocks("sail.revision-tag.in-place", message, hint.to_owned())
+        });
+    }
+    let sound = tag.is_some_and(|tag| {
+        let target = &tag.value["spec"]["targetRef"];
+        let phase = plan.control_plane().map(|istio| istio.phase);
+        target["kind"] == "Istio"
+            && target["name"] == "default"
+            && phase.is_none_or(|phase| tag.phase <= phase)
+    });
+    let points = plan.document.healthy_when.iter().any(|criterion| {
+        criterion.id.kind == "IstioRevisionTag"
+            && criterion.observed
+            && criterion.held_for_s >= HELD_FROM_S
+            && criterion
+                .requires
+                .iter()
+                .any(|value| value.path == ".status.istioRevision" && value.value == revision(plan).as_str())
+    });
+    (!(sound && points)).then(|| {
+        blocks(
+            "sail.revision-tag.missing",
+            format!("no IstioRevisionTag default of Istio default comes with it and is seen to point to {}: the old revision would be deleted before the new istiod is there", revision(plan)),
+            hint.to_owned(),
+        )
     })
 }
 
@@ -128,22 +176,26 @@ fn unwatched(plan: &Seen<'_>) -> Option<Finding> {
     let version = plan.intent.version.to_string();
     let mut lacking = Vec::new();
     let resources = plan.manifests.iter().filter(|manifest| manifest.id.group == GROUP);
+    // What a tag says of itself is whether workloads use it.
+    let resources = resources.filter(|manifest| manifest.id.kind != "IstioRevisionTag");
     for id in resources.map(|manifest| manifest.id) {
         if !is_awaited(plan, id) {
             lacking.push(format!("{id} observed, Healthy and held"));
         }
     }
-    let revision = plan.expected(GROUP, "IstioRevision", "", "default");
+    let name = revision(plan);
+    let revision = plan.expected(GROUP, "IstioRevision", "", &name);
     let of_version = revision.is_some_and(|revision| {
         let wanted = format!("v{version}");
         revision.requires.iter().any(|value| value.path == ".spec.version" && value.value == wanted)
     });
     if !of_version || !revision.is_some_and(|revision| is_awaited(plan, &revision.id)) {
-        lacking.push(format!("IstioRevision default of v{version}"));
+        lacking.push(format!("IstioRevision {name} of v{version}"));
     }
     let namespace = plan.intent.namespace.as_str();
-    if !plan.is_labelled_and_rolled_out("Deployment", namespace, "istiod") {
-        lacking.push(format!("Deployment istiod labelled {version} and rolled out"));
+    let istiod = if is_by_revisions(plan) { format!("istiod-{name}") } else { "istiod".to_owned() };
+    if !plan.is_labelled_and_rolled_out("Deployment", namespace, &istiod) {
+        lacking.push(format!("Deployment {istiod} labelled {version} and rolled out"));
     }
     (!lacking.is_empty()).then(|| {
         blocks(

@@ -43,7 +43,7 @@ const ONLY: &[InstallerKind] = &[InstallerKind::Sail];
 const OBSERVED: &str = "observed with istio-ecosystem/sail-operator 328df99dc (2026-08-22) and istiod 1.30.3";
 
 /// What holds for this installer on every platform.
-pub static RULES: [Rule; 7] = [
+pub static RULES: [Rule; 8] = [
     Rule {
         id: RuleId("sail.control-plane"),
         reason: "The operator makes Istio from an Istio that says version, namespace and strategy, which nobody owns if left out, and the cluster's place in the mesh.",
@@ -90,6 +90,15 @@ pub static RULES: [Rule; 7] = [
         yields: yield_revision,
     },
     Rule {
+        id: RuleId("sail.revision-tag"),
+        reason: "Beside named revisions the charts make no default one, so a tag of that name keeps the labels of namespaces good, and keeps the old revision until the new one is healthy.",
+        source: OBSERVED,
+        platforms: &[],
+        installers: ONLY,
+        reads: &[],
+        yields: yield_revision_tag,
+    },
+    Rule {
         id: RuleId("sail.istiod"),
         reason: "The operator calls istiod healthy while its roll-out has only begun, so its Deployment is watched: version and roll-out.",
         source: OBSERVED,
@@ -125,6 +134,30 @@ pub fn istio() -> ObjectId {
 #[must_use]
 pub fn istio_cni() -> ObjectId {
     ObjectId::new(GROUP, "v1", "IstioCNI", "", "default")
+}
+
+/// The IstioRevisionTag that goes with named revisions: what asks for the default revision asks for the Istio's active one.
+#[must_use]
+pub fn revision_tag() -> ObjectId {
+    ObjectId::new(GROUP, "v1", "IstioRevisionTag", "", "default")
+}
+
+/// Name of the revision that the operator makes from the Istio.
+#[must_use]
+pub fn revision(intent: &Intent) -> String {
+    match intent.update_strategy {
+        UpdateStrategy::InPlace => "default".to_owned(),
+        UpdateStrategy::RevisionBased => format!("default-{}", version(intent.version).replace('.', "-")),
+    }
+}
+
+/// Name of an object that the chart of the control plane makes: a named revision stands behind it.
+#[must_use]
+pub fn of_revision(name: &str, intent: &Intent) -> String {
+    match intent.update_strategy {
+        UpdateStrategy::InPlace => name.to_owned(),
+        UpdateStrategy::RevisionBased => format!("{name}-{}", revision(intent)),
+    }
 }
 
 /// A version as the operator writes it.
@@ -172,6 +205,9 @@ pub fn config_path(id: &ObjectId, keys: &[String]) -> Option<String> {
         ("Istio" | "IstioCNI", ["spec", "version"]) => Some("istio.version".to_owned()),
         ("Istio", ["spec", "namespace"]) => Some("istio.namespace".to_owned()),
         ("Istio", ["spec", "updateStrategy", "type"]) => Some("istio.updateStrategy".to_owned()),
+        ("Istio", ["spec", "updateStrategy", "inactiveRevisionDeletionGracePeriodSeconds"]) => {
+            Some("istio.inactiveRevisionGraceSeconds".to_owned())
+        }
         ("Istio", ["spec", "values", ..]) => below("values.istiod", &keys[2..]),
         ("IstioCNI", ["spec", "values", "cni", ..]) => below("values.cni", &keys[3..]),
         ("IstioCNI", ["spec", "values", ..]) => below("values.cni", &keys[2..]),
@@ -180,9 +216,6 @@ pub fn config_path(id: &ObjectId, keys: &[String]) -> Option<String> {
 }
 
 fn yield_control_plane(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    let strategy = match mesh.update_strategy {
-        UpdateStrategy::InPlace => "InPlace",
-    };
     let values = |value: Value| json!({"spec": { "values": value }});
     let mut written = vec![
         Fields::needed(
@@ -192,10 +225,6 @@ fn yield_control_plane(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
         Fields::needed(
             Source::Config("istio.namespace"),
             json!({"spec": { "namespace": mesh.intent.namespace.as_str() }}),
-        ),
-        Fields::needed(
-            Source::Config("istio.updateStrategy"),
-            json!({"spec": {"updateStrategy": { "type": strategy }}}),
         ),
         Fields::needed(
             Source::Config("mesh.id"),
@@ -210,6 +239,7 @@ fn yield_control_plane(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
             values(json!({"global": { "network": mesh.network.as_str() }})),
         ),
     ];
+    written.extend(strategy(&mesh.intent));
     if let Some(trust_domain) = &mesh.trust_domain {
         let tree = values(json!({"meshConfig": { "trustDomain": trust_domain }}));
         written.push(Fields::needed(Source::Config("mesh.trustDomain"), tree));
@@ -221,6 +251,21 @@ fn yield_control_plane(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
         Requirement::reserved(istio(), &["spec", "values", "global", "istioNamespace"], vec![own]),
         Requirement::reserved(istio(), &["spec", "values", "revision"], Vec::new()),
     ]
+}
+
+/// How one version follows another. The grace says nothing where no revision is ever left behind.
+fn strategy(intent: &Intent) -> Vec<Fields> {
+    let strategy =
+        |path, said: Value| Fields::needed(Source::Config(path), json!({"spec": { "updateStrategy": said }}));
+    let of = |name: &str| strategy("istio.updateStrategy", json!({ "type": name }));
+    match (intent.update_strategy, intent.inactive_revision_grace_s) {
+        (UpdateStrategy::InPlace, _) => vec![of("InPlace")],
+        (UpdateStrategy::RevisionBased, None) => vec![of("RevisionBased")],
+        (UpdateStrategy::RevisionBased, Some(seconds)) => {
+            let grace = json!({ "inactiveRevisionDeletionGracePeriodSeconds": seconds });
+            vec![of("RevisionBased"), strategy("istio.inactiveRevisionGraceSeconds", grace)]
+        }
+    }
 }
 
 fn yield_namespace(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
@@ -265,16 +310,39 @@ fn yield_interception(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
 }
 
 fn yield_revision(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    let revision = ObjectId::new(GROUP, "v1", "IstioRevision", "", "default");
+    let revision = ObjectId::new(GROUP, "v1", "IstioRevision", "", &revision(&mesh.intent));
     let version = Watched::value(".spec.version", version(mesh.intent.version));
     let criterion = healthy(&revision);
     let requires = vec![version.from(Source::Config("istio.version"))];
     vec![Requirement::installer(revision, requires).healthy_when(criterion)]
 }
 
+/// It is applied with the Istio, so that no version ever changes without it. Its state says whether workloads use it,
+/// which they need not; that it points to the wanted revision is what counts.
+fn yield_revision_tag(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
+    match mesh.intent.update_strategy {
+        UpdateStrategy::InPlace => return Vec::new(),
+        UpdateStrategy::RevisionBased => {}
+    }
+    let id = revision_tag();
+    let stands = |path: &str, value: &str| ValueAt { path: path.to_owned(), value: value.into() };
+    let criterion = Criterion {
+        requires: vec![stands(".status.istioRevision", &revision(&mesh.intent))],
+        fails_on: ["NameAlreadyExists", "ReconcileError"]
+            .map(|state| stands(".status.state", state))
+            .to_vec(),
+        failed_for_s: FAILED_FOR_S,
+        observed: true,
+        held_for_s: HELD_FOR_S,
+        ..Criterion::on(&id)
+    };
+    let target = json!({"spec": {"targetRef": {"kind": istio().kind, "name": istio().name}}});
+    vec![fields(id, vec![Fields::required(target)]).healthy_when(criterion)]
+}
+
 fn yield_istiod(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    let namespace = mesh.intent.namespace.as_str();
-    vec![workload(ObjectId::new("apps", "v1", "Deployment", namespace, "istiod"), &mesh.intent)]
+    let (namespace, name) = (mesh.intent.namespace.as_str(), of_revision("istiod", &mesh.intent));
+    vec![workload(ObjectId::new("apps", "v1", "Deployment", namespace, &name), &mesh.intent)]
 }
 
 fn yield_namespace_labels(_: &MeshInput, _: &Projection) -> Vec<Requirement> {

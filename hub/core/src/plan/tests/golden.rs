@@ -54,6 +54,18 @@ fn the_plans_with_the_cni_plugin() {
     }
 }
 
+/// One version beside another, with the tag.
+#[test]
+fn the_plans_by_sail_with_revisions() {
+    for platform in PlatformName::ALL {
+        let plan = sailed(platform, "1.30.3", |config| {
+            config.base.istio.update_strategy = UpdateStrategy::RevisionBased;
+            config.base.istio.inactive_revision_grace_seconds = Some(600);
+        });
+        insta::assert_snapshot!(format!("sail-revisions-{platform}"), told(&plan));
+    }
+}
+
 #[test]
 fn the_rules_as_people_are_shown_them() {
     let mut told = String::new();

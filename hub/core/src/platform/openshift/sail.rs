@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{ATTACHMENT_GROUP, ATTACHMENT_KIND, FAMILY, RBAC_GROUP};
 use crate::{
-    config::{InstallerKind, UpdateStrategy},
+    config::InstallerKind,
     plan::{
         KeepWhile, ObjectId, RuleId,
         input::{Fact, MeshInput, Projection},
@@ -70,8 +70,7 @@ pub(super) const RULES: [Rule; 5] = [
 ];
 
 fn yield_cni(mesh: &MeshInput, _: &Projection) -> Vec<Requirement> {
-    // The kind has no strategy: it is always changed in place.
-    let UpdateStrategy::InPlace = mesh.update_strategy;
+    // The kind has no strategy: it is always changed in place, whatever that of the Istio is.
     let version = json!({"spec": { "version": sail::version(mesh.intent.version) }});
     let namespace = json!({"spec": { "namespace": sail::CNI_NAMESPACE }});
     let fulfilled_by = FulfilledBy::Plan {
