@@ -45,6 +45,7 @@ const PLATFORMS: [&str; 6] = [
     "hub/core/src/catalog/",
     "hub/admission/",
     "spoke/src/facts.rs",
+    "spoke/src/facts/",
     "spoke/deploy/",
     "tests/",
 ];
