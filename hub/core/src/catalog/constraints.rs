@@ -113,8 +113,7 @@ const ANYUID: Known = Known {
     drops: &["MKNOD"],
     ..RESTRICTED
 };
-const HOST_MOUNT: Known =
-    Known { name: "hostmount-anyuid", priority: 0, reach: Reach::Folders, ..ANYUID };
+const HOST_MOUNT: Known = Known { name: "hostmount-anyuid", priority: 0, reach: Reach::Folders, ..ANYUID };
 
 const ALL: [Known; 13] = [
     ANYUID,

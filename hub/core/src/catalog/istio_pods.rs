@@ -144,10 +144,7 @@ fn root_of_network(user: i64) -> SecurityContext {
 
 /// All given up but these.
 fn capabilities(add: &[&str]) -> Capabilities {
-    Capabilities {
-        add: add.iter().map(|name| (*name).to_owned()).collect(),
-        drop: vec!["ALL".to_owned()],
-    }
+    Capabilities { add: add.iter().map(|name| (*name).to_owned()).collect(), drop: vec!["ALL".to_owned()] }
 }
 
 fn container(name: &str, security_context: SecurityContext) -> Container {
@@ -167,7 +164,6 @@ fn volumes(kinds: &[&'static str], prefix: &str) -> Vec<Volume> {
 
 fn pod(containers: Vec<Container>, fs_group: Option<i64>, kinds: &[&'static str]) -> Pod {
     let security_context = PodSecurityContext { fs_group, ..PodSecurityContext::default() };
-    let spec =
-        PodSpec { containers, security_context, volumes: volumes(kinds, "own"), ..PodSpec::default() };
+    let spec = PodSpec { containers, security_context, volumes: volumes(kinds, "own"), ..PodSpec::default() };
     Pod { spec, ..Pod::default() }
 }

@@ -21,6 +21,7 @@ mod groups;
 mod labels;
 mod properties;
 mod referee;
+mod referee_admission;
 mod referee_sail;
 
 pub(super) fn name(text: &str) -> Name {

@@ -97,7 +97,8 @@ fn pods(plan: &Seen<'_>) -> Vec<Planned> {
             std::iter::once(istiod).chain(cni).collect()
         }
     };
-    let workload = planned("a workload with a sidecar", INJECTED, "default".to_owned(), istio_pods::plain_workload());
+    let workload =
+        planned("a workload with a sidecar", INJECTED, "default".to_owned(), istio_pods::plain_workload());
     let mode = match plan.intent.interception {
         Interception::Redirect => Mode::Redirect,
         Interception::TProxy => Mode::TProxy,
@@ -148,7 +149,8 @@ fn granted(plan: &Seen<'_>, namespace: &str, account: &str) -> BTreeSet<String> 
     let templates = plan.templates_of(RBAC_GROUP, "RoleBinding").filter(|_| namespace == INJECTED);
     let all = bindings.chain(everywhere).map(|manifest| &manifest.value);
     let all = all.chain(templates.map(|(_, value)| value));
-    let bound = all.filter(|binding| names(binding, namespace, account, &subject)).filter_map(of_default_role);
+    let bound =
+        all.filter(|binding| names(binding, namespace, account, &subject)).filter_map(of_default_role);
     bound.chain(of_charts(plan, account)).collect()
 }
 
@@ -157,7 +159,9 @@ fn names(binding: &Value, namespace: &str, account: &str, subject: &Subject) -> 
     let mut subjects = binding["subjects"].as_array().into_iter().flatten();
     let filled = |value: &Value| value.as_str().unwrap_or_default().replace("$(NAMESPACE)", namespace);
     subjects.any(|named| match named["kind"].as_str() {
-        Some("ServiceAccount") => filled(&named["name"]) == account && filled(&named["namespace"]) == namespace,
+        Some("ServiceAccount") => {
+            filled(&named["name"]) == account && filled(&named["namespace"]) == namespace
+        }
         Some("Group") => subject.groups.contains(&filled(&named["name"])),
         Some("User") => filled(&named["name"]) == subject.name,
         _ => false,
@@ -176,9 +180,10 @@ fn of_default_role(binding: &Value) -> Option<String> {
 fn of_charts(plan: &Seen<'_>, account: &str) -> Vec<String> {
     let Some(role) = plan.expected(RBAC_GROUP, "ClusterRole", "", account) else { return Vec::new() };
     let of_constraints = |end: &str| {
-        let found = role.requires.iter().find(|value| {
-            value.path.contains("securitycontextconstraints") && value.path.ends_with(end)
-        });
+        let found = role
+            .requires
+            .iter()
+            .find(|value| value.path.contains("securitycontextconstraints") && value.path.ends_with(end));
         found.map(|value| &value.value)
     };
     if of_constraints(".verbs") != Some(&json!(["use"])) {
