@@ -40,11 +40,12 @@ const WIRE: [&str; 8] = [
 const SQL: [&str; 2] = ["hub/src/store/", "tests/"];
 
 /// Where words of platforms may stand.
-const PLATFORMS: [&str; 6] = [
+const PLATFORMS: [&str; 7] = [
     "hub/core/src/platform/",
     "hub/core/src/catalog/",
     "hub/admission/",
     "spoke/src/facts.rs",
+    "spoke/src/facts/",
     "spoke/deploy/",
     "tests/",
 ];

@@ -29,6 +29,7 @@ mod properties;
 mod proposer;
 mod proxies;
 mod referee;
+mod referee_admission;
 mod referee_sail;
 mod revisions;
 mod rosa;

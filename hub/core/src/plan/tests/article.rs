@@ -71,157 +71,155 @@ const CLUSTERROLE_RULE: &str = r#".rules[resources=["securitycontextconstraints"
 const FIXED_USER: &str =
     "from Istio 1.20 on user and group come from the namespace's ranges and nothing is bound";
 
-fn sentences() -> Vec<Sentence> {
-    vec![
-        unanswered(
-            "a flag or field tells the installation that the platform is OpenShift",
-            "the platform is detected from the facts; charts take it as global.platform, which the operator sets itself",
-        ),
-        said(
-            "Calisti is supported on ROSA with OpenShift 4.11",
-            (CONTROL_PLANE, ".spec.version"),
-            r#""1.17.8""#,
-            "OpenShift 4.11 and this Istio are past their end; the preview warns of both",
-        ),
-        said(
-            "CNI is off by default and is switched on",
-            (CONTROL_PLANE, ".spec.proxyInit.cni.enabled"),
-            "true",
-            "",
-        ),
-        said(
-            "directory of the CNI binaries",
-            (CONTROL_PLANE, ".spec.proxyInit.cni.binDir"),
-            r#""/var/lib/cni/bin""#,
-            "",
-        ),
-        said("standalone instead of chained", (CONTROL_PLANE, ".spec.proxyInit.cni.chained"), "false", ""),
-        said(
-            "directory where Multus finds configuration",
-            (CONTROL_PLANE, ".spec.proxyInit.cni.confDir"),
-            r#""/etc/cni/multus/net.d""#,
-            "",
-        ),
-        said(
-            "name of the configuration file",
-            (CONTROL_PLANE, ".spec.proxyInit.cni.confFileName"),
-            r#""istio-cni.conf""#,
-            "",
-        ),
-        said(
-            "the plugin's container is privileged",
-            (CONTROL_PLANE, ".spec.proxyInit.cni.daemonset.securityContext.privileged"),
-            "true",
-            "the printed block lost the parent keys; from Istio 1.24 on capabilities and SELinux type spc_t take its place",
-        ),
-        said(
-            "a DaemonSet puts a pod of the plugin on every node",
-            (CNI_NODE, r#".spec.template.spec.containers[name="install-cni"].image"#),
-            r#""docker.io/istio/install-cni:1.17.8""#,
-            "",
-        ),
-        said(
-            "an attachment definition in every data-plane namespace with sidecars",
-            ("NetworkAttachmentDefinition istio-cni", ".spec"),
-            "{}",
-            "from Istio 1.19 on one in namespace default, which the chart makes",
-        ),
-        said(
-            "accounts of workloads with sidecars are added to nonroot-v2, for user 1337",
-            (SIDECARS, ".roleRef"),
-            TO_NONROOT,
-            FIXED_USER,
-        ),
-        said(
-            "each workload's account in its namespace",
-            (SIDECARS, ".subjects"),
-            r#"[{"apiGroup":"rbac.authorization.k8s.io","kind":"Group","name":"system:serviceaccounts:$(NAMESPACE)"}]"#,
-            FIXED_USER,
-        ),
-        said("istiod is bound to nonroot-v2", (ISTIOD, ".roleRef"), TO_NONROOT, FIXED_USER),
-        said(
-            "istiod's account",
-            (ISTIOD, ".subjects"),
-            r#"[{"kind":"ServiceAccount","name":"istiod-payments","namespace":"istio-system"}]"#,
-            FIXED_USER,
-        ),
-        said("the mesh gateway is bound to nonroot-v2", (GATEWAY, ".roleRef"), TO_NONROOT, FIXED_USER),
-        said(
-            "the mesh gateway's account",
-            (GATEWAY, ".subjects"),
-            r#"[{"kind":"ServiceAccount","name":"istio-meshexpansion-payments-service-account","namespace":"istio-system"}]"#,
-            FIXED_USER,
-        ),
-        said(
-            "the plugin is bound to privileged, to write rules of pods' networks",
-            (CNI, ".roleRef"),
-            TO_PRIVILEGED,
-            "from Istio 1.22 on the chart gives the right",
-        ),
-        said(
-            "the plugin's account",
-            (CNI, ".subjects"),
-            r#"[{"kind":"ServiceAccount","name":"istio-cni-payments","namespace":"istio-system"}]"#,
-            "from Istio 1.22 on the chart gives the right",
-        ),
-        unanswered(
-            "the plugin is bound to hostnetwork too",
-            "superfluous: it does not use the host's network, and privileged admits that too",
-        ),
-        said(
-            "the node exporter is bound to the constraint node-exporter",
-            (EXPORTER, ".roleRef"),
-            r#"{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"node-exporter"}"#,
-            "enough only if it adds no capability (capabilities: Added gives privileged); and its port 9100 is taken by OpenShift's own",
-        ),
-        said(
-            "the node exporter's account",
-            (EXPORTER, ".subjects"),
-            r#"[{"kind":"ServiceAccount","name":"node-exporter","namespace":"monitoring"}]"#,
-            "",
-        ),
-        unanswered(
-            "the node exporter is bound to hostnetwork too (misspelt hostwork)",
-            "superfluous: node-exporter admits the host's network, and hostnetwork has no host paths",
-        ),
-        said(
-            "the k8sproxy container of the Prometheus operator gets more: limits and requests",
-            (PROXY, ".spec.template.spec.containers"),
-            r#"[{"name":"k8sproxy","resources":{"limits":{"cpu":"100m","memory":"1000Mi"},"requests":{"cpu":"50m","memory":"500Mi"}}}]"#,
-            "the printed amounts lost their parent keys; proxies of kube-prometheus have 40Mi, so this stays a wish of the config",
-        ),
-        said(
-            "because needs of memory vary on OpenShift",
-            (PROXY, ".metadata.annotations"),
-            r#"{"resources.meshfleet.dev/k8sproxy":"needs vary on this platform"}"#,
-            "",
-        ),
-        said(
-            BEYOND,
-            (CONTROL_PLANE, ".spec.proxyInit.cni.excludeNamespaces"),
-            r#"["istio-system","kube-system"]"#,
-            "the operator's own default, written out so that it holds for every istio.namespace",
-        ),
-        said(
-            BEYOND,
-            (CONTROL_PLANE, ".spec.k8sResourceOverlays"),
-            "",
-            "operators from v2.16 on take privileged and lose it; the overlay writes it",
-        ),
-        said(
-            BEYOND,
-            (CNI_NODE, r#".spec.template.spec.containers[name="install-cni"].securityContext.privileged"#),
-            "true",
-            "watched, because the operator says Available without it",
-        ),
-        said(
-            BEYOND,
-            ("ClusterRole node-exporter", CLUSTERROLE_RULE),
-            "",
-            "watched, because a binding to a role that is not there gives nothing",
-        ),
-    ]
-}
+const SENTENCES: &[Sentence] = &[
+    unanswered(
+        "a flag or field tells the installation that the platform is OpenShift",
+        "the platform is detected from the facts; charts take it as global.platform, which the operator sets itself",
+    ),
+    said(
+        "Calisti is supported on ROSA with OpenShift 4.11",
+        (CONTROL_PLANE, ".spec.version"),
+        r#""1.17.8""#,
+        "OpenShift 4.11 and this Istio are past their end; the preview warns of both",
+    ),
+    said(
+        "CNI is off by default and is switched on",
+        (CONTROL_PLANE, ".spec.proxyInit.cni.enabled"),
+        "true",
+        "",
+    ),
+    said(
+        "directory of the CNI binaries",
+        (CONTROL_PLANE, ".spec.proxyInit.cni.binDir"),
+        r#""/var/lib/cni/bin""#,
+        "",
+    ),
+    said("standalone instead of chained", (CONTROL_PLANE, ".spec.proxyInit.cni.chained"), "false", ""),
+    said(
+        "directory where Multus finds configuration",
+        (CONTROL_PLANE, ".spec.proxyInit.cni.confDir"),
+        r#""/etc/cni/multus/net.d""#,
+        "",
+    ),
+    said(
+        "name of the configuration file",
+        (CONTROL_PLANE, ".spec.proxyInit.cni.confFileName"),
+        r#""istio-cni.conf""#,
+        "",
+    ),
+    said(
+        "the plugin's container is privileged",
+        (CONTROL_PLANE, ".spec.proxyInit.cni.daemonset.securityContext.privileged"),
+        "true",
+        "the printed block lost the parent keys; from Istio 1.24 on capabilities and SELinux type spc_t take its place",
+    ),
+    said(
+        "a DaemonSet puts a pod of the plugin on every node",
+        (CNI_NODE, r#".spec.template.spec.containers[name="install-cni"].image"#),
+        r#""docker.io/istio/install-cni:1.17.8""#,
+        "",
+    ),
+    said(
+        "an attachment definition in every data-plane namespace with sidecars",
+        ("NetworkAttachmentDefinition istio-cni", ".spec"),
+        "{}",
+        "from Istio 1.19 on one in namespace default, which the chart makes",
+    ),
+    said(
+        "accounts of workloads with sidecars are added to nonroot-v2, for user 1337",
+        (SIDECARS, ".roleRef"),
+        TO_NONROOT,
+        FIXED_USER,
+    ),
+    said(
+        "each workload's account in its namespace",
+        (SIDECARS, ".subjects"),
+        r#"[{"apiGroup":"rbac.authorization.k8s.io","kind":"Group","name":"system:serviceaccounts:$(NAMESPACE)"}]"#,
+        FIXED_USER,
+    ),
+    said("istiod is bound to nonroot-v2", (ISTIOD, ".roleRef"), TO_NONROOT, FIXED_USER),
+    said(
+        "istiod's account",
+        (ISTIOD, ".subjects"),
+        r#"[{"kind":"ServiceAccount","name":"istiod-payments","namespace":"istio-system"}]"#,
+        FIXED_USER,
+    ),
+    said("the mesh gateway is bound to nonroot-v2", (GATEWAY, ".roleRef"), TO_NONROOT, FIXED_USER),
+    said(
+        "the mesh gateway's account",
+        (GATEWAY, ".subjects"),
+        r#"[{"kind":"ServiceAccount","name":"istio-meshexpansion-payments-service-account","namespace":"istio-system"}]"#,
+        FIXED_USER,
+    ),
+    said(
+        "the plugin is bound to privileged, to write rules of pods' networks",
+        (CNI, ".roleRef"),
+        TO_PRIVILEGED,
+        "from Istio 1.22 on the chart gives the right",
+    ),
+    said(
+        "the plugin's account",
+        (CNI, ".subjects"),
+        r#"[{"kind":"ServiceAccount","name":"istio-cni-payments","namespace":"istio-system"}]"#,
+        "from Istio 1.22 on the chart gives the right",
+    ),
+    unanswered(
+        "the plugin is bound to hostnetwork too",
+        "superfluous: it does not use the host's network, and privileged admits that too",
+    ),
+    said(
+        "the node exporter is bound to the constraint node-exporter",
+        (EXPORTER, ".roleRef"),
+        r#"{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"node-exporter"}"#,
+        "enough only if it adds no capability (capabilities: Added gives privileged); and its port 9100 is taken by OpenShift's own",
+    ),
+    said(
+        "the node exporter's account",
+        (EXPORTER, ".subjects"),
+        r#"[{"kind":"ServiceAccount","name":"node-exporter","namespace":"monitoring"}]"#,
+        "",
+    ),
+    unanswered(
+        "the node exporter is bound to hostnetwork too (misspelt hostwork)",
+        "superfluous: node-exporter admits the host's network, and hostnetwork has no host paths",
+    ),
+    said(
+        "the k8sproxy container of the Prometheus operator gets more: limits and requests",
+        (PROXY, ".spec.template.spec.containers"),
+        r#"[{"name":"k8sproxy","resources":{"limits":{"cpu":"100m","memory":"1000Mi"},"requests":{"cpu":"50m","memory":"500Mi"}}}]"#,
+        "the printed amounts lost their parent keys; proxies of kube-prometheus have 40Mi, so this stays a wish of the config",
+    ),
+    said(
+        "because needs of memory vary on OpenShift",
+        (PROXY, ".metadata.annotations"),
+        r#"{"resources.meshfleet.dev/k8sproxy":"needs vary on this platform"}"#,
+        "",
+    ),
+    said(
+        BEYOND,
+        (CONTROL_PLANE, ".spec.proxyInit.cni.excludeNamespaces"),
+        r#"["istio-system","kube-system"]"#,
+        "the operator's own default, written out so that it holds for every istio.namespace",
+    ),
+    said(
+        BEYOND,
+        (CONTROL_PLANE, ".spec.k8sResourceOverlays"),
+        "",
+        "operators from v2.16 on take privileged and lose it; the overlay writes it",
+    ),
+    said(
+        BEYOND,
+        (CNI_NODE, r#".spec.template.spec.containers[name="install-cni"].securityContext.privileged"#),
+        "true",
+        "watched, because the operator says Available without it",
+    ),
+    said(
+        BEYOND,
+        ("ClusterRole node-exporter", CLUSTERROLE_RULE),
+        "",
+        "watched, because a binding to a role that is not there gives nothing",
+    ),
+];
 
 fn config() -> ConfigVersion {
     let source = document::Source { name: "article.yaml".to_owned(), text: CONFIG.into() };
@@ -286,7 +284,7 @@ fn the_config_has_at_most_fifteen_lines_and_nothing_stands_against_it() {
 #[test]
 fn each_sentence_has_its_answer() {
     let plan = proposed().0.plan.unwrap();
-    for sentence in sentences() {
+    for sentence in SENTENCES {
         let Some((object, path)) = sentence.at else {
             assert!(!sentence.today.is_empty(), "{}", sentence.says);
             continue;
@@ -305,7 +303,6 @@ fn each_sentence_has_its_answer() {
 #[test]
 fn the_table_of_sentences_has_no_hole() {
     let plan = proposed().0.plan.unwrap();
-    let sentences = sentences();
     for (id, origins) in &plan.provenance {
         for (leaf, origin) in origins {
             if !rule_of(origin).is_some_and(|rule| rule.0.starts_with("openshift.")) {
@@ -316,7 +313,7 @@ fn the_table_of_sentences_has_no_hole() {
                     object == id.to_string() && crate::config::path::is_within(leaf, path)
                 })
             };
-            assert!(sentences.iter().find(answers).is_some(), "{id} {leaf}");
+            assert!(SENTENCES.iter().any(|sentence| answers(&sentence)), "{id} {leaf}");
         }
     }
 }
@@ -326,7 +323,7 @@ fn the_table_of_sentences_has_no_hole() {
 fn the_article_and_today() {
     let plan = proposed().0.plan.unwrap();
     let mut told = format!("{CONFIG}\n");
-    for sentence in sentences() {
+    for sentence in SENTENCES {
         writeln!(told, "* {}", sentence.says).unwrap();
         match sentence.at {
             None => writeln!(told, "    nothing is written").unwrap(),

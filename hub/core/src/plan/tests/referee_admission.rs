@@ -6,7 +6,7 @@ use super::{
     referee::{blocking, respoilt},
     *,
 };
-use crate::{plan::check::check, plan::rule};
+use crate::plan::{check::check, rule};
 
 const REFUSED: &str = "openshift.admission.refused";
 
@@ -73,8 +73,8 @@ fn a_constraint_that_does_not_do_is_found_and_a_wider_one_does() {
 /// Everything that it adds is beyond the namespace's own constraint.
 #[test]
 fn the_cni_plugin_needs_the_expected_role_of_sails_chart() {
-    let mut plan = planned_by_sail();
-    let facts = facts(PlatformName::Openshift);
+    let mut plan = sailed(PlatformName::Openshift, "1.30.3", |_| ());
+    let facts = sail_facts(PlatformName::Openshift);
     assert_eq!(refused(&plan, &facts), [""; 0]);
     plan.document.expectations.retain(|expectation| expectation.id.kind != "ClusterRole");
     let found = refused(&plan, &facts);
