@@ -97,13 +97,13 @@ fn pods(plan: &Seen<'_>) -> Vec<Planned> {
             std::iter::once(istiod).chain(cni).collect()
         }
     };
+    // With the other interception no binding would help: that has a finding of its own, with what to do.
+    if plan.intent.interception == Interception::TProxy {
+        return pods;
+    }
     let workload =
         planned("a workload with a sidecar", INJECTED, "default".to_owned(), istio_pods::plain_workload());
-    let mode = match plan.intent.interception {
-        Interception::Redirect => Mode::Redirect,
-        Interception::TProxy => Mode::TProxy,
-    };
-    let injection = istio_pods::sidecar(minor, Redirection::Plugin, mode, &namespace(INJECTED));
+    let injection = istio_pods::sidecar(minor, Redirection::Plugin, Mode::Redirect, &namespace(INJECTED));
     pods.push(Planned { injection: Some(injection), ..workload });
     pods
 }
