@@ -6,7 +6,7 @@
 //!
 //! # Design notes
 //! Ranges of users stand in for those that each namespace gets: which they are decides nothing, as no planned pod names
-//! a user that could be one of them by chance. Before 4.11 the admission knew other constraints and was another; there only
+//! a user but 1337, root, or the one that injection takes from the very range. Before 4.11 the admission knew other constraints and was another; there only
 //! the bindings are looked at, by the other half of the referee.
 
 use std::collections::BTreeSet;

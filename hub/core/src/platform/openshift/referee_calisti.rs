@@ -16,6 +16,9 @@ use crate::{
 /// From this minor of Istio on, Calisti's operator takes `privileged` and does not pass it on.
 const PRIVILEGED_LOST_FROM: u32 = 16;
 
+/// The last minor of Istio whose pods run as a fixed user, which only `nonroot-v2` or its former name admits.
+const FIXED_USER_UNTIL: u32 = 19;
+
 pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(attachments(plan, facts));
@@ -61,6 +64,9 @@ fn attachments(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
 }
 
 fn sidecar_bindings(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
+    if plan.intent.version.minor > FIXED_USER_UNTIL {
+        return None;
+    }
     let wanted = nonroot(facts);
     let subject = json!({"kind": "Group", "name": "system:serviceaccounts:$(NAMESPACE)"});
     let bound = plan
@@ -88,10 +94,14 @@ fn account_bindings(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
         ),
         ("openshift.scc.unbound-cni", "openshift.scc.istio-cni", format!("istio-cni-{name}"), "privileged"),
     ];
-    let lacking = wanted.into_iter().filter(|(_, _, account, constraint)| {
-        let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": namespace});
-        !is_bound(plan, namespace, constraint, &subject)
-    });
+    let of_version =
+        |constraint: &str| constraint == "privileged" || plan.intent.version.minor <= FIXED_USER_UNTIL;
+    let lacking = wanted.into_iter().filter(|(.., constraint)| of_version(constraint)).filter(
+        |(_, _, account, constraint)| {
+            let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": namespace});
+            !is_bound(plan, namespace, constraint, &subject)
+        },
+    );
     lacking
         .map(|(id, rule, account, constraint)| {
             blocks(
