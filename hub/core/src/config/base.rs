@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::IstioVersion;
+use super::{Gateway, IstioVersion};
 use crate::fleet::{Labels, MatchExpression, Name};
 
 /// What holds in a cluster, once layers are laid over what is the same everywhere.
@@ -21,6 +21,9 @@ pub struct Base {
     pub installer: Installer,
     /// Where workloads are in the mesh, and how.
     pub data_plane: DataPlane,
+    /// Proxies of their own at the edge of the mesh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<Gateway>,
     /// Any further value of Istio's charts that no rule requires otherwise.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,

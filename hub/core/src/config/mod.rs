@@ -6,6 +6,7 @@
 
 mod base;
 mod effective;
+mod gateways;
 mod merge;
 pub mod path;
 mod source;
@@ -17,6 +18,7 @@ pub use base::{
     NetworkSource, UpdateStrategy, Values,
 };
 pub use effective::{Effective, EffectiveProblem, effective};
+pub use gateways::{Exposure, Gateway, GatewayKind, GatewayPort, PortProtocol};
 pub use source::{BASE, ConfigOrigin, DEFAULT, Place, SourceMap};
 pub(crate) use variable::is_name as is_variable_name;
 pub use variable::{InvalidTemplate, Template};

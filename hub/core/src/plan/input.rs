@@ -90,6 +90,7 @@ impl PlanInput {
             data_plane: base.data_plane.namespaces.clone(),
             interception: base.data_plane.interception,
             version: base.istio.version,
+            gateways: base.gateways.clone(),
         };
         let mesh = MeshInput {
             intent,

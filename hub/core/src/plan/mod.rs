@@ -59,7 +59,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{InstallerKind, Interception, IstioVersion, NamespaceSelector},
+    config::{Gateway, InstallerKind, Interception, IstioVersion, NamespaceSelector},
     digest::Digest,
     fleet::Name,
 };
@@ -105,6 +105,8 @@ pub struct Intent {
     pub interception: Interception,
     /// The Istio that must run.
     pub version: IstioVersion,
+    /// The gateways that must stand.
+    pub gateways: Vec<Gateway>,
 }
 
 impl Intent {

@@ -17,6 +17,7 @@ use crate::{
 
 mod comparison;
 mod config_use;
+mod gateways;
 mod golden;
 mod groups;
 mod labels;
@@ -43,6 +44,7 @@ fn base() -> Base {
                 ..NamespaceSelector::default()
             },
         },
+        gateways: Vec::new(),
         values: Values::default(),
     }
 }

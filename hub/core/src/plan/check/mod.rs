@@ -6,6 +6,7 @@
 
 mod asks;
 mod calisti;
+mod gateways;
 mod limits;
 mod sail;
 mod seen;
@@ -30,6 +31,8 @@ pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(versions::judge(&seen, facts));
     findings.extend(served::judge(&seen, facts));
     findings.extend(limits::judge(&seen));
+    findings.extend(gateways::judge(&seen, facts));
+    findings.extend(platform::load_balancers(&seen, facts));
     findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
     findings.extend(platform::foreign_mesh(facts));
     findings.extend(asks::judge(plan, intent, facts));
