@@ -14,6 +14,9 @@ pub(super) const API_KIND: &str = "gateway.networking.k8s.io/Gateway";
 /// What the proxy itself listens on.
 const PROXY_PORTS: std::ops::RangeInclusive<u16> = 15000..=15099;
 
+/// What the definition of a `Gateway` lets its infrastructure hold.
+const MOST_ANNOTATIONS: usize = 8;
+
 const ROLES: &str = "rbac.authorization.k8s.io";
 
 const MISTAKE: &str = "this is a mistake in meshfleet, report it";
@@ -172,6 +175,18 @@ fn api(plan: &Seen<'_>, gateway: &Gateway, facts: &Facts) -> Vec<Finding> {
     };
     if made.value["spec"]["gatewayClassName"] != "istio" {
         findings.push(missing(gateway, "Gateway of class istio"));
+    }
+    let annotations = &made.value["spec"]["infrastructure"]["annotations"];
+    let count = annotations.as_object().map_or(0, serde_json::Map::len);
+    if count > MOST_ANNOTATIONS {
+        findings.push(blocks(
+            "gateway.annotations",
+            format!(
+                "{} has {count} annotations, and its kind takes {MOST_ANNOTATIONS}: {annotations}",
+                told(gateway)
+            ),
+            "give it fewer HTTP ports or serviceAnnotations, or choose kind deployment".to_owned(),
+        ));
     }
     findings.extend(early(plan, gateway, made));
     findings.extend(unwatched(plan, gateway, made));

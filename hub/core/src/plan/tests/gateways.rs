@@ -122,6 +122,24 @@ fn what_a_cluster_or_config_forbids_is_told() {
     let plan = gated(PlatformName::Eks, gateways());
     assert_eq!(blocking(&plan, &sail_facts(PlatformName::Eks)), ["gateway.api-missing"]);
 
+    let mut many = gateway("outside", Exposure::External, GatewayKind::GatewayApi);
+    many.service_annotations = (0..9).map(|index| (format!("example.com/{index}"), "a".to_owned())).collect();
+    let plan = gated(PlatformName::Generic, vec![many]);
+    assert_eq!(blocking(&plan, &gateway_facts(PlatformName::Generic)), ["gateway.annotations"]);
+
+    let mut port = gateway("istiod", Exposure::External, GatewayKind::Deployment);
+    port.namespace = name("istio-system");
+    port.ports = vec![crate::config::GatewayPort {
+        name: name("health"),
+        port: 15021,
+        protocol: crate::config::PortProtocol::Http,
+    }];
+    let plan = gated(PlatformName::Generic, vec![port]);
+    assert_eq!(
+        blocking(&plan, &gateway_facts(PlatformName::Generic)),
+        ["gateway.name-taken", "gateway.port-taken"]
+    );
+
     let calisti = planned(PlatformName::Eks, |config| config.base.gateways = gateways());
     assert_eq!(blocking(&calisti, &facts(PlatformName::Eks)), ["gateway.not-served"]);
 
