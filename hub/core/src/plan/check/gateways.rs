@@ -15,7 +15,7 @@ pub(super) const API_KIND: &str = "gateway.networking.k8s.io/Gateway";
 const PROXY_PORTS: std::ops::RangeInclusive<u16> = 15000..=15099;
 
 /// What the definition of a `Gateway` lets its infrastructure hold.
-const MOST_ANNOTATIONS: usize = 8;
+const MOST_ANNOTATIONS: usize = 16;
 
 const ROLES: &str = "rbac.authorization.k8s.io";
 

@@ -123,7 +123,8 @@ fn what_a_cluster_or_config_forbids_is_told() {
     assert_eq!(blocking(&plan, &sail_facts(PlatformName::Eks)), ["gateway.api-missing"]);
 
     let mut many = gateway("outside", Exposure::External, GatewayKind::GatewayApi);
-    many.service_annotations = (0..9).map(|index| (format!("example.com/{index}"), "a".to_owned())).collect();
+    many.service_annotations =
+        (0..17).map(|index| (format!("example.com/{index}"), "a".to_owned())).collect();
     let plan = gated(PlatformName::Generic, vec![many]);
     assert_eq!(blocking(&plan, &gateway_facts(PlatformName::Generic)), ["gateway.annotations"]);
 
@@ -137,7 +138,7 @@ fn what_a_cluster_or_config_forbids_is_told() {
     let plan = gated(PlatformName::Generic, vec![port]);
     assert_eq!(
         blocking(&plan, &gateway_facts(PlatformName::Generic)),
-        ["gateway.name-taken", "gateway.port-taken"]
+        ["helm.owned", "gateway.name-taken", "gateway.port-taken"]
     );
 
     let calisti = planned(PlatformName::Eks, |config| config.base.gateways = gateways());
