@@ -166,7 +166,7 @@ fn api(plan: &Seen<'_>, gateway: &Gateway, facts: &Facts) -> Vec<Finding> {
         findings.push(blocks(
             "gateway.api-missing",
             format!("{} is of the Gateway API, and the cluster does not serve {API_KIND}", told(gateway)),
-            "OpenShift brings it from 4.19 on; elsewhere run: kubectl apply --server-side -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.4.0/standard-install.yaml; or choose kind deployment".to_owned(),
+            "some platforms bring it by themselves in newer versions; elsewhere run: kubectl apply --server-side -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.4.0/standard-install.yaml; or choose kind deployment".to_owned(),
         ));
     }
     let Some(made) = find(plan, gateway, ("gateway.networking.k8s.io", "Gateway")) else {

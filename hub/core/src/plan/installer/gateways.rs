@@ -2,7 +2,8 @@
 //!
 //! # Design notes
 //! A gateway's pod holds a container without an image; the injector fills it in. So gateways come in a phase of their
-//! own after the control plane. No user id is written, because OpenShift admits only those of the namespace's range. How many replicas there are is nobody's of ours.
+//! own after the control plane. No user id is written, because where ids are given out by namespace only those of its
+//! range are admitted. How many replicas there are is left to whoever scales it.
 
 use serde_json::{Map, Value, json};
 
