@@ -170,13 +170,6 @@ fn schema_and_walk_agree_on_mesh_configs() {
                 ]}])),
                 true,
             ),
-            (
-                "/spec/base/gateways",
-                Some(json!([{"name": "a", "namespace": "b", "exposure": "internal", "ports": [
-                    {"name": "http", "port": 65_536}
-                ]}])),
-                false,
-            ),
             ("/spec/base/mesh/id", Some(json!("a".repeat(64))), false),
             ("/spec/base/mesh/trustDomain", Some(json!("A.b")), false),
             ("/spec/base/network/fromLabel", Some(json!("a.b/c")), true),
