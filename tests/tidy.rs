@@ -105,7 +105,8 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+        ["/tests/", "/benches/"].iter().any(|folder| self.path.contains(folder))
+            || self.path.ends_with("/tests.rs")
     }
 }
 

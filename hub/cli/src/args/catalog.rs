@@ -37,7 +37,7 @@ Examples:
 const CHECK: &str = "\
 Examples:
   meshfleet catalog check 1.30.2 --kubernetes 1.33
-  meshfleet catalog check 1.30.2 --platform eks --platform-version 1.34
+  meshfleet catalog check 1.30.2 --installer sail --kubernetes 1.29
   meshfleet catalog check 1.17.8 --installer calisti --kubernetes 1.24";
 
 #[derive(Debug, Args)]

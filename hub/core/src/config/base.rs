@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{IstioVersion, Monitoring};
+use super::{Gateway, IstioVersion, Monitoring};
 use crate::fleet::{Labels, MatchExpression, Name};
 
 /// What holds in a cluster, once layers are laid over what is the same everywhere.
@@ -24,6 +24,9 @@ pub struct Base {
     /// What watches the mesh and is installed beside it, by others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Monitoring>,
+    /// Proxies of their own at the edge of the mesh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<Gateway>,
     /// Any further value of Istio's charts that no rule requires otherwise.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,

@@ -1,4 +1,5 @@
-//! Laying one layer over another: maps merge at every depth, scalars and lists replace.
+//! Laying one layer over another: maps merge at every depth, `gateways` merge by name, scalars and other lists
+//! replace.
 //!
 //! Every leaf keeps where it comes from. The two are one walk, so that they cannot disagree.
 
@@ -41,14 +42,14 @@ impl Merged {
 
     /// Lays values over what is there.
     pub(super) fn lay(&mut self, value: &Value, from: From<'_>) {
-        lay(&mut self.value, value, "", &mut |path, value| {
+        lay(&mut self.value, value, At { path: "", said: "" }, &mut |At { path, said }, value| {
             forget(&mut self.origins, path);
             let mut leaves = BTreeMap::new();
             if let Some(value) = value {
                 path::leaves(value, path, &mut leaves);
             }
             self.origins.extend(leaves.into_keys().map(|leaf| {
-                let origin = from.origin(&leaf);
+                let origin = from.origin(&format!("{said}{}", &leaf[path.len()..]));
                 (leaf, origin)
             }));
         });
@@ -75,26 +76,53 @@ fn forget(origins: &mut BTreeMap<String, ConfigOrigin>, path: &str) {
     }
 }
 
-/// Calls `replaced` for each path that a new value stands at, and, with nothing, where an empty map ceases to be a leaf.
-fn lay(into: &mut Value, value: &Value, path: &str, replaced: &mut impl FnMut(&str, Option<&Value>)) {
+/// The list whose items are told by their names.
+const NAMED: &str = "gateways";
+
+/// A place in what is laid upon, and the same place in what is laid: items of a named list stand elsewhere there.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    path: &'a str,
+    said: &'a str,
+}
+
+/// Calls `replaced` for each place that a new value stands at, and, with nothing, where an empty map ceases to be a leaf.
+fn lay(into: &mut Value, value: &Value, at: At<'_>, replaced: &mut impl FnMut(At<'_>, Option<&Value>)) {
     match (into, value) {
         (Value::Object(into), Value::Object(fields)) => {
-            if into.is_empty() && !fields.is_empty() && !path.is_empty() {
-                replaced(path, None);
+            if into.is_empty() && !fields.is_empty() && !at.path.is_empty() {
+                replaced(at, None);
             }
             for (key, value) in fields {
-                let path = path::join(path, key);
+                let (path, said) = (path::join(at.path, key), path::join(at.said, key));
+                let at = At { path: &path, said: &said };
                 if let Some(present) = into.get_mut(key) {
-                    lay(present, value, &path, replaced);
+                    lay(present, value, at, replaced);
                 } else {
                     into.insert(key.clone(), value.clone());
-                    replaced(&path, Some(value));
+                    replaced(at, Some(value));
+                }
+            }
+        }
+        (Value::Array(into), Value::Array(items))
+            if at.path == NAMED && !into.is_empty() && !items.is_empty() =>
+        {
+            for (index, item) in items.iter().enumerate() {
+                let there = into.iter().position(|present| present["name"] == item["name"]);
+                let path = path::item(at.path, there.unwrap_or(into.len()));
+                let said = path::item(at.said, index);
+                let at = At { path: &path, said: &said };
+                if let Some(there) = there {
+                    lay(&mut into[there], item, at, replaced);
+                } else {
+                    into.push(item.clone());
+                    replaced(at, Some(item));
                 }
             }
         }
         (into, value) => {
             *into = value.clone();
-            replaced(path, Some(value));
+            replaced(at, Some(value));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod base;
 mod effective;
+mod gateways;
 mod merge;
 mod monitoring;
 pub mod path;
@@ -18,6 +19,7 @@ pub use base::{
     NamespaceSelector, NetworkSource, UpdateStrategy, Values,
 };
 pub use effective::{Effective, EffectiveProblem, effective};
+pub use gateways::{Exposure, Gateway, GatewayKind, GatewayPort, PortProtocol};
 pub use monitoring::{Amounts, Capabilities, ContainerResources, Monitoring, NodeExporter, Prometheus};
 pub use source::{BASE, ConfigOrigin, DEFAULT, Place, SourceMap};
 pub(crate) use variable::is_name as is_variable_name;

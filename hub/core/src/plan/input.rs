@@ -92,6 +92,7 @@ impl PlanInput {
             monitoring: base.monitoring.clone(),
             update_strategy: base.istio.update_strategy,
             inactive_revision_grace_s: base.istio.inactive_revision_grace_seconds,
+            gateways: base.gateways.clone(),
         };
         let mesh = MeshInput {
             intent,

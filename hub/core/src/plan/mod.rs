@@ -64,7 +64,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{
-        CniPlugin, InstallerKind, Interception, IstioVersion, Monitoring, NamespaceSelector, UpdateStrategy,
+        CniPlugin, Gateway, InstallerKind, Interception, IstioVersion, Monitoring, NamespaceSelector,
+        UpdateStrategy,
     },
     digest::Digest,
     fleet::Name,
@@ -119,6 +120,8 @@ pub struct Intent {
     pub update_strategy: UpdateStrategy,
     /// How long a control plane that nothing uses stays, in seconds, where the config says so.
     pub inactive_revision_grace_s: Option<u32>,
+    /// The gateways that must stand.
+    pub gateways: Vec<Gateway>,
 }
 
 impl Intent {

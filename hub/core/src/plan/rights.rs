@@ -129,6 +129,7 @@ pub fn needs(plan: &Plan, deletions: &Deletions<'_>) -> Vec<Need> {
     for object in document.phases.iter().flat_map(|phase| &phase.objects) {
         needs.add(&object.id, [Verb::Get, Verb::Create, Verb::Patch], &object.id);
         needs.bind(plan.bodies.get(&object.body), &object.id);
+        needs.give(plan.bodies.get(&object.body), &object.id);
         watched.insert(&object.id, &object.id);
     }
     for addition in &document.additions {
@@ -194,6 +195,22 @@ impl Needs {
         }
         let namespace = if kind == "Role" { of.namespace.as_str() } else { "" };
         self.add(&ObjectId::new(RBAC, "v1", &kind, namespace, &name), [Verb::Bind], of);
+    }
+
+    /// Whoever makes a role must hold what it gives. So far roles of plans give rights on secrets only.
+    fn give(&mut self, body: Option<&Vec<u8>>, of: &ObjectId) {
+        if (of.group.as_str(), of.kind.as_str()) != (RBAC, "Role") {
+            return;
+        }
+        let body: Value = body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        for rule in items(&body["rules"]) {
+            if items(&rule["resources"]).contains(&Value::from("secrets")) {
+                let verbs = items(&rule["verbs"]).into_iter();
+                let verbs = verbs.filter_map(|verb| verb.as_str().and_then(Verb::parse));
+                self.add(&ObjectId::new("", "v1", "Secret", &of.namespace, ""), verbs, of);
+            }
+        }
     }
 
     fn pods(&mut self, kept: bool, of: &ObjectId) {

@@ -42,6 +42,8 @@ pub enum Phase {
     Prerequisites,
     /// What the installer works from.
     ControlPlane,
+    /// What the control plane injects its proxies into.
+    Gateways,
 }
 
 impl Phase {
@@ -51,6 +53,7 @@ impl Phase {
         match self {
             Self::Prerequisites => "prerequisites",
             Self::ControlPlane => "control-plane",
+            Self::Gateways => "gateways",
         }
     }
 
@@ -59,17 +62,17 @@ impl Phase {
     pub fn until(self) -> Until {
         match self {
             Self::Prerequisites => Until::Applied,
-            Self::ControlPlane => Until::Healthy,
+            Self::ControlPlane | Self::Gateways => Until::Healthy,
         }
     }
 
     /// Two minutes for writes, which take seconds unless the API server is away; ten for an installer that takes half a
-    /// minute and for pods whose images must be pulled to every node.
+    /// minute and for pods whose images must be pulled to every node, and for load balancers that a provider makes.
     #[must_use]
     pub fn deadline_s(self) -> u32 {
         match self {
             Self::Prerequisites => 120,
-            Self::ControlPlane => 600,
+            Self::ControlPlane | Self::Gateways => 600,
         }
     }
 }
@@ -94,7 +97,13 @@ pub fn registry() -> &'static [Rule] {
     static REGISTRY: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         let platforms = platform::all().iter().flat_map(|platform| platform.rules());
         let mut seen = BTreeSet::new();
-        installer::rules().chain(platforms).filter(|rule| seen.insert(rule.id)).copied().collect()
+        let gateways = platform::gateway_rules();
+        installer::rules()
+            .chain(platforms)
+            .chain(gateways)
+            .filter(|rule| seen.insert(rule.id))
+            .copied()
+            .collect()
     });
     &REGISTRY
 }

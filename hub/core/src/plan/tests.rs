@@ -21,6 +21,7 @@ mod clouds;
 mod cni;
 mod comparison;
 mod config_use;
+mod gateways;
 mod golden;
 mod groups;
 mod labels;
@@ -60,6 +61,7 @@ fn base() -> Base {
             },
         },
         monitoring: None,
+        gateways: Vec::new(),
         values: Values::default(),
     }
 }

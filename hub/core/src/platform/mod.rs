@@ -11,6 +11,7 @@ mod cni_referee;
 mod detect;
 mod evidence;
 mod foreign;
+mod gateways;
 mod sail_platform;
 mod sign;
 
@@ -27,6 +28,7 @@ mod tests;
 pub use cni_referee::judge as judge_cni;
 pub use detect::{Detection, check_declared, detect};
 pub use foreign::{foreign_mesh, foreign_revisions};
+pub use gateways::load_balancers;
 pub use name::{PlatformName, UnknownPlatform};
 pub use release::Release;
 pub use sign::{Sign, Strength};
@@ -89,6 +91,12 @@ pub trait Platform: Sync {
 #[must_use]
 pub fn all() -> &'static [&'static dyn Platform] {
     &[&rosa::Rosa, &openshift::OpenShift, &gke::Gke, &eks::Eks, &aks::Aks, &generic::Generic]
+}
+
+/// The rules about load balancers of gateways, of all platforms.
+#[must_use]
+pub fn gateway_rules() -> &'static [Rule] {
+    &gateways::RULES
 }
 
 /// The release that a cluster runs, as far as the facts show platform and version.

@@ -34,6 +34,13 @@ impl Release {
         format!("{} {version}", self.product)
     }
 
+    /// The newest release of the same platform with a Kubernetes that fits, where its versions are its own.
+    #[must_use]
+    pub fn with_kubernetes(&self, fits: impl Fn(MinorVersion) -> bool) -> Option<String> {
+        let hosts = openshift::MINORS.iter().rev().filter(|_| self.has_own_version);
+        hosts.filter(|host| fits(host.kubernetes)).map(|host| self.named(host.version)).next()
+    }
+
     /// A version of Kubernetes, with the end that `ends` reads from its row.
     pub(super) fn of_kubernetes(
         product: &'static str,

@@ -1,6 +1,6 @@
 //! The schema of a `MeshConfig`.
 
-use super::{API_VERSION, KIND, METADATA, SELECTOR, conditions, monitoring, words};
+use super::{API_VERSION, KIND, METADATA, SELECTOR, conditions, gateways, monitoring, words};
 use crate::document::schema::{MapRule, Shape, Unique, not_yet, optional, required};
 
 pub(super) const MESH_CONFIG: Shape = Shape::Map {
@@ -85,7 +85,11 @@ const BASE: Shape = Shape::Map {
             "what watches the mesh and is installed beside it by others: what it needs where pods are admitted by need",
             monitoring::MONITORING,
         ),
-        not_yet("gateways"),
+        optional(
+            "gateways",
+            "proxies of their own at the edge of the mesh; a layer's is laid over that of the same name",
+            Shape::List { item: &gateways::GATEWAY, least: 0, most: 50, unique: Unique::Field("name") },
+        ),
         optional(
             "values",
             "any further value of Istio's charts that no rule requires otherwise, one map per chart; texts may hold \

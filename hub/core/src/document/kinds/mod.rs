@@ -1,6 +1,7 @@
 //! The schemas of the kinds. They say in data what the types of `config`, `rollout` and `fleet` say in code; a test
 //! holds the two against each other.
 
+mod gateways;
 mod mesh_config;
 mod monitoring;
 mod words;

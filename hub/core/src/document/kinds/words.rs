@@ -194,9 +194,9 @@ pub(super) const DATE: Text = Text {
     longest: 10,
 };
 
-const LINE_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+pub(super) const LINE_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
-fn is_line(text: &str) -> bool {
+pub(super) fn is_line(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 

@@ -52,7 +52,7 @@ fn fields() {
 #[test]
 fn what_is_not_served() {
     insta::assert_snapshot!(edited(&[
-        ("    installer:", "    gateways: []\n    installer:"),
+        ("    installer:", "    values: {istiod: {}, ztunnel: {}}\n    installer:"),
         ("    installer:", "    gatways: []\n    installer:"),
         ("    installer:", "    values: {ztunnel: {}}\n    installer:"),
         ("    dataPlane:\n", "    dataPlane:\n      mode: ambient\n"),

@@ -161,7 +161,15 @@ fn schema_and_walk_agree_on_mesh_configs() {
             ("/spec/clusters", Some(json!({"names": ["a", "a"]})), false),
             ("/spec/adopt", None, true),
             ("/spec/adopt", Some(json!("never")), false),
-            ("/spec/base/gateways", Some(json!([])), false),
+            ("/spec/base/gateways", Some(json!([])), true),
+            ("/spec/base/gateways", Some(json!([{"name": "a", "namespace": "b"}])), false),
+            (
+                "/spec/base/gateways",
+                Some(json!([{"name": "a", "namespace": "b", "exposure": "internal", "ports": [
+                    {"name": "http", "port": 80, "protocol": "TCP"}
+                ]}])),
+                true,
+            ),
             ("/spec/base/mesh/id", Some(json!("a".repeat(64))), false),
             ("/spec/base/mesh/trustDomain", Some(json!("A.b")), false),
             ("/spec/base/network/fromLabel", Some(json!("a.b/c")), true),

@@ -105,7 +105,7 @@ spec:
     istio: {version: 1.30, namespce: istio-system}
     installer: {kind: sail}
     dataPlane: {mode: ambient, namespaces: {names: [payments]}}
-    gateways: []
+    gateways: {}
     values: {istiod: {pilot: {env: {X: a}}}}
   layers:
     - {name: production, clusters: {names: [a]}, set: {istio: {version: ~}}, unset: [values.istiod.pilot.env.Y]}
@@ -141,7 +141,7 @@ fn layers() {
         (SET, "set: [a]"),
         (SET, "set: {values: {istiod: {pilot: {autoscaleMin: null}}}}"),
         (SET, "set: {istio: {version: latest, replicas: 3}}"),
-        (SET, "set: {gateways: []}"),
+        (SET, "set: {gateways: [{name: edge, exposure: public, kind: helm}]}"),
         (SET, "set: {dataPlane: {namespaces: {matchExpressions: [{key: a}]}}}"),
         (UNSET, "unset: []"),
         (UNSET, "unset: values.istiod"),

@@ -6,6 +6,7 @@
 
 mod asks;
 mod calisti;
+mod gateways;
 mod limits;
 mod locality;
 mod proxies;
@@ -34,6 +35,8 @@ pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(served::judge(&seen, facts));
     findings.extend(limits::judge(&seen));
     findings.extend(strategy::judge(&seen));
+    findings.extend(gateways::judge(&seen, facts));
+    findings.extend(platform::load_balancers(&seen, facts));
     findings.extend(platform::all().iter().flat_map(|platform| platform.referee(&seen, facts)));
     findings.extend(platform::judge_cni(&seen, facts));
     findings.extend(platform::foreign_mesh(facts));

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::{Finding, Seen, blocks, warns};
 use crate::{
-    catalog::{MinorVersion, Support, calisti, istio, openshift, sail},
+    catalog::{MinorVersion, Support, calisti, istio, sail},
     config::{InstallerKind, IstioVersion},
     fleet::Facts,
     plan::Intent,
@@ -182,15 +182,11 @@ fn nearest(asked: &Combination, running: MinorVersion) -> String {
     {
         return format!("set istio.version to a patch of 1.{closest}, which goes with Kubernetes {running}");
     }
-    let hosts = openshift::MINORS.iter().rev();
     let wanted = istio::find(asked.istio.minor);
-    let host = match (&asked.platform, wanted) {
-        (Some(release), Some(wanted)) if release.has_own_version => hosts
-            .clone()
-            .find(|host| wanted.runs_on(host.kubernetes))
-            .map(|host| format!(" ({} has it)", release.named(host.version))),
-        _ => None,
-    };
+    let host = asked.platform.as_ref().zip(wanted).and_then(|(release, wanted)| {
+        let host = release.with_kubernetes(|kubernetes| wanted.runs_on(kubernetes))?;
+        Some(format!(" ({host} has it)"))
+    });
     let to = wanted.map(|wanted| {
         let near =
             if running < wanted.kubernetes_from { wanted.kubernetes_from } else { wanted.kubernetes_to };

@@ -2,6 +2,7 @@
 //! makes and with its rules.
 
 pub mod calisti;
+pub mod gateways;
 pub mod sail;
 
 use super::{ObjectId, rule::Rule};
@@ -9,7 +10,7 @@ use crate::{config::InstallerKind, fleet::Name};
 
 /// The rules of all installers.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    sail::RULES.iter().chain(&calisti::RULES)
+    sail::RULES.iter().chain(&calisti::RULES).chain(&gateways::RULES)
 }
 
 /// The name that the control plane of a config has.

@@ -24,9 +24,10 @@ use serde_json::{Value, json};
 use super::referee::{RBAC_GROUP, SCC_ROLE};
 use crate::{
     catalog::{
-        MinorVersion, constraints,
+        MinorVersion, calisti, constraints,
         istio_pods::{self, Mode, Redirection},
         openshift::V2_CONSTRAINTS_FROM,
+        sail,
     },
     config::{InstallerKind, Interception},
     fleet::Facts,
@@ -52,11 +53,20 @@ struct Planned {
 
 pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
     let version = version(facts);
-    if version < V2_CONSTRAINTS_FROM {
+    if version < V2_CONSTRAINTS_FROM || !is_installed(plan) {
         return Vec::new();
     }
     let cluster = Cluster::new(constraints::defaults_of(version));
     pods(plan).iter().filter_map(|planned| refused(plan, &cluster, planned)).collect()
+}
+
+/// A version that the installer does not take has no pods; that it does not is said elsewhere.
+fn is_installed(plan: &Seen<'_>) -> bool {
+    let version = plan.intent.version;
+    match plan.intent.installer {
+        InstallerKind::Calisti => calisti::release_for(version).is_some(),
+        InstallerKind::Sail => sail::verdict(version) == sail::Verdict::Installable,
+    }
 }
 
 /// Of what runs; where that is hidden, the oldest with this admission.

@@ -16,14 +16,16 @@ use crate::{
 /// From this minor of Istio on, Calisti's operator takes `privileged` and does not pass it on.
 const PRIVILEGED_LOST_FROM: u32 = 16;
 
-/// The last minor of Istio whose pods run as a fixed user, which only `nonroot-v2` or its former name admits.
+/// The last minor of Istio whose pods run as a fixed user. No release of the operator takes a later one, which is said.
 const FIXED_USER_UNTIL: u32 = 19;
 
 pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(attachments(plan, facts));
-    findings.extend(sidecar_bindings(plan, facts));
-    findings.extend(account_bindings(plan, facts));
+    if plan.intent.version.minor <= FIXED_USER_UNTIL {
+        findings.extend(sidecar_bindings(plan, facts));
+        findings.extend(account_bindings(plan, facts));
+    }
     findings
         .extend(plan.control_plane().into_iter().flat_map(|control_plane| cni(plan, control_plane, facts)));
     findings.extend(unwatched(plan));
@@ -64,9 +66,6 @@ fn attachments(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
 }
 
 fn sidecar_bindings(plan: &Seen<'_>, facts: &Facts) -> Option<Finding> {
-    if plan.intent.version.minor > FIXED_USER_UNTIL {
-        return None;
-    }
     let wanted = nonroot(facts);
     let subject = json!({"kind": "Group", "name": "system:serviceaccounts:$(NAMESPACE)"});
     let bound = plan
@@ -94,14 +93,10 @@ fn account_bindings(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
         ),
         ("openshift.scc.unbound-cni", "openshift.scc.istio-cni", format!("istio-cni-{name}"), "privileged"),
     ];
-    let of_version =
-        |constraint: &str| constraint == "privileged" || plan.intent.version.minor <= FIXED_USER_UNTIL;
-    let lacking = wanted.into_iter().filter(|(.., constraint)| of_version(constraint)).filter(
-        |(_, _, account, constraint)| {
-            let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": namespace});
-            !is_bound(plan, namespace, constraint, &subject)
-        },
-    );
+    let lacking = wanted.into_iter().filter(|(_, _, account, constraint)| {
+        let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": namespace});
+        !is_bound(plan, namespace, constraint, &subject)
+    });
     lacking
         .map(|(id, rule, account, constraint)| {
             blocks(
