@@ -79,11 +79,11 @@ pub struct NodeKind {
     pub kubelet_version: String,
     /// Its operating system.
     pub os_image: String,
-    /// Keys of its labels; with its value where that is a fact of [`VALUED_LABELS`].
+    /// Keys of its labels; with its value where that is a fact of `VALUED_LABELS`.
     pub labels: Vec<String>,
     /// Keys of its annotations that name a distribution.
     pub annotations: Vec<String>,
-    /// Beginning of its name, if it is one of [`NAME_MARKS`]; else empty.
+    /// Beginning of its name, if it is one of `NAME_MARKS`; else empty.
     pub name_mark: &'static str,
     /// Whether it has an address of the kind ExternalIP or ExternalDNS.
     pub external_address: bool,
