@@ -6,6 +6,7 @@ mod counts;
 mod crash;
 mod documents;
 mod facts;
+mod facts_map;
 mod first_run;
 mod heal;
 mod identity;
