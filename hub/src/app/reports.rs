@@ -13,6 +13,7 @@ use hub_core::{
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{App, Error};
 use crate::{
@@ -87,13 +88,22 @@ pub async fn refused(app: &App, cluster: ClusterId, refusal: &Refusal) -> Result
     Ok(Saved::Stored)
 }
 
-/// Stores the state of a target.
-pub async fn save(app: &App, cluster: ClusterId, report: &Report) -> Result<Saved, Error> {
+/// Stores the state of a target, as `session` heard it. What a hub still had in hand when its session was replaced is
+/// older than what the newer session says, and dropped. Without a session it is nobody's, and not held against any.
+pub async fn save(
+    app: &App,
+    cluster: ClusterId,
+    session: Option<Uuid>,
+    report: &Report,
+) -> Result<Saved, Error> {
     let digest = Digest::of(&digest::canonical(&json!(report)));
     let now = app.clock.now();
     let mut tx = app.begin().await?;
     store::clusters::lock(&mut tx, cluster).await?;
     let standing = store::standing::load(&mut tx, cluster).await?;
+    if session.is_some() && standing.session != session {
+        return Ok(Saved::Stale);
+    }
     let is_sent = standing.target.is_some_and(|(generation, digest)| {
         let is_newest = report.generation == generation && report.target == digest;
         is_newest || report.generation < generation

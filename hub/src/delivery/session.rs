@@ -267,7 +267,9 @@ impl Running {
             }
             Command::SaveReport(report) => {
                 let (span, timed) = (self.told(conversation, "store report"), Instant::now());
-                let saved = self.persist(|| reports::save(app, cluster, &report)).instrument(span).await?;
+                let session = conversation.attached;
+                let save = || reports::save(app, cluster, session, &report);
+                let saved = self.persist(save).instrument(span).await?;
                 METRICS.report_duration.observe(timed.elapsed().as_secs_f64());
                 METRICS.reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
             }

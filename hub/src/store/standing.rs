@@ -2,6 +2,7 @@
 
 use hub_core::{digest::Digest, fleet::ClusterId, report::Fence};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Error, column::Row, reports};
 
@@ -16,6 +17,8 @@ pub struct Standing {
     pub target: Option<(u64, Digest)>,
     /// Its newest report.
     pub report: Option<reports::Head>,
+    /// Its newest session, open or not; none before its first.
+    pub session: Option<Uuid>,
 }
 
 impl Standing {
@@ -36,6 +39,7 @@ struct StandingRow {
     digest: Option<Vec<u8>>,
     reported_generation: Option<i64>,
     report_digest: Option<Vec<u8>>,
+    session: Option<Uuid>,
 }
 
 /// What is known of a cluster's spoke: one query.
@@ -45,11 +49,13 @@ pub async fn load(conn: &mut PgConnection, cluster: ClusterId) -> Result<Standin
         r#"select a.epoch as "accepted_epoch?", a.generation as "accepted_generation?", a.target as "accepted_target?",
             a.completed as "accepted_completed?", exists (select from refusal where cluster_id = c.id) as "refused!",
             t.generation as "generation?", t.digest as "digest?",
-            r.generation as "reported_generation?", r.digest as "report_digest?"
+            r.generation as "reported_generation?", r.digest as "report_digest?",
+            s.session as "session?"
          from cluster c
          left join acceptance a on a.cluster_id = c.id
          left join target t on t.cluster_id = c.id
          left join report r on r.cluster_id = c.id
+         left join spoke_session s on s.cluster_id = c.id
          where c.id = $1"#,
         cluster.0
     )
@@ -86,6 +92,7 @@ impl StandingRow {
             fence,
             refused: self.refused,
             target: pair("target", self.generation, self.digest)?,
+            session: self.session,
             report: report.map(|(generation, digest)| reports::Head { generation, digest }),
         })
     }

@@ -280,7 +280,7 @@ impl Spoke {
             frozen: None,
         };
         spoke.completed = fence.completed;
-        reports::save(&spoke.app, spoke.id, &report).await?;
+        reports::save(&spoke.app, spoke.id, None, &report).await?;
         Ok(spoke)
     }
 
@@ -314,7 +314,7 @@ impl Spoke {
             completed: self.completed,
             frozen: None,
         };
-        Ok(reports::save(&self.app, self.id, &report).await?)
+        Ok(reports::save(&self.app, self.id, None, &report).await?)
     }
 
     async fn objects(&self, target: &Target) -> Result<Vec<ObjectState>> {
@@ -355,7 +355,7 @@ impl Spoke {
             completed: target.generation,
             frozen: None,
         };
-        reports::save(&self.app, self.id, &report).await?;
+        reports::save(&self.app, self.id, None, &report).await?;
         Ok(())
     }
 

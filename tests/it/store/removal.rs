@@ -128,7 +128,7 @@ async fn what_is_in_use_is_waited_for_and_named() -> Result<()> {
         completed: 1,
         frozen: None,
     };
-    hub::app::reports::save(&bench.app, spoke.id, &report).await?;
+    hub::app::reports::save(&bench.app, spoke.id, None, &report).await?;
     let converging = |stored: &rollouts::StoredRollout| super::rollout::states(stored) == ["Converging"];
     bench.until(number, "the target to be under way", converging).await?;
     let shown = rollouts::show(&bench.app, number).await?;
