@@ -102,7 +102,7 @@ fn former(intent: &Intent, facts: &Facts) -> Option<Finding> {
         blocks(
             "mesh.former-installer",
             format!("Deployment {}/istiod was made by {by}, and Helm refuses to write over objects that are not its release's", found.namespace),
-            format!("uninstall that Istio first (`istioctl uninstall --purge`, or `helm uninstall istiod --namespace {}`), or set istio.namespace to another namespace", found.namespace),
+            format!("uninstall that Istio first by what made it (`helm uninstall istiod --namespace {}`; never `istioctl uninstall --purge`, which takes the definitions and all of Istio's resources with it), or set istio.namespace to another namespace", found.namespace),
         )
     })
 }
