@@ -28,15 +28,30 @@ fn by_clusters<'a>(parts: &'a [Part<'a>], blocking: bool) -> Vec<(&'a Finding, V
     said
 }
 
-/// What keeps the plan from being rolled out.
+/// How many messages of one rule with one way out are said of the same clusters.
+const MOST_MESSAGES: usize = 6;
+
+/// What keeps the plan from being rolled out. What is of one rule and has one way out is drawn as one: a right that is
+/// lacked seldom comes alone.
 pub fn draw_blocking(screen: &mut Screen, parts: &[Part<'_>]) {
-    for (finding, clusters) in by_clusters(parts, true) {
+    let said = by_clusters(parts, true);
+    let alike = |(one, its): &(&Finding, Vec<&str>), (other, others): &(&Finding, Vec<&str>)| {
+        one.rule == other.rule && one.hint == other.hint && its == others
+    };
+    for run in said.chunk_by(alike) {
+        let (Finding { rule, hint, .. }, clusters) = &run[0];
         screen.blank();
-        let names = screen.names(&clusters, MOST_CLUSTERS);
-        screen.line(9, &[bad("BLOCKED  "), strong(names), plain("  "), bad(&finding.rule)]);
-        screen.line(9, &[plain(" ".repeat(9)), plain(&finding.message)]);
-        if !finding.hint.is_empty() {
-            screen.line(15, &[plain(" ".repeat(9)), faint("hint: "), plain(&finding.hint)]);
+        let names = screen.names(clusters, MOST_CLUSTERS);
+        screen.line(9, &[bad("BLOCKED  "), strong(names), plain("  "), bad(rule)]);
+        let (shown, more) = screen.fold(run, MOST_MESSAGES);
+        for (finding, _) in shown {
+            screen.line(9, &[plain(" ".repeat(9)), plain(&finding.message)]);
+        }
+        if more > 0 {
+            screen.line(9, &[faint(format!("{}… {more} more", " ".repeat(9)))]);
+        }
+        if !hint.is_empty() {
+            screen.line(15, &[plain(" ".repeat(9)), faint("hint: "), plain(hint)]);
         }
     }
 }

@@ -130,6 +130,21 @@ fn what_blocks_stands_first() {
 }
 
 #[test]
+fn what_has_one_way_out_is_drawn_as_one() {
+    let mut plan = plan();
+    let lacked = (1..=9).map(|number| Finding {
+        message: format!("its spoke may not get services gateway-{number} in namespace edge"),
+        hint: "give it the rights: `meshfleet cluster rbac rosa-eu-1 | kubectl apply -f -`".to_owned(),
+        ..finding("rbac.missing", true)
+    });
+    plan.clusters[1].findings.extend(lacked);
+    let folded = golden(100, |screen| finding::draw_blocking(screen, &part::parts(&plan)));
+    insta::assert_snapshot!("one_way_out", folded);
+    let all = golden_wide(100, |screen| finding::draw_blocking(screen, &part::parts(&plan)));
+    assert!(all.contains("gateway-9") && all.matches("hint:").count() == 1, "{all}");
+}
+
+#[test]
 fn manifests_are_shown_where_asked_for() {
     let mut plan = plan();
     plan.clusters.truncate(1);
