@@ -7,8 +7,8 @@ use hub_core::{
     config::ConfigVersion,
     digest::{self, Digest},
     drift::{NamedPolicy, policy},
-    fleet::{Cluster, ClusterId},
-    plan::{self, Finding, Severity},
+    fleet::{Cluster, ClusterId, Name},
+    plan::{Finding, Judged, Proposer, Severity},
     status::Planned,
 };
 use serde_json::json;
@@ -59,13 +59,15 @@ impl Task for PlanTask {
         corrupt.extend(clusters.corrupt);
         self.unreadable.note(&corrupt);
         let clusters = clusters.rows.iter().map(|stored| &stored.cluster);
+        let mut proposers: BTreeMap<&Name, Proposer<'_>> = BTreeMap::new();
         let planned: Vec<PlannedCluster> = clusters
             .map(|cluster| PlannedCluster {
                 cluster: cluster.id,
                 inputs: stale[&cluster.id],
-                planned: planned((&selecting(&configs, cluster), &policies), cluster),
+                planned: planned((&selecting(&configs, cluster), &policies), &mut proposers, cluster),
             })
             .collect();
+        drop(proposers);
         // Only now is anything locked: planning takes its time.
         store::cluster_plans::save(&mut tx, &planned, self.app.clock.now()).await?;
         store::commit_of(fail_point::PLANS, tx).await?;
@@ -91,7 +93,11 @@ fn inputs(outline: &Outline, configs: &[&ConfigVersion], against: Option<&Findin
 }
 
 /// What the configs that select a cluster make of it. Pure.
-fn planned((configs, policies): (&[&ConfigVersion], &[NamedPolicy]), cluster: &Cluster) -> Planned {
+fn planned<'a>(
+    (configs, policies): (&[&'a ConfigVersion], &[NamedPolicy]),
+    proposers: &mut BTreeMap<&'a Name, Proposer<'a>>,
+    cluster: &'a Cluster,
+) -> Planned {
     let version = match configs {
         [] => return Planned::Unassigned,
         [version] => version,
@@ -100,17 +106,16 @@ fn planned((configs, policies): (&[&ConfigVersion], &[NamedPolicy]), cluster: &C
     if cluster.facts.is_none() {
         return Planned::NoFacts;
     }
-    let proposal = match plan::propose(version, cluster) {
-        Ok(proposal) => proposal,
+    let proposer = proposers.entry(&version.name).or_insert_with(|| Proposer::new(version));
+    let Judged { plan, findings } = match proposer.judge(cluster) {
+        Ok(judged) => judged,
         Err(error) => return Planned::Failed { message: error.to_string() },
     };
-    let findings = proposal.findings.iter().filter(|finding| finding.severity == Severity::Blocks);
+    let findings = findings.iter().filter(|finding| finding.severity == Severity::Blocks);
     let findings: Vec<_> = findings.cloned().chain(policy::heals(policies, cluster).err()).collect();
-    match proposal.plan {
+    match plan {
         _ if !findings.is_empty() => Planned::Blocked { findings },
         None => Planned::Failed { message: "no plan could be made".to_owned() },
-        Some(plan) => {
-            Planned::Plan { digest: plan.digest, config: version.name.clone(), version: version.number }
-        }
+        Some(digest) => Planned::Plan { digest, config: version.name.clone(), version: version.number },
     }
 }

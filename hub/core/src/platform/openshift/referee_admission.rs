@@ -33,7 +33,7 @@ use crate::{
     fleet::Facts,
     plan::{
         Finding,
-        check::{Seen, blocks},
+        check::{Seen, blocks, seen_to_by},
     },
 };
 
@@ -45,6 +45,8 @@ const INJECTED: &str = "*";
 /// A pod that the plan brings about.
 struct Planned {
     what: &'static str,
+    /// The rule that sees to its admission.
+    rule: &'static str,
     namespace: String,
     account: String,
     pod: Pod,
@@ -81,8 +83,9 @@ fn version(facts: &Facts) -> MinorVersion {
 fn pods(plan: &Seen<'_>) -> Vec<Planned> {
     let minor = plan.intent.version.minor;
     let own = plan.intent.namespace.as_str();
-    let planned = |what, namespace: &str, account: String, pod| Planned {
+    let planned = |(what, rule), namespace: &str, account: String, pod| Planned {
         what,
+        rule,
         namespace: namespace.to_owned(),
         account,
         pod,
@@ -93,17 +96,37 @@ fn pods(plan: &Seen<'_>) -> Vec<Planned> {
             let name = &plan.intent.control_plane;
             let gateway = format!("istio-meshexpansion-{name}-service-account");
             vec![
-                planned("istiod", own, format!("istiod-{name}"), istio_pods::istiod(minor)),
-                planned("the gateway", own, gateway, istio_pods::gateway(minor)),
-                planned("the CNI plugin", own, format!("istio-cni-{name}"), istio_pods::cni_node(minor)),
+                planned(
+                    ("istiod", "openshift.scc.istiod"),
+                    own,
+                    format!("istiod-{name}"),
+                    istio_pods::istiod(minor),
+                ),
+                planned(("the gateway", "openshift.scc.gateway"), own, gateway, istio_pods::gateway(minor)),
+                planned(
+                    ("the CNI plugin", "openshift.scc.istio-cni"),
+                    own,
+                    format!("istio-cni-{name}"),
+                    istio_pods::cni_node(minor),
+                ),
             ]
         }
         InstallerKind::Sail => {
             let cni = plan.find("sailoperator.io", "IstioCNI", "", "default").map(|cni| {
                 let namespace = cni.value["spec"]["namespace"].as_str().unwrap_or("istio-cni");
-                planned("the CNI plugin", namespace, "istio-cni".to_owned(), istio_pods::cni_node(minor))
+                planned(
+                    ("the CNI plugin", "openshift.sail.scc"),
+                    namespace,
+                    "istio-cni".to_owned(),
+                    istio_pods::cni_node(minor),
+                )
             });
-            let istiod = planned("istiod", own, "istiod".to_owned(), istio_pods::istiod(minor));
+            let istiod = planned(
+                ("istiod", "openshift.sail.user"),
+                own,
+                "istiod".to_owned(),
+                istio_pods::istiod(minor),
+            );
             std::iter::once(istiod).chain(cni).collect()
         }
     };
@@ -111,8 +134,16 @@ fn pods(plan: &Seen<'_>) -> Vec<Planned> {
     if plan.intent.interception == Interception::TProxy {
         return pods;
     }
-    let workload =
-        planned("a workload with a sidecar", INJECTED, "default".to_owned(), istio_pods::plain_workload());
+    let rule = match plan.intent.installer {
+        InstallerKind::Calisti => "openshift.scc.sidecar-1337",
+        InstallerKind::Sail => "openshift.sail.user",
+    };
+    let workload = planned(
+        ("a workload with a sidecar", rule),
+        INJECTED,
+        "default".to_owned(),
+        istio_pods::plain_workload(),
+    );
     let injection = istio_pods::sidecar(minor, Redirection::Plugin, Mode::Redirect, &namespace(INJECTED));
     pods.push(Planned { injection: Some(injection), ..workload });
     pods
@@ -125,7 +156,7 @@ fn namespace(name: &str) -> Namespace {
 }
 
 fn refused(plan: &Seen<'_>, cluster: &Cluster, planned: &Planned) -> Option<Finding> {
-    let Planned { what, namespace: name, account, pod, injection } = planned;
+    let Planned { what, rule, namespace: name, account, pod, injection } = planned;
     let may_use = MayUse {
         service_account: granted(plan, name, account),
         user: EVERYBODY.into_iter().map(str::to_owned).collect(),
@@ -135,11 +166,16 @@ fn refused(plan: &Seen<'_>, cluster: &Cluster, planned: &Planned) -> Option<Find
     let verdict = admit(&Question { cluster, namespace: &namespace, may_use: &may_use, pod, injection });
     let Decision::Refused(refusal) = &verdict.decision else { return None };
     let place = if name == INJECTED { "injected namespaces".to_owned() } else { format!("namespace {name}") };
-    Some(blocks(
+    let finding = blocks(
         "openshift.admission.refused",
-        format!("OpenShift would refuse {what} of {place} (service account {account}): {refusal}{}", tried(&verdict)),
-        "bind a constraint that allows it to that service account: the rules openshift.scc do so on this platform; if none of them is overridden, this is a mistake in meshfleet, report it".to_owned(),
-    ))
+        format!(
+            "OpenShift would refuse {what} of {place} (service account {account}): {refusal}{}",
+            tried(&verdict)
+        ),
+        seen_to_by(rule),
+    );
+    // An override may go past the rule: somebody answers for it, and knows of a binding that is not in the plan.
+    Some(plan.seconding(rule, finding))
 }
 
 /// What each constraint that may be used has against the pod, the first reason of each.
