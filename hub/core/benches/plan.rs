@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, hint::black_box, time::Instant};
 use hub_core::{
     config::{ConfigVersion, SourceMap},
     document::{self, Source, Spec},
-    fleet::{Cluster, ClusterId, Facts, Name, NamespaceFacts, NodeGroup},
+    fleet::{Cluster, ClusterId, Facts, Name, NamespaceFacts, NodeGroup, Schemas},
     plan::{self, Proposer},
 };
 use uuid::Uuid;
@@ -96,6 +96,7 @@ fn cluster(index: usize) -> Cluster {
         network: None,
         variables: BTreeMap::new(),
         facts: Some(facts(index % 3)),
+        schemas: Schemas::default(),
     }
 }
 

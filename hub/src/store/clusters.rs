@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hub_core::{
     digest::Digest,
     fleet::{
-        Cluster, ClusterId, Facts, Name, Selector,
+        Cluster, ClusterId, Facts, Name, Schemas, Selector,
         keys::{Current, Life, Membership},
     },
     platform::PlatformName,
@@ -74,6 +74,7 @@ impl TryFrom<ClusterRow> for StoredCluster {
                 network: row.network.map(|network| place.name("network", &network)).transpose()?,
                 variables: place.json("variables", row.variables)?,
                 facts: row.facts.map(|facts| place.json("facts", facts)).transpose()?,
+                schemas: Schemas::default(),
             },
             state: place.word("state", &row.state)?,
             revision: place.number("revision", row.revision)?,

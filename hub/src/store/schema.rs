@@ -3,16 +3,34 @@
 //! A hub works with a schema one version newer than its own, so that a given database can be migrated under running hubs,
 //! which are replaced afterwards. With one that is newer still nobody tried it, and it does not start.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
-use sqlx::PgPool;
+use sqlx::{
+    Connection as _, Executor as _, PgPool,
+    migrate::{MigrateError, Migrator},
+};
 
 use super::Error;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// SQLSTATE of a table that is not there.
 const UNDEFINED_TABLE: &str = "42P01";
+
+/// SQLSTATE of a lock that was not had within `lock_timeout`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// SQLSTATE of a transaction that was ended because it and another waited for each other.
+const DEADLOCK_DETECTED: &str = "40P01";
+
+/// How long migrations give way to others: hubs at work, whose transactions are short, or another migrator.
+const MIGRATED_WITHIN: Duration = Duration::from_secs(300);
+
+/// How long a migration that gave way leaves the tables to others.
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
 /// How the schema of a database stands to this hub's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,20 +87,53 @@ pub async fn standing(pool: &PgPool) -> Result<Standing, Error> {
 
 /// Brings the schema up to date. Safe to repeat, and for several hubs at once: the migrator takes a lock.
 pub async fn migrate(pool: &PgPool) -> Result<Migrated, Error> {
-    let mut migrator = sqlx::migrate::Migrator {
-        migrations: MIGRATIONS.migrations.clone(),
-        ..sqlx::migrate::Migrator::DEFAULT
-    };
-    // A newer hub may have migrated further: whether its schema still serves this one is judged below.
-    migrator.set_ignore_missing(true);
+    let migrations = Migrator { migrations: MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
     let before = applied(pool).await?.unwrap_or_default();
-    migrator.run(pool).await.map_err(|error| Error::Migrate(Box::new(error)))?;
+    apply(migrations, pool).await?;
     let after = applied(pool).await?.unwrap_or_default();
     let is_new = |version: &i64| !before.iter().any(|(known, _)| known == version);
     Ok(Migrated {
         applied: after.iter().map(|(version, _)| *version).filter(is_new).collect(),
         standing: judge(Some(&after), &own()),
     })
+}
+
+/// Applies what is missing, under hubs at work: a migration locks whole tables that their transactions lock row by row, in
+/// another order. It is the migration that gives way, sooner than Postgres would look for a deadlock (after a second) and
+/// end either side: it is undone, lets the hubs through, and is tried again.
+pub async fn apply(mut migrations: Migrator, pool: &PgPool) -> Result<(), Error> {
+    // A newer hub may have migrated further: whether its schema still serves this one is judged elsewhere.
+    migrations.set_ignore_missing(true);
+    // A connection of its own, closed at the end: the migrator's lock stays with the session of a migration that failed.
+    let mut connection =
+        pool.acquire().await.map_err(Error::doing("prepare the connection of the migrations"))?.detach();
+    connection
+        .execute("set lock_timeout = '300ms'")
+        .await
+        .map_err(Error::doing("prepare the connection of the migrations"))?;
+    let given_up_at = Instant::now() + MIGRATED_WITHIN;
+    let outcome = loop {
+        match migrations.run(&mut connection).await {
+            Err(error) if was_in_the_way(&error) && Instant::now() < given_up_at => {
+                tracing::info!(%error, "a migration gave way to hubs at work, and is tried again");
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+            outcome => break outcome.map_err(|error| Error::Migrate(Box::new(error))),
+        }
+    };
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "the connection of the migrations did not close in order");
+    }
+    outcome
+}
+
+/// Whether a migration failed only because others held what it had to lock.
+fn was_in_the_way(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
+        return false;
+    };
+    let sqlx::Error::Database(said) = source else { return false };
+    said.code().is_some_and(|code| [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED].contains(&code.as_ref()))
 }
 
 /// The migrations that the database knows, oldest first, each with whether it came to its end; none if no migrator was

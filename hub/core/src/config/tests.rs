@@ -18,6 +18,7 @@ fn cluster() -> Cluster {
         network: None,
         variables: [("ZONE".to_owned(), "a".to_owned())].into(),
         facts: None,
+        schemas: crate::fleet::Schemas::default(),
     }
 }
 

@@ -86,7 +86,7 @@ mod tests {
     use crate::{
         digest::Digest,
         drift::HealClass,
-        fleet::{ClusterId, Labels},
+        fleet::{ClusterId, Labels, Schemas},
     };
 
     fn cluster() -> Cluster {
@@ -98,6 +98,7 @@ mod tests {
             network: None,
             variables: Default::default(),
             facts: None,
+            schemas: Schemas::default(),
         }
     }
 

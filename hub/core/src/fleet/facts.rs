@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::SchemaFact;
+
 /// What one spoke saw. Stored as it came; read by rules and by the referee.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Facts {
@@ -40,6 +42,10 @@ pub struct Facts {
     /// How many such pods are in none of these groups, because there are too many of them.
     #[serde(default)]
     pub proxies_untold: u32,
+    /// Schemas of the custom resources that plans may hold; sorted. Upgrading an operator changes them: for the referee,
+    /// never for a rule.
+    #[serde(default)]
+    pub schemas: Vec<SchemaFact>,
     /// What could not be read.
     pub unread: Vec<UnreadFact>,
 }

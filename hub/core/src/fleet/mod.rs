@@ -3,6 +3,7 @@
 mod facts;
 pub mod keys;
 mod name;
+mod schema;
 mod selector;
 
 pub use facts::{
@@ -10,6 +11,7 @@ pub use facts::{
     ObjectSettings, ProxyGroup, UnreadFact,
 };
 pub use name::{InvalidName, Labels, Name};
+pub use schema::{NotASchema, Schema, SchemaFact, Schemas};
 pub use selector::{MatchExpression, Operator, Selector};
 
 use std::collections::BTreeMap;
@@ -50,6 +52,8 @@ pub struct Cluster {
     pub variables: BTreeMap<String, String>,
     /// None before its spoke was attached for the first time.
     pub facts: Option<Facts>,
+    /// Those of the schemas its facts name that the hub has read, from whichever cluster.
+    pub schemas: Schemas,
 }
 
 impl Cluster {

@@ -14,7 +14,7 @@ use super::{Finding, ObjectId, Origin, Plan, PlanDocument, PlanError, Proposal, 
 use crate::{
     config::{ConfigVersion, Layer, Override, effective},
     digest::{self, Digest},
-    fleet::{Cluster, Facts, Name},
+    fleet::{Cluster, Facts, Name, Schemas},
     platform::PlatformName,
 };
 
@@ -38,6 +38,7 @@ pub struct Judged {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Alike<'a> {
     facts: Option<&'a Facts>,
+    schemas: &'a Schemas,
     declared: Option<PlatformName>,
     layers: Vec<bool>,
     overrides: Vec<bool>,
@@ -128,6 +129,7 @@ impl<'a> Alike<'a> {
         let labels = network_labels(config);
         Self {
             facts: cluster.facts.as_ref(),
+            schemas: &cluster.schemas,
             declared: cluster.declared,
             layers: config.config.layers.iter().map(|Layer { clusters, .. }| holds(clusters)).collect(),
             overrides: config

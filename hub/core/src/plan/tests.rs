@@ -107,6 +107,7 @@ pub(super) fn cluster(facts: Facts) -> Cluster {
         network: Some(name("east")),
         variables: BTreeMap::new(),
         facts: Some(facts),
+        schemas: crate::fleet::Schemas::default(),
     }
 }
 

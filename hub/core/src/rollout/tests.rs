@@ -401,6 +401,7 @@ fn a_cluster_goes_with_the_first_wave_that_selects_it() {
             network: None,
             variables: Default::default(),
             facts: None,
+            schemas: crate::fleet::Schemas::default(),
         }
     };
     assert_eq!(strategy.wave_of(&of(0)), Ok(0));

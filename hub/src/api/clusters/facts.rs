@@ -45,6 +45,7 @@ fn facts(facts: Facts) -> v1::Facts {
         injectors,
         proxies,
         proxies_untold,
+        schemas: _,
         unread,
     } = facts;
     v1::Facts {

@@ -71,6 +71,7 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
         injectors: injectors.into_iter().map(injector).collect::<Result<_, _>>()?,
         proxies: proxies.into_iter().map(proxy_group).collect::<Result<_, _>>()?,
         proxies_untold,
+        schemas: Vec::new(),
         unread: unread.into_iter().map(unread_fact).collect(),
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hub_core::{
-    fleet::{Cluster, ClusterId, Facts, Labels, Name},
+    fleet::{Cluster, ClusterId, Labels, Name},
     plan::Disruption,
     platform::PlatformName,
     rollout::{Blocker, Delivery, FailureReason, Repair, RolloutTarget, Skip, Stage, TargetState},
@@ -46,15 +46,16 @@ impl Inputs {
 
     /// The cluster as it was, with the facts of now.
     #[must_use]
-    pub fn with_facts(&self, id: ClusterId, facts: Option<Facts>) -> Cluster {
+    pub fn with_facts_of(&self, present: Cluster) -> Cluster {
         Cluster {
-            id,
+            id: present.id,
             name: self.name.clone(),
             labels: self.labels.clone(),
             declared: self.declared_platform,
             network: self.network.clone(),
             variables: self.variables.clone(),
-            facts,
+            facts: present.facts,
+            schemas: present.schemas,
         }
     }
 }

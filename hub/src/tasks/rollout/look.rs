@@ -102,7 +102,7 @@ fn propose(
     let id = present.id;
     let inputs = stored.inputs.get(&id)?;
     let plan = match wanted {
-        Wanted::Version(config) => make(config, &inputs.with_facts(id, present.facts)),
+        Wanted::Version(config) => make(config, &inputs.with_facts_of(present)),
         Wanted::Nothing { unless } => nothing(unless, &present),
     };
     Some((id, plan))

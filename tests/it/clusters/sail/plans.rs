@@ -118,6 +118,7 @@ impl Broken {
             network: None,
             variables: std::collections::BTreeMap::new(),
             facts: Some(facts.clone()),
+            schemas: fleet::Schemas::default(),
         };
         let name = Name::parse("payments")?;
         let config = config(&cluster)?;

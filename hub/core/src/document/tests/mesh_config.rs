@@ -273,6 +273,7 @@ fn values_in_lists_lead_back_to_their_lines() {
         network: None,
         variables: BTreeMap::new(),
         facts: None,
+        schemas: crate::fleet::Schemas::default(),
     };
     let effective = crate::config::effective(&config, &cluster).unwrap();
     let lines: Vec<(&str, Option<u32>)> = effective
