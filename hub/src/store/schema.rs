@@ -9,8 +9,9 @@ use std::{
 };
 
 use sqlx::{
-    Connection as _, Executor as _, PgPool,
+    Executor as _, PgPool,
     migrate::{MigrateError, Migrator},
+    postgres::PgPoolOptions,
 };
 
 use super::Error;
@@ -104,16 +105,17 @@ pub async fn migrate(pool: &PgPool) -> Result<Migrated, Error> {
 pub async fn apply(mut migrations: Migrator, pool: &PgPool) -> Result<(), Error> {
     // A newer hub may have migrated further: whether its schema still serves this one is judged elsewhere.
     migrations.set_ignore_missing(true);
-    // A connection of its own, closed at the end: the migrator's lock stays with the session of a migration that failed.
-    let mut connection =
-        pool.acquire().await.map_err(Error::doing("prepare the connection of the migrations"))?.detach();
-    connection
-        .execute("set lock_timeout = '300ms'")
-        .await
-        .map_err(Error::doing("prepare the connection of the migrations"))?;
+    // A pool of one: the migrator's lock stays with the session of a migration that failed, and ends with it.
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(pool.options().get_acquire_timeout())
+        .after_connect(|session, _| {
+            Box::pin(async { session.execute("set lock_timeout = '300ms'").await.map(drop) })
+        })
+        .connect_lazy_with(pool.connect_options().as_ref().clone());
     let given_up_at = Instant::now() + MIGRATED_WITHIN;
     let outcome = loop {
-        match migrations.run(&mut connection).await {
+        match migrations.run(&own).await {
             Err(error) if was_in_the_way(&error) && Instant::now() < given_up_at => {
                 tracing::info!(%error, "a migration gave way to hubs at work, and is tried again");
                 tokio::time::sleep(BETWEEN_TRIES).await;
@@ -121,9 +123,7 @@ pub async fn apply(mut migrations: Migrator, pool: &PgPool) -> Result<(), Error>
             outcome => break outcome.map_err(|error| Error::Migrate(Box::new(error))),
         }
     };
-    if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "the connection of the migrations did not close in order");
-    }
+    own.close().await;
     outcome
 }
 
