@@ -61,15 +61,15 @@ impl Policy<'_> {
     pub fn assign(&self, pod: &Pod) -> Result<Security, Vec<Violation>> {
         let mut filled = Security::of(pod);
         self.fill_pod(&mut filled);
-        let mut found = Vec::new();
+        let (mut found, mut wrong) = (Vec::new(), Vec::new());
         self.check_pod(pod, &filled, &mut found);
         let Security { pod: shared, containers, annotations } = &mut filled;
         for ((list, index, container), own) in pod.containers().zip(containers) {
             self.fill_container(&container.name, own, shared, annotations);
-            let mut wrong = self.check_container(&container.name, own, shared, annotations);
+            self.check_container((&container.name, own), shared, annotations, &mut wrong);
             let ports = container.ports.iter().map(|port| port.host_port).filter(|port| *port > 0);
             wrong.extend(ports.filter(|_| !self.scc.allow_host_ports).map(ContainerViolation::HostPort));
-            found.extend(wrong.into_iter().map(|what| Violation::Container { list, index, what }));
+            found.extend(wrong.drain(..).map(|what| Violation::Container { list, index, what }));
         }
         if found.is_empty() { Ok(filled) } else { Err(found) }
     }
@@ -123,7 +123,7 @@ impl Policy<'_> {
     /// may do everything anyway; else not where it is forbidden.
     fn escalation(&self, own: &SecurityContext) -> Option<bool> {
         let added = own.capabilities.iter().flat_map(|capabilities| &capabilities.add);
-        let may_all = own.privileged == Some(true) || added.into_iter().any(|name| name == SYS_ADMIN);
+        let may_all = own.privileged == Some(true) || added.into_iter().any(|name| **name == *SYS_ADMIN);
         let default = self.scc.default_allow_privilege_escalation.filter(|_| !may_all);
         default.or((!self.scc.allow_privilege_escalation).then_some(false))
     }
@@ -161,15 +161,14 @@ impl Policy<'_> {
 
     fn check_container(
         &self,
-        name: &str,
-        own: &SecurityContext,
+        (name, own): (&str, &SecurityContext),
         pod: &PodSecurityContext,
         annotations: &BTreeMap<String, String>,
-    ) -> Vec<ContainerViolation> {
+        found: &mut Vec<ContainerViolation>,
+    ) {
         let scc = self.scc;
         let non_root = own.run_as_non_root.or(pod.run_as_non_root);
-        let mut found: Vec<_> =
-            self.user.check(non_root, own.run_as_user.or(pod.run_as_user)).into_iter().collect();
+        found.extend(self.user.check(non_root, own.run_as_user.or(pod.run_as_user)));
         let labels = self.se_linux.check(own.se_linux_options.as_ref().or(pod.se_linux_options.as_ref()));
         found.extend(labels.into_iter().map(ContainerViolation::SeLinux));
         let profile =
@@ -180,13 +179,12 @@ impl Policy<'_> {
         if !scc.allow_privileged_container && own.privileged == Some(true) {
             found.push(ContainerViolation::Privileged);
         }
-        capability::check(scc, own.capabilities.as_ref(), &mut found);
+        capability::check(scc, own.capabilities.as_ref(), found);
         if scc.read_only_root_filesystem && own.read_only_root_filesystem != Some(true) {
             found.push(ContainerViolation::WritableRoot);
         }
         if !scc.allow_privilege_escalation && own.allow_privilege_escalation != Some(false) {
             found.push(ContainerViolation::Escalation);
         }
-        found
     }
 }

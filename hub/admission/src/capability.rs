@@ -1,6 +1,8 @@
 //! The rule of capabilities. Names are compared letter by letter: case and the prefix `CAP_` count, and `ALL` is a name
 //! like any other, so that who drops it does not thereby drop the others.
 
+use std::sync::Arc;
+
 use crate::{context::Capabilities, scc::SecurityContextConstraints, violation::ContainerViolation};
 
 /// The word of an SCC for every capability. `ALL` is not: it allows to ask for `ALL`.
@@ -22,8 +24,8 @@ pub(crate) fn chosen(scc: &SecurityContextConstraints, own: Option<&Capabilities
     })
 }
 
-fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut names: Vec<&String> = names.collect();
+fn sorted<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
+    let mut names: Vec<&Arc<str>> = names.collect();
     names.sort_unstable();
     names.dedup();
     names.into_iter().cloned().collect()
@@ -41,14 +43,51 @@ pub(crate) fn check(
         }
         return;
     };
-    if scc.allowed_capabilities.iter().any(|name| name == ANY) {
+    if scc.allowed_capabilities.iter().any(|name| **name == *ANY) {
         return;
     }
-    let allowed = |name: &&String| {
+    let allowed = |name: &&Arc<str>| {
         scc.allowed_capabilities.contains(name) || scc.default_add_capabilities.contains(name)
     };
     let added = capabilities.add.iter().filter(|name| !allowed(name));
-    found.extend(added.map(|name| ContainerViolation::Capability(name.clone())));
+    found.extend(added.map(|name| ContainerViolation::Capability(Arc::clone(name))));
     let kept = scc.required_drop_capabilities.iter().filter(|name| !capabilities.drop.contains(name));
-    found.extend(kept.map(|name| ContainerViolation::CapabilityKept(name.clone())));
+    found.extend(kept.map(|name| ContainerViolation::CapabilityKept(Arc::clone(name))));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn wrong(scc: Value, capabilities: Value) -> Vec<ContainerViolation> {
+        let mut named = json!({"metadata": {"name": "scc"}});
+        named.as_object_mut().unwrap().extend(scc.as_object().unwrap().clone());
+        let scc: SecurityContextConstraints = serde_json::from_value(named).unwrap();
+        let capabilities: Option<Capabilities> = serde_json::from_value(capabilities).unwrap();
+        let mut found = Vec::new();
+        check(&scc, capabilities.as_ref(), &mut found);
+        found
+    }
+
+    #[test]
+    fn what_must_be_dropped_is_by_its_own_name() {
+        let drops = json!({"requiredDropCapabilities": ["MKNOD", "SETUID"]});
+        let kept = |name: &str| ContainerViolation::CapabilityKept(name.into());
+        assert_eq!(wrong(drops.clone(), json!({"drop": ["ALL"]})), [kept("MKNOD"), kept("SETUID")]);
+        assert_eq!(wrong(drops.clone(), json!({"drop": ["SETUID"]})), [kept("MKNOD")]);
+        assert_eq!(wrong(drops, json!({"drop": ["SETUID", "MKNOD"]})), []);
+    }
+
+    #[test]
+    fn what_is_added_is_allowed_or_a_default() {
+        let allows = json!({"allowedCapabilities": ["NET_RAW"], "defaultAddCapabilities": ["CHOWN"]});
+        let asked = |names: &[&str]| json!({ "add": names });
+        assert_eq!(wrong(allows.clone(), asked(&["NET_RAW", "CHOWN"])), []);
+        let refused = ContainerViolation::Capability("CAP_NET_RAW".into());
+        assert_eq!(wrong(allows.clone(), asked(&["CAP_NET_RAW"])), [refused]);
+        assert_eq!(wrong(json!({"allowedCapabilities": ["*"]}), asked(&["CAP_NET_RAW"])), []);
+        assert_eq!(wrong(allows, Value::Null), [ContainerViolation::NoCapabilities]);
+    }
 }

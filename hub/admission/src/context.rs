@@ -2,9 +2,11 @@
 //!
 //! Fields that no rule looks at (`fsGroupChangePolicy`, `appArmorProfile`, …) are not here and stay as they are.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::nullable::nullable;
+use crate::nullable::{names, nullable, write_names};
 
 /// What holds for a whole pod. `None` is a field that nobody wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -102,16 +104,24 @@ pub struct SeccompProfile {
     pub localhost_profile: Option<String>,
 }
 
-/// Names of capabilities. Case and the prefix `CAP_` count.
+/// Names of capabilities. Case and the prefix `CAP_` count. They are copied for each SCC that is tried, so they are shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Capabilities {
     /// Asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
-    pub add: Vec<String>,
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "names",
+        serialize_with = "write_names"
+    )]
+    pub add: Vec<Arc<str>>,
     /// Given up.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
-    pub drop: Vec<String>,
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "names",
+        serialize_with = "write_names"
+    )]
+    pub drop: Vec<Arc<str>>,
 }
 
 /// A kernel setting; its value is nobody's business here.

@@ -169,7 +169,7 @@ fn check_container(pod: &Pod, container: &Container, place: Place, found: &mut V
     let privileged = context.privileged == Some(true);
     let kept = context.allow_privilege_escalation == Some(false);
     let added = context.capabilities.iter().flat_map(|capabilities| &capabilities.add);
-    let sys_admin = added.into_iter().any(|name| name == "CAP_SYS_ADMIN");
+    let sys_admin = added.into_iter().any(|name| **name == *"CAP_SYS_ADMIN");
     say(found, kept && privileged, Why::PrivilegedCannotBeKept, || of("allowPrivilegeEscalation"));
     say(found, kept && sys_admin, Why::SysAdminCannotBeKept, || of("allowPrivilegeEscalation"));
     for (index, mount) in container.volume_mounts.iter().enumerate() {

@@ -6,7 +6,10 @@
 //! last capabilities. Processes and interprocess communication of the node, groups, seccomp, sysctls, escalation,
 //! read-only images and user namespaces weigh nothing.
 
-use std::cmp::{Ordering, Reverse};
+use std::{
+    cmp::{Ordering, Reverse},
+    sync::Arc,
+};
 
 use crate::{scc::SecurityContextConstraints, volume};
 
@@ -66,9 +69,9 @@ fn strategy(kind: &str) -> i64 {
 
 /// Case does not count here, unlike everywhere else.
 fn capabilities(scc: &SecurityContextConstraints) -> i64 {
-    let has = |names: &[String], word: &str| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+    let has = |names: &[Arc<str>], word: &str| names.iter().any(|name| name.eq_ignore_ascii_case(word));
     let each =
-        |names: &[String], points: i64| points * i64::try_from(names.len()).unwrap_or(CAPABILITIES_MOST);
+        |names: &[Arc<str>], points: i64| points * i64::try_from(names.len()).unwrap_or(CAPABILITIES_MOST);
     let allowed = &scc.allowed_capabilities;
     let dropped = &scc.required_drop_capabilities;
     let all_allowed = has(allowed, "*") || has(allowed, "ALL");

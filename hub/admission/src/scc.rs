@@ -4,7 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Deserialize;
 
-use crate::{context::SeLinuxOptions, nullable::nullable, volume};
+use crate::{
+    context::SeLinuxOptions,
+    nullable::{names, nullable},
+    volume,
+};
 
 /// One SCC. Field by field as OpenShift spells them; a field that no rule reads is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -33,11 +37,11 @@ pub struct SecurityContextConstraints {
     /// Whether images must be read-only.
     pub read_only_root_filesystem: bool,
     /// Added unless dropped.
-    pub default_add_capabilities: Vec<String>,
+    pub default_add_capabilities: Vec<Arc<str>>,
     /// Dropped, whatever the container says.
-    pub required_drop_capabilities: Vec<String>,
+    pub required_drop_capabilities: Vec<Arc<str>>,
     /// May be asked for; `*` is all.
-    pub allowed_capabilities: Vec<String>,
+    pub allowed_capabilities: Vec<Arc<str>>,
     /// Kinds of volumes; `*` is all.
     pub volumes: BTreeSet<String>,
     /// Drivers of flex volumes; empty is all.
@@ -149,12 +153,12 @@ struct Served {
     user_namespace_level: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     read_only_root_filesystem: bool,
-    #[serde(default, deserialize_with = "nullable")]
-    default_add_capabilities: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    required_drop_capabilities: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    allowed_capabilities: Vec<String>,
+    #[serde(default, deserialize_with = "names")]
+    default_add_capabilities: Vec<Arc<str>>,
+    #[serde(default, deserialize_with = "names")]
+    required_drop_capabilities: Vec<Arc<str>>,
+    #[serde(default, deserialize_with = "names")]
+    allowed_capabilities: Vec<Arc<str>>,
     volumes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "nullable")]
     allowed_flex_volumes: Vec<FlexDriver>,

@@ -1,6 +1,9 @@
 //! What of a pod an SCC does not allow, in words of the pod's own fields.
 
-use std::fmt::{Display, Formatter, Result};
+use std::{
+    fmt::{Display, Formatter, Result},
+    sync::Arc,
+};
 
 use crate::{pod::List, scc::IdRange};
 
@@ -82,9 +85,9 @@ pub enum ContainerViolation {
     /// It has no capabilities where some are needed.
     NoCapabilities,
     /// It adds one.
-    Capability(String),
+    Capability(Arc<str>),
     /// It does not drop one.
-    CapabilityKept(String),
+    CapabilityKept(Arc<str>),
     /// It takes a port of the node.
     HostPort(i64),
     /// Its image is not read-only.

@@ -157,6 +157,20 @@ fn one_loose_permission_outweighs_all_tighter_ones() {
 }
 
 #[test]
+fn capabilities_weigh_by_how_many_are_given_and_taken() {
+    let ground = Ground::new(&[
+        loose("a-adds", json!({"defaultAddCapabilities": ["NET_RAW"]})),
+        loose("b-allows", json!({"allowedCapabilities": ["NET_RAW", "NET_ADMIN"]})),
+        loose("c-plain", json!({})),
+        loose("d-drops-one", json!({"requiredDropCapabilities": ["MKNOD"]})),
+        loose("e-drops-two", json!({"requiredDropCapabilities": ["MKNOD", "SETUID"]})),
+        loose("f-drops-all", json!({"requiredDropCapabilities": ["ALL"]})),
+    ]);
+    let order = ["f-drops-all", "e-drops-two", "d-drops-one", "c-plain", "b-allows", "a-adds"];
+    assert_eq!(names(&ground.cluster), order);
+}
+
+#[test]
 fn what_of_the_node_weighs_nothing_is_ordered_by_name() {
     let ground = Ground::new(&[
         loose("b-processes", json!({"allowHostPID": true, "allowHostIPC": true})),
