@@ -203,8 +203,8 @@ impl Known {
     }
 }
 
-fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+fn owned<T: for<'a> From<&'a str>>(words: &[&str]) -> Vec<T> {
+    words.iter().map(|word| T::from(word)).collect()
 }
 
 fn volumes(reach: Reach) -> BTreeSet<String> {

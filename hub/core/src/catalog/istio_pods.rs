@@ -144,7 +144,8 @@ fn root_of_network(user: i64) -> SecurityContext {
 
 /// All given up but these.
 fn capabilities(add: &[&str]) -> Capabilities {
-    Capabilities { add: add.iter().map(|name| (*name).to_owned()).collect(), drop: vec!["ALL".to_owned()] }
+    let add = add.iter().map(|name| (*name).into()).collect();
+    Capabilities { add, drop: vec!["ALL".into()] }
 }
 
 fn container(name: &str, security_context: SecurityContext) -> Container {
