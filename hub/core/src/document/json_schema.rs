@@ -42,8 +42,7 @@ fn shape(shape_of: &'static Shape, required: Required) -> Value {
         Shape::List { item, least, most, unique } => {
             let mut list = json!({
                 "type": "array",
-                // Items are whole even where nothing else is required: lists are replaced.
-                "items": shape(item, Required::AsSaid),
+                "items": items(item, *unique, required),
                 "minItems": least,
                 "maxItems": most,
             });
@@ -67,6 +66,21 @@ fn shape(shape_of: &'static Shape, required: Required) -> Value {
         Shape::Partial(whole) => shape(whole, Required::Not),
         Shape::Anything => json!({}),
         Shape::NotYet => json!(false),
+    }
+}
+
+/// Items are whole even where nothing else is required, because lists are replaced: but for those that are laid over
+/// others by their names.
+fn items(item: &'static Shape, unique: Unique, required: Required) -> Value {
+    match (unique, required) {
+        (Unique::Name, Required::Not) => {
+            let mut item = shape(item, required);
+            item["required"] = json!(["name"]);
+            item
+        }
+        (Unique::Name | Unique::Items | Unique::Field(_) | Unique::Nothing, _) => {
+            shape(item, Required::AsSaid)
+        }
     }
 }
 

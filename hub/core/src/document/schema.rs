@@ -61,6 +61,8 @@ pub(super) enum Unique {
     Items,
     /// The value of a field of the items.
     Field(&'static str),
+    /// The field `name` of the items; a layer's item is laid over the earlier one of its name.
+    Name,
     /// Anything may.
     Nothing,
 }

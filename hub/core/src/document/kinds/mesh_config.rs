@@ -88,7 +88,7 @@ const BASE: Shape = Shape::Map {
         optional(
             "gateways",
             "proxies of their own at the edge of the mesh; a layer's is laid over that of the same name",
-            Shape::List { item: &gateways::GATEWAY, least: 0, most: 50, unique: Unique::Field("name") },
+            Shape::List { item: &gateways::GATEWAY, least: 0, most: 50, unique: Unique::Name },
         ),
         optional(
             "values",

@@ -322,3 +322,26 @@ fn a_private_key_is_neither_taken_nor_quoted_wherever_it_stands() {
         assert!(!said.contains("MIIE") && said.contains("hint"), "{to}: {said}");
     }
 }
+
+#[test]
+fn a_layer_says_of_a_gateway_only_what_differs() {
+    let base = "    values:";
+    let gateway = "    gateways: [{name: edge, namespace: edge, exposure: internal}]\n    values:";
+    let set = "set: {values: {istiod: {pilot: {autoscaleMin: 3}}}}";
+    let with = |layer: &str| {
+        let text =
+            EXAMPLE.replacen(base, gateway, 1).replacen(set, &format!("set: {{gateways: {layer}}}"), 1);
+        assert!(text.contains("exposure: internal") && text.contains(layer), "{text}");
+        said(parse_one(text))
+    };
+    assert_eq!(with("[{name: edge, exposure: external}]"), "  NO MISTAKE\n");
+    insta::assert_snapshot!(
+        [
+            "[{exposure: external}]",
+            "[{name: egde, exposure: external}]",
+            "[{name: edge, ports: [{name: http}]}]"
+        ]
+        .map(|layer| format!("{layer}\n{}\n", with(layer)))
+        .concat()
+    );
+}

@@ -1,15 +1,17 @@
-//! What layers unset: it must be known, set before, and not required.
+//! What layers unset must be known, set before, and not required; what they lay over a named item must make a whole one.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
-use super::{NOT_SERVED, Place, Walk, names};
+use super::{NAME, NOT_SERVED, Place, Walk, field, names};
 use crate::{
     config::path,
     document::{
         kinds,
         mistake::{join, quote},
         nearest::nearest,
-        schema::{MapRule, Shape, served},
+        schema::{Field, MapRule, Shape, Unique, served},
         tree::{Entry, Node, Position, Value},
     },
 };
@@ -30,6 +32,10 @@ impl Walk<'_, '_> {
     /// Looks at the layers of a config, one after the other: each over all that the base and earlier layers set.
     pub(super) fn layers(&mut self, spec: &[Entry], place: &Place) {
         let mut earlier = map_outline(spec, "base");
+        let mut named = Named::default();
+        if let Some(Node { value: Value::Map(base), .. }) = field(spec, "base") {
+            named.note(base);
+        }
         let Some(Node { value: Value::List(layers), .. }) = field(spec, "layers") else { return };
         for (index, layer) in layers.iter().enumerate() {
             let Value::Map(layer) = &layer.value else { continue };
@@ -39,6 +45,11 @@ impl Walk<'_, '_> {
             let known: Vec<&Unset<'_>> =
                 unset.iter().filter(|unset| self.is_set(unset, &earlier, &set)).collect();
             self.leaves_what_is_required(&known, &earlier, &set);
+            named.forget(&known);
+            if let Some(Node { value: Value::Map(set), .. }) = field(layer, "set") {
+                self.new_ones_are_whole(set, &named, &format!("{path}.set"));
+                named.note(set);
+            }
             lay(&mut earlier, set);
         }
     }
@@ -63,6 +74,33 @@ impl Walk<'_, '_> {
         let message = format!("neither the base nor an earlier layer sets {}", quote(unset.text));
         self.add(unset.at, &unset.place, message, hint);
         false
+    }
+
+    /// An item of a named list that nothing earlier has must say everything.
+    fn new_ones_are_whole(&mut self, set: &[Entry], earlier: &Named<'_>, path: &str) {
+        for (list, fields, items) in named_lists(set) {
+            for (index, node) in items.iter().enumerate() {
+                let Some((name, item)) = named_item(node).filter(|(name, _)| !earlier.has(list, name)) else {
+                    continue;
+                };
+                let lacks =
+                    fields.iter().filter(|wanted| wanted.required && field(item, wanted.name).is_none());
+                for lacking in lacks {
+                    let place = join(&format!("{}[{index}]", join(path, list)), lacking.name);
+                    let message = format!(
+                        "missing: neither the base nor an earlier layer has {} in {list}",
+                        quote(name)
+                    );
+                    let hint = match earlier.near(list, name) {
+                        Some(meant) => {
+                            format!("did you mean {}? a new one needs it, {}", quote(meant), lacking.example)
+                        }
+                        None => lacking.example.to_owned(),
+                    };
+                    self.add(node.at, &place, message, hint);
+                }
+            }
+        }
     }
 
     fn leaves_what_is_required(&mut self, unset: &[&Unset<'_>], earlier: &Json, set: &Json) {
@@ -96,8 +134,49 @@ impl Walk<'_, '_> {
     }
 }
 
-fn field<'a>(entries: &'a [Entry], name: &str) -> Option<&'a Node> {
-    entries.iter().find(|entry| entry.key == name).map(|entry| &entry.value)
+/// Names of the items that stand in named lists so far.
+#[derive(Default)]
+struct Named<'a>(BTreeSet<(&'static str, &'a str)>);
+
+impl<'a> Named<'a> {
+    fn note(&mut self, base: &'a [Entry]) {
+        for (list, _, items) in named_lists(base) {
+            self.0.extend(items.iter().filter_map(|item| Some((list, named_item(item)?.0))));
+        }
+    }
+
+    fn forget(&mut self, unset: &[&Unset<'_>]) {
+        let taken = |list: &str| unset.iter().any(|unset| unset.keys.len() == 1 && unset.keys[0] == list);
+        self.0.retain(|(list, _)| !taken(list));
+    }
+
+    fn near(&self, list: &'static str, name: &str) -> Option<&'a str> {
+        let names = self.0.iter().filter(|(of, _)| *of == list).map(|(_, name)| *name);
+        nearest(name, names.take(MOST_SIBLINGS))
+    }
+
+    fn has(&self, list: &'static str, name: &'a str) -> bool {
+        self.0.contains(&(list, name))
+    }
+}
+
+/// The lists of a base whose items are told by their names: the list's name, the fields of an item, the items.
+fn named_lists(base: &[Entry]) -> impl Iterator<Item = (&'static str, &'static [Field], &[Node])> {
+    let Shape::Map { fields, .. } = &kinds::BASE_SHAPE else { return None.into_iter().flatten() };
+    let lists = fields.iter().filter_map(|list| match (&list.shape, &field(base, list.name)?.value) {
+        (Shape::List { item: Shape::Map { fields, .. }, unique: Unique::Name, .. }, Value::List(items)) => {
+            Some((list.name, *fields, items.as_slice()))
+        }
+        _ => None,
+    });
+    Some(lists).into_iter().flatten()
+}
+
+/// The name and the fields of an item.
+fn named_item(node: &Node) -> Option<(&str, &[Entry])> {
+    let Value::Map(entries) = &node.value else { return None };
+    let Value::Scalar { text, .. } = &field(entries, NAME)?.value else { return None };
+    Some((text, entries))
 }
 
 fn unset<'a>(layer: &'a [Entry], path: &str) -> Vec<Unset<'a>> {

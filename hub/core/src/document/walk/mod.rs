@@ -15,6 +15,9 @@ use super::{
     tree::{Entry, Node, Position, Value},
 };
 
+/// The field that tells items of some lists.
+const NAME: &str = "name";
+
 const NOT_SERVED: &str = "not served by this release";
 
 /// One walk of one document.
@@ -76,8 +79,13 @@ impl<'m, 'file> Walk<'m, 'file> {
             (Shape::List { item, least, most, unique }, Value::List(items)) => {
                 self.length(node, items.len(), *least..=*most, place);
                 self.unique(items, *unique, place);
-                // Lists are replaced, so that their items are whole also where nothing else is required.
-                let partial_before = std::mem::replace(&mut self.partial, false);
+                // Lists are replaced, so that their items are whole also where nothing else is required; but for those
+                // whose items are told by their names.
+                let laid_over = self.partial && matches!(unique, Unique::Name);
+                let partial_before = std::mem::replace(&mut self.partial, laid_over);
+                if laid_over {
+                    self.are_named(items, place);
+                }
                 let json = self.items(items.iter().take(*most), item, place);
                 self.partial = partial_before;
                 json
@@ -234,6 +242,17 @@ impl<'m, 'file> Walk<'m, 'file> {
         }
     }
 
+    /// Of an item that is laid over another the name alone is required.
+    fn are_named(&mut self, items: &[Node], place: &Place) {
+        for (index, item) in items.iter().enumerate() {
+            let Value::Map(entries) = &item.value else { continue };
+            if field(entries, NAME).is_none() {
+                let path = format!("{}[{index}].{NAME}", place.path);
+                self.add(item.at, &path, "missing", "it says over which of the earlier ones this is laid");
+            }
+        }
+    }
+
     fn texts(&mut self, node: &Node, entries: &[Entry], texts: &Texts, place: &Place) -> Json {
         self.length(node, entries.len(), texts.least..=texts.most, place);
         let mut map = Map::new();
@@ -312,6 +331,10 @@ impl<'m, 'file> Walk<'m, 'file> {
     }
 }
 
+fn field<'a>(entries: &'a [Entry], name: &str) -> Option<&'a Node> {
+    entries.iter().find(|entry| entry.key == name).map(|entry| &entry.value)
+}
+
 /// The names of the fields that are served.
 fn names(fields: &'static [Field]) -> String {
     served(fields).map(|field| field.name).collect::<Vec<_>>().join(", ")
@@ -321,8 +344,9 @@ fn names(fields: &'static [Field]) -> String {
 fn identity(item: &Node, unique: Unique) -> Option<(&Node, &str)> {
     let node = match (unique, &item.value) {
         (Unique::Items, _) => item,
-        (Unique::Field(name), Value::Map(entries)) => &entries.iter().find(|entry| entry.key == name)?.value,
-        (Unique::Field(_) | Unique::Nothing, _) => return None,
+        (Unique::Field(name), Value::Map(entries)) => field(entries, name)?,
+        (Unique::Name, Value::Map(entries)) => field(entries, NAME)?,
+        (Unique::Field(_) | Unique::Name | Unique::Nothing, _) => return None,
     };
     match &node.value {
         Value::Scalar { text, .. } => Some((node, text)),
