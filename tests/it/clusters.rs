@@ -3,6 +3,7 @@
 mod dresses;
 mod goldens;
 mod sail;
+mod schemas;
 
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod document;
 pub mod fleet;
+pub mod schema;
 
 pub mod config;
 

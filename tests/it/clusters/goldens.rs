@@ -80,7 +80,7 @@ async fn accepted(client: &Client, manifest: &Value) -> Result<()> {
 }
 
 /// The first value that is not there as it was sent. What the API server adds does not count.
-fn lost(path: &str, sent: &Value, taken: &Value) -> Option<String> {
+pub(super) fn lost(path: &str, sent: &Value, taken: &Value) -> Option<String> {
     match (sent, taken) {
         (Value::Object(sent), Value::Object(taken)) => sent.iter().find_map(|(key, value)| {
             lost(&format!("{path}.{key}"), value, taken.get(key).unwrap_or(&Value::Null))
@@ -91,6 +91,8 @@ fn lost(path: &str, sent: &Value, taken: &Value) -> Option<String> {
                 .into_iter()
                 .find_map(|(index, (sent, taken))| lost(&format!("{path}[{index}]"), sent, taken))
         }
+        // 1.0 comes back as 1.
+        (Value::Number(sent), Value::Number(taken)) if sent.as_f64() == taken.as_f64() => None,
         (sent, taken) => (sent != taken).then(|| path.to_owned()),
     }
 }

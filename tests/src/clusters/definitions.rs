@@ -147,9 +147,21 @@ pub const GKE: [Definition; 1] = [Definition {
 
 /// Applies the definitions and returns when the API server serves all of them.
 pub async fn apply(client: &Client, applier: &mut Applier, definitions: &[Definition]) -> Result<()> {
+    apply_changed(client, applier, definitions, |_| ()).await
+}
+
+/// The same, each definition with a change.
+pub async fn apply_changed(
+    client: &Client,
+    applier: &mut Applier,
+    definitions: &[Definition],
+    change: impl Fn(&mut Value),
+) -> Result<()> {
     let folder = folder();
     for definition in definitions {
-        applier.apply(definition.load(folder.as_ref())?).await?;
+        let mut document = definition.load(folder.as_ref())?;
+        change(&mut document);
+        applier.apply(document).await?;
     }
     for definition in definitions {
         until(&format!("{} to be served", definition.name()), SERVED_WITHIN, || served(client, definition))

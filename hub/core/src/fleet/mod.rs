@@ -11,7 +11,7 @@ pub use facts::{
     ObjectSettings, ProxyGroup, UnreadFact,
 };
 pub use name::{InvalidName, Labels, Name};
-pub use schema::{NotASchema, Schema, SchemaFact, Schemas};
+pub use schema::{SchemaFact, Schemas};
 pub use selector::{MatchExpression, Operator, Selector};
 
 use std::collections::BTreeMap;
