@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Contradiction, Finding, InForce, Plan, PlanInput,
-    check::{blocks, warns},
+    check::{Definitions, blocks, warns},
     rule,
 };
 use crate::{
@@ -57,7 +57,7 @@ impl ConfigUse {
 }
 
 /// Judges what the config says, by the lines of its file.
-pub(super) fn judge(plan: &Plan, source: &SourceMap) -> Vec<Finding> {
+pub(super) fn judge(plan: &Plan, definitions: Definitions<'_>, source: &SourceMap) -> Vec<Finding> {
     let config = &plan.config;
     let mut findings: Vec<Finding> =
         config.contradictions.iter().map(|one| contradicted(one, source)).collect();
@@ -74,15 +74,19 @@ pub(super) fn judge(plan: &Plan, source: &SourceMap) -> Vec<Finding> {
         None => {}
         Some(InstallerKind::Calisti) => findings.extend(unserved(config, source)),
         Some(InstallerKind::Sail) => {
-            findings.extend(lost(config, source));
-            findings.extend(unknown(config, source));
+            // Where the cluster's own definitions are known, they say what is refused.
+            let is_defined = definitions.of_kind("sailoperator.io/Istio").is_some();
+            findings.extend(lost(config, is_defined, source));
+            if !is_defined {
+                findings.extend(unknown(config, source));
+            }
         }
     }
     findings
 }
 
 /// `(layer production, fleet.yaml:14)`, as far as it is known.
-fn place(origin: &ConfigOrigin, source: &SourceMap) -> String {
+pub(super) fn place(origin: &ConfigOrigin, source: &SourceMap) -> String {
     let place = source.place(origin);
     let layer = match place.layer {
         config::BASE => "base".to_owned(),
@@ -158,9 +162,9 @@ fn unserved(config: &ConfigUse, source: &SourceMap) -> Option<Finding> {
 }
 
 /// Values that the operator's kinds do not take, or take for nothing: one finding a line of the catalogue.
-fn lost(config: &ConfigUse, source: &SourceMap) -> Vec<Finding> {
+fn lost(config: &ConfigUse, is_defined: bool, source: &SourceMap) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for lost in &sail::LOST {
+    for lost in sail::LOST.iter().filter(|lost| !(is_defined && lost.refused)) {
         let mut said = config.values.iter().filter(|(path, _)| config::path::is_within(path, lost.path));
         let Some((_, (_, origin))) = said.next() else { continue };
         let place = place(origin, source);

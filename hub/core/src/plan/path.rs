@@ -91,3 +91,9 @@ pub fn write(tree: &mut Value, keys: &[String], atom: Value) {
     }
     *place = atom;
 }
+
+/// Whether a path is another one or lies below it.
+#[must_use]
+pub fn is_within(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|below| below.is_empty() || below.starts_with(['.', '[']))
+}

@@ -1,6 +1,11 @@
 //! The whole way from a mesh config and a cluster to a judged plan: what previews show and rollouts start from.
 
-use super::{Finding, Plan, PlanError, PlanInput, Severity, accept::accept, check, config_use, plan, rule};
+use super::{
+    Finding, Plan, PlanError, PlanInput, Severity,
+    accept::accept,
+    check::{self, Definitions, definitions},
+    config_use, plan, rule,
+};
 use crate::{
     config::{ConfigVersion, EffectiveProblem, SourceMap, effective},
     fleet::{Cluster, Name},
@@ -54,8 +59,10 @@ pub fn propose(config: &ConfigVersion, cluster: &Cluster) -> Result<Proposal, Pl
     if let Some(platform) = platform {
         let input = PlanInput::new((&config.name, &meant), cluster, (facts, platform), rule::registry());
         let plan = plan(&input, rule::registry())?;
-        proposal.add(config_use::judge(&plan, &config.source));
-        proposal.add(check(&plan, facts));
+        let definitions = Definitions::new(facts, &cluster.schemas);
+        proposal.add(config_use::judge(&plan, definitions, &config.source));
+        proposal.add(check::check(&plan, facts, definitions));
+        proposal.add(definitions::judge(&plan, definitions, &config.source));
         accept(&mut proposal.findings, &plan.config.overrides);
         proposal.plan = Some(plan);
     }

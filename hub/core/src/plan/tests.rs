@@ -21,6 +21,7 @@ mod clouds;
 mod cni;
 mod comparison;
 mod config_use;
+mod definitions;
 mod gateways;
 mod golden;
 mod groups;
@@ -226,6 +227,11 @@ pub(super) fn sailed(platform: PlatformName, version: &str, change: impl FnOnce(
     let mut config = sail_wanted(version);
     change(&mut config);
     plan(&input_of(&config, &sail_facts(platform), platform), rule::registry()).unwrap()
+}
+
+/// What the referee says of a plan where no schema is known.
+pub(super) fn refereed(plan: &Plan, facts: &Facts) -> Vec<Finding> {
+    check(plan, facts, check::Definitions::new(facts, &crate::fleet::Schemas::default()))
 }
 
 /// The manifest of a kind.

@@ -7,7 +7,8 @@ use hub_core::{
     document::{self, Source, Spec},
     fleet::{self, ClusterId, Facts, Name},
     plan::{
-        self, ObjectId, Plan, PlanInput, RuleId, Severity, check,
+        self, ObjectId, Plan, PlanInput, RuleId, Severity,
+        check::{self, Definitions},
         input::{MeshInput, Projection},
         installer::sail as objects,
         requirement::{Fields, Requirement},
@@ -129,7 +130,9 @@ impl Broken {
 
     /// What the referee says against it.
     fn blocking(&self) -> Vec<String> {
-        let findings = check(&self.plan, &self.facts).into_iter();
+        let findings =
+            check::check(&self.plan, &self.facts, Definitions::new(&self.facts, &fleet::Schemas::default()))
+                .into_iter();
         findings.filter(|one| one.severity == Severity::Blocks).map(|one| one.rule).collect()
     }
 

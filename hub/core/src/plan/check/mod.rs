@@ -6,6 +6,7 @@
 
 mod asks;
 mod calisti;
+pub(super) mod definitions;
 mod gateways;
 mod limits;
 mod locality;
@@ -16,6 +17,7 @@ mod served;
 mod strategy;
 mod versions;
 
+pub use definitions::Definitions;
 pub use seen::{Manifest, Seen, selects};
 pub use versions::{Combination, ageing, combination};
 
@@ -24,14 +26,14 @@ use crate::{config::InstallerKind, fleet::Facts, platform};
 
 /// Judges a plan. What blocks comes first. A plan for nothing is beyond judgement. What grows old is said by [`ageing`].
 #[must_use]
-pub fn check(plan: &Plan, facts: &Facts) -> Vec<Finding> {
+pub fn check(plan: &Plan, facts: &Facts, definitions: Definitions<'_>) -> Vec<Finding> {
     let Some(intent) = &plan.intent else { return Vec::new() };
     let (seen, mut findings) = Seen::read(plan, intent);
     match intent.installer {
         InstallerKind::Sail => findings.extend(sail::judge(&seen)),
         InstallerKind::Calisti => findings.extend(calisti::judge(&seen)),
     }
-    findings.extend(versions::judge(&seen, facts));
+    findings.extend(versions::judge(&seen, facts, definitions));
     findings.extend(served::judge(&seen, facts));
     findings.extend(limits::judge(&seen));
     findings.extend(strategy::judge(&seen));

@@ -2,15 +2,18 @@
 //!
 //! The same judgement answers for a plan and for a question without any cluster (`meshfleet catalog check`).
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
-use super::{Finding, Seen, blocks, warns};
+use super::{Definitions, Finding, Seen, blocks, warns};
 use crate::{
     catalog::{MinorVersion, Support, calisti, istio, sail},
     config::{InstallerKind, IstioVersion},
     fleet::Facts,
     plan::Intent,
     platform::{self, Release},
+    schema::Schema,
 };
 
 /// Versions that are to go together.
@@ -74,8 +77,63 @@ pub fn ageing(asked: &Combination, today: Date) -> Vec<Finding> {
     [age(asked, today), platform_age(asked, today)].into_iter().flatten().collect()
 }
 
-pub(super) fn judge(plan: &Seen<'_>, facts: &Facts) -> Vec<Finding> {
-    combination(&Combination::of(plan.intent, facts))
+pub(super) fn judge(plan: &Seen<'_>, facts: &Facts, definitions: Definitions<'_>) -> Vec<Finding> {
+    let asked = Combination::of(plan.intent, facts);
+    let named = match asked.installer {
+        InstallerKind::Sail => definitions.of_kind("sailoperator.io/Istio").and_then(named_versions),
+        InstallerKind::Calisti => None,
+    };
+    let installer = match named {
+        Some(named) => by_this_sail(asked.istio, &named),
+        None => installer(&asked),
+    };
+    [installer, kubernetes(&asked)].into_iter().flatten().collect()
+}
+
+/// The versions that a definition of the operator's names, oldest first: without those that are not released, and without
+/// those that move.
+fn named_versions(schema: &Schema) -> Option<Vec<IstioVersion>> {
+    let words = schema.words(&["spec", "version"])?;
+    let mut versions: Vec<IstioVersion> =
+        words.iter().filter_map(|word| IstioVersion::parse(word.strip_prefix('v')?).ok()).collect();
+    versions.sort_unstable();
+    Some(versions)
+}
+
+/// What the definition that is installed says has the last word. That it names a version is no proof that it installs
+/// it: the operator's own table of the past is not served, so the catalogue's holds for operators as new as it is.
+fn by_this_sail(version: IstioVersion, named: &[IstioVersion]) -> Option<Finding> {
+    if named.contains(&version) {
+        let is_past = sail::verdict(version) == sail::Verdict::EndOfLife;
+        let newest = sail::nearest(IstioVersion { major: 2, ..version });
+        let is_as_new = named.iter().any(|one| (one.major, one.minor) >= (newest.major, newest.minor));
+        return if is_past && is_as_new { by_sail(version) } else { None };
+    }
+    let nearest = named.iter().copied().min_by_key(|one| distance(*one, version));
+    let mut newest: BTreeMap<(u32, u32), IstioVersion> = BTreeMap::new();
+    for one in named {
+        newest.insert((one.major, one.minor), *one);
+    }
+    let newest: Vec<String> = newest.values().rev().take(6).map(ToString::to_string).collect();
+    let set = match nearest {
+        Some(nearest) => format!(
+            "set istio.version to {nearest}, the nearest that it names; of each minor the newest is {}",
+            newest.join(", ")
+        ),
+        None => "it names none: look at the operator's installation".to_owned(),
+    };
+    Some(blocks(
+        "sail.version",
+        format!(
+            "Istio {version} is not named by the definition that the operator installed in this cluster, which refuses it"
+        ),
+        format!("{set}; or install a newer release of the operator"),
+    ))
+}
+
+/// How far two versions are from each other: a minor is farther than any patch.
+fn distance(one: IstioVersion, other: IstioVersion) -> (u32, u32, u32) {
+    (one.major.abs_diff(other.major), one.minor.abs_diff(other.minor), one.patch.abs_diff(other.patch))
 }
 
 fn installer(asked: &Combination) -> Option<Finding> {

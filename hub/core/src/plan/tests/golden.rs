@@ -99,7 +99,7 @@ fn an_old_openshift_has_no_v2_constraints() {
             "meshfleet-sidecars-nonroot",
         ]
     );
-    assert!(!check(&plan, &facts).iter().any(|finding| finding.severity == Severity::Blocks));
+    assert!(!refereed(&plan, &facts).iter().any(|finding| finding.severity == Severity::Blocks));
 }
 
 #[test]

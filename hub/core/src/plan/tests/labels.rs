@@ -3,7 +3,7 @@
 use super::*;
 
 fn told(plan: &Plan, facts: &Facts, rule: &str) -> Vec<(String, String)> {
-    let findings = check(plan, facts).into_iter().filter(|finding| finding.rule == rule);
+    let findings = refereed(plan, facts).into_iter().filter(|finding| finding.rule == rule);
     findings.map(|finding| (finding.message, finding.hint)).collect()
 }
 

@@ -56,7 +56,7 @@ fn a_needed_restart_is_told_with_namespace_count_and_command() {
         group("x", "canary", "1.20.0", 3),
     ];
     let facts = Facts { proxies_untold: 4, ..seen(Vec::new(), groups) };
-    let found = check(&sailed(PlatformName::Eks, "1.30.3", |_| ()), &facts);
+    let found = refereed(&sailed(PlatformName::Eks, "1.30.3", |_| ()), &facts);
     let finding = found.iter().find(|finding| finding.rule == "proxies.old").unwrap();
     assert_eq!(
         finding.message,
@@ -67,7 +67,7 @@ fn a_needed_restart_is_told_with_namespace_count_and_command() {
         "when the rollout has succeeded, restart them, for example: kubectl rollout restart deployment,statefulset,daemonset --namespace bank"
     );
     let many = (0..12).map(|number| group(&format!("n{number:02}"), "default", "1.29.6", 2)).collect();
-    let found = check(&sailed(PlatformName::Eks, "1.30.3", |_| ()), &seen(Vec::new(), many));
+    let found = refereed(&sailed(PlatformName::Eks, "1.30.3", |_| ()), &seen(Vec::new(), many));
     assert!(found[0].message.ends_with("; 4 pods elsewhere"), "{}", found[0].message);
 }
 

@@ -11,12 +11,12 @@ use crate::plan::{
 };
 
 pub(super) fn blocking(plan: &Plan, facts: &Facts) -> Vec<String> {
-    let findings = check(plan, facts).into_iter();
+    let findings = refereed(plan, facts).into_iter();
     findings.filter(|finding| finding.severity == Severity::Blocks).map(|finding| finding.rule).collect()
 }
 
 pub(super) fn warnings(plan: &Plan, facts: &Facts) -> Vec<String> {
-    let findings = check(plan, facts).into_iter();
+    let findings = refereed(plan, facts).into_iter();
     findings.filter(|finding| finding.severity == Severity::Warns).map(|finding| finding.rule).collect()
 }
 

@@ -6,13 +6,13 @@ use super::{
     referee::{blocking, respoilt},
     *,
 };
-use crate::plan::{check::check, rule};
+use crate::plan::rule;
 
 const REFUSED: &str = "openshift.admission.refused";
 
 /// What is said of the pods of a plan that would be refused.
 fn refused(plan: &Plan, facts: &Facts) -> Vec<String> {
-    let findings = check(plan, facts).into_iter().filter(|finding| finding.rule == REFUSED);
+    let findings = refereed(plan, facts).into_iter().filter(|finding| finding.rule == REFUSED);
     findings.map(|finding| finding.message).collect()
 }
 

@@ -311,7 +311,7 @@ fn what_the_cluster_lacks_is_seen_with_the_way_to_it() {
         facts.kinds.retain(|served| served != kind);
         let plan = plan(&input_of(&sail_wanted(VERSION), &facts, platform), rule::registry()).unwrap();
         let found: Vec<Finding> =
-            check(&plan, &facts).into_iter().filter(|found| found.severity == Severity::Blocks).collect();
+            refereed(&plan, &facts).into_iter().filter(|found| found.severity == Severity::Blocks).collect();
         assert_eq!(found.len(), 1, "{platform} {kind}: {found:?}");
         assert_eq!(found[0].rule, finding);
         assert!(found[0].hint.starts_with(hint), "{}", found[0].hint);
@@ -324,7 +324,7 @@ fn versions_are_held_against_operator_kubernetes_and_platform() {
         [("1.28.10", "is past its end"), ("1.31.0", "is not known"), ("1.30.4", "is not known")]
     {
         let plan = sailed(PlatformName::Eks, version, |_| ());
-        let found = check(&plan, &sail_facts(PlatformName::Eks))
+        let found = refereed(&plan, &sail_facts(PlatformName::Eks))
             .into_iter()
             .find(|found| found.rule == "sail.version")
             .unwrap();
@@ -350,7 +350,7 @@ fn a_plan_for_another_platform_is_refused() {
         let findings = blocking(&sailed(planned, VERSION, |_| ()), &sail_facts(runs_on));
         assert!(findings.iter().any(|found| found == expected), "{planned} on {runs_on}: {findings:?}");
         let facts = sail_facts(runs_on);
-        let findings = check(&sailed(planned, VERSION, |_| ()), &facts);
+        let findings = refereed(&sailed(planned, VERSION, |_| ()), &facts);
         let found = findings.iter().find(|found| found.rule == expected).unwrap();
         assert!(found.hint.contains("correct spec.platform of the Cluster document"), "{}", found.hint);
     }
