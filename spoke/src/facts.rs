@@ -26,7 +26,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 mod mesh;
+mod schemas;
 mod settings;
+
+pub use schemas::{Schema, load as load_schema};
 
 pub use mesh::{ControlPlane, Injector, Mesh, Proxy};
 
@@ -64,6 +67,8 @@ pub struct Facts {
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// Istio's control planes, injectors and proxies, whoever made them.
     pub mesh: Mesh,
+    /// Schemas of the custom resources that plans may hold; sorted.
+    pub schemas: Vec<Schema>,
     /// What could not be read, and why.
     pub unread: BTreeMap<String, String>,
     /// UID of the namespace kube-system; empty if it could not be read.
@@ -262,6 +267,7 @@ const MOST_NODE_GROUPS: usize = 200;
 pub struct Reader {
     client: Client,
     proxies: mesh::Proxies,
+    schemas: schemas::Reader,
 }
 
 impl Reader {
@@ -269,7 +275,8 @@ impl Reader {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let proxies = mesh::Proxies::new(client.clone());
-        Self { client, proxies }
+        let schemas = schemas::Reader::new(client.clone());
+        Self { client, proxies, schemas }
     }
 
     /// Reads everything that can be read.
@@ -336,6 +343,10 @@ impl Reader {
         match self.proxies.read().await {
             Ok(counted) => (facts.mesh.proxies, facts.mesh.proxies_untold) = counted,
             Err(error) => fails("proxies", &error),
+        }
+        match self.schemas.read().await {
+            Ok(found) => facts.schemas = found,
+            Err(error) => fails("schemas", &error),
         }
         facts.unread = unread;
         bound(&mut facts);

@@ -4,6 +4,7 @@ mod adoption;
 mod clusters;
 mod counts;
 mod crash;
+mod definitions;
 mod documents;
 mod facts;
 mod facts_map;

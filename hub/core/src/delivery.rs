@@ -9,7 +9,8 @@
 //! - A header is never sent for what the spoke's fence has reached already.
 //! - A body leaves only if a header of *this* session offered it; absent and foreign ones get the same refusal.
 //! - Only what this session offered can be accepted, and only what was accepted can be reported on.
-//! - Only a question or a wish that this session told can be answered, once.
+//! - Only a question or a wish that this session told can be answered, once; a schema that was not asked for, or is none, is
+//!   not stored.
 
 mod asked;
 mod session;
@@ -18,7 +19,10 @@ mod tests;
 
 pub use session::Session;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
@@ -28,6 +32,7 @@ use crate::{
     fleet::Facts,
     probe::{Answer, Probe},
     report::{Fence, Refusal, RefusalCode, Report},
+    schema::Schema,
 };
 
 /// A target as the database has it, with the bodies that belong to it.
@@ -131,6 +136,15 @@ pub enum Event {
         /// None if it is not in the database.
         bytes: Option<Vec<u8>>,
     },
+    /// Schemas that the spoke's facts name, and that this session is to ask for.
+    SchemasLacking(Vec<Digest>),
+    /// The spoke tells a schema.
+    SchemaTold {
+        /// Which.
+        digest: Digest,
+        /// Its JSON; empty if the cluster does not have it any more.
+        bytes: Vec<u8>,
+    },
     /// Time passed.
     Tick,
 }
@@ -204,6 +218,15 @@ pub enum Command {
         /// What came of it.
         answer: HealAnswer,
     },
+    /// Ask for schemas.
+    WantSchemas(Vec<Digest>),
+    /// Store a schema, by its digest.
+    SaveSchema {
+        /// It, read.
+        schema: Arc<Schema>,
+        /// The bytes that it was read from.
+        bytes: Vec<u8>,
+    },
     /// End the stream.
     Close(CloseReason),
 }
@@ -250,6 +273,9 @@ pub enum Mistake {
     /// An answer to a question that was not asked, or was answered already.
     #[error("a question that is not open in this session was answered")]
     AnsweredUnasked,
+    /// A schema that was not asked for, or that is another one, or none.
+    #[error("a schema was told that is not the one that was asked for in this session")]
+    OtherSchema,
     /// A drift report that does not come after the last one.
     #[error("the sequence of drift reports must rise")]
     DriftSequence,
@@ -265,6 +291,7 @@ impl Mistake {
             | Self::ReportedUnaccepted
             | Self::WantedTooMuch
             | Self::AnsweredUnasked
+            | Self::OtherSchema
             | Self::DriftSequence => RefusalCode::Protocol,
         }
     }

@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod clusters;
 pub mod configs;
+pub mod definitions;
 pub mod deletions;
 pub mod documents;
 pub mod drift;
@@ -51,6 +52,8 @@ pub struct App {
     pub heartbeats: sessions::Heartbeats,
     /// Sessions that this process holds.
     pub held: sessions::Held,
+    /// Schemas of custom resources.
+    pub definitions: definitions::Definitions,
 }
 
 impl App {
@@ -63,6 +66,7 @@ impl App {
             signals: Signals::default(),
             heartbeats: sessions::Heartbeats::default(),
             held: sessions::Held::default(),
+            definitions: definitions::Definitions::default(),
         }
     }
 

@@ -38,7 +38,7 @@ pub async fn preview(
     let config = find_config(&mut tx, config, version).await?;
     let others = store::configs::newest(&mut tx).await?;
     let policies = store::policies::list(&mut tx).await?;
-    let chosen = choose(&mut tx, &config, cluster).await?;
+    let chosen = choose(app, &mut tx, &config, cluster).await?;
     let ids: Vec<ClusterId> = chosen.iter().map(|cluster| cluster.id).collect();
     let mut known = Known::load(&mut tx, &ids, app.clock.now()).await?;
     drop(tx);
@@ -80,7 +80,7 @@ async fn ask(app: &App, adopt: Adopt, mut drafts: Vec<Draft>) -> Result<Vec<Clus
 /// What the newest version of the config that selects a cluster would make of it.
 pub async fn of_cluster(app: &App, cluster: &Name) -> Result<ClusterPreview, Error> {
     let mut tx = app.begin().await?;
-    let found = find_member(&mut tx, cluster).await?;
+    let found = find_member(app, &mut tx, cluster).await?;
     let newest = store::configs::newest(&mut tx).await?;
     drop(tx);
     let config = newest.iter().find(|config| selects(config, &found));
@@ -98,7 +98,7 @@ pub async fn lacking_rights(
 ) -> Result<Vec<(Name, Finding)>, Error> {
     let mut tx = app.begin().await?;
     let found = find_config(&mut tx, config, version).await?;
-    let members = choose(&mut tx, &found, None).await?;
+    let members = choose(app, &mut tx, &found, None).await?;
     drop(tx);
     let ids: Vec<ClusterId> = members.iter().map(|cluster| cluster.id).collect();
     let lacking = probes::lacking(app, &ids).await?;
@@ -115,7 +115,7 @@ pub async fn lacking_rights(
 /// Why every value of a cluster's plan is there, by the config that selects the cluster.
 pub async fn explain(app: &App, cluster: &Name, wanted: &Wanted) -> Result<Explanation, Error> {
     let mut tx = app.begin().await?;
-    let cluster = find_member(&mut tx, cluster).await?;
+    let cluster = find_member(app, &mut tx, cluster).await?;
     let newest = store::configs::newest(&mut tx).await?;
     let config = newest.iter().find(|config| selects(config, &cluster)).cloned();
     let config = config.ok_or_else(|| Error::Unassigned(cluster.name.clone()))?;
@@ -150,12 +150,13 @@ pub(super) async fn find_config(
 
 /// The clusters to look at: all that the config selects, or the one that was named, which is then the only one loaded.
 async fn choose(
+    app: &App,
     tx: &mut PgConnection,
     config: &ConfigVersion,
     only: Option<&Name>,
 ) -> Result<Vec<Cluster>, Error> {
-    let Some(name) = only else { return selected(tx, config).await };
-    let cluster = find_member(tx, name).await?;
+    let Some(name) = only else { return selected(app, tx, config).await };
+    let cluster = find_member(app, tx, name).await?;
     if !selects(config, &cluster) {
         return Err(Error::NotSelected { config: config.name.clone(), cluster: cluster.name });
     }
@@ -163,15 +164,22 @@ async fn choose(
 }
 
 /// The clusters of the fleet that a config selects, by name, with their facts.
-pub(super) async fn selected(tx: &mut PgConnection, config: &ConfigVersion) -> Result<Vec<Cluster>, Error> {
+pub(super) async fn selected(
+    app: &App,
+    tx: &mut PgConnection,
+    config: &ConfigVersion,
+) -> Result<Vec<Cluster>, Error> {
     let narrowed = super::readable(store::clusters::narrowed(tx, &config.config.clusters).await?);
     let clusters = narrowed.into_iter().map(|stored| stored.cluster);
-    Ok(clusters.filter(|cluster| selects(config, cluster)).collect())
+    let mut clusters: Vec<Cluster> = clusters.filter(|cluster| selects(config, cluster)).collect();
+    app.definitions.fill(tx, &mut clusters).await?;
+    Ok(clusters)
 }
 
-async fn find_member(tx: &mut PgConnection, name: &Name) -> Result<Cluster, Error> {
+async fn find_member(app: &App, tx: &mut PgConnection, name: &Name) -> Result<Cluster, Error> {
     let found = store::clusters::find(tx, name).await?;
-    let stored = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
+    let mut stored = found.ok_or_else(|| Error::ClusterNotFound(name.to_string()))?;
+    app.definitions.fill(tx, [&mut stored.cluster]).await?;
     match stored.state {
         store::clusters::ClusterState::Detached => Err(Error::Detached(name.clone())),
         store::clusters::ClusterState::Invited | store::clusters::ClusterState::Active => Ok(stored.cluster),

@@ -70,7 +70,7 @@ pub async fn start(app: &App, by: &Operator, start: &Start) -> Result<u64, Error
     let aim = Aim::Assign { config: config.name.clone(), version: config.number };
     let strategy = find_strategy(&mut tx, start.strategy.as_ref()).await?;
     let others = store::configs::newest(&mut tx).await?;
-    let selected = plans::selected(&mut tx, &config).await?;
+    let selected = plans::selected(app, &mut tx, &config).await?;
     let ids: Vec<ClusterId> = selected.iter().map(|cluster| cluster.id).collect();
     let holders = store::holds::holders(&mut tx, &ids).await?;
     let (mut pinned, mut refusals) = judge((&config, &others), &strategy, selected, &holders);

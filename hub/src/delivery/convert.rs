@@ -33,6 +33,9 @@ const MOST_OBJECTS: usize = 4_000;
 /// Drift items in one report.
 const MOST_DRIFT_ITEMS: usize = 10_000;
 
+/// Bytes of a schema.
+const MOST_SCHEMA_BYTES: usize = 1024 * 1024;
+
 /// Longest sentence for people, in bytes.
 const LONGEST_MESSAGE: usize = 4 * 1024;
 
@@ -79,6 +82,10 @@ pub(super) fn event(message: v1::FromSpoke) -> Result<Event, Error> {
         Message::Facts(message) => facts::facts(message).map(|facts| Event::Facts(Box::new(facts))),
         Message::ProbeAnswer(message) => probe::answer(message),
         Message::HealAnswer(message) => heal::answer(message),
+        Message::Schema(v1::SchemaAnswer { digest: named, schema }) => {
+            at_most("schema.schema", schema.len(), MOST_SCHEMA_BYTES)?;
+            Ok(Event::SchemaTold { digest: digest("schema.digest", &named)?, bytes: schema })
+        }
     }
 }
 

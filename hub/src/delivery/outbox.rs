@@ -97,6 +97,12 @@ impl Outbox {
         self.send(Message::Probe(v1::Probe { id: id.to_string(), objects, rights })).await
     }
 
+    /// Asks for schemas.
+    pub(super) async fn want_schemas(&self, digests: &[Digest]) -> Result<(), Ending> {
+        let digests = digests.iter().map(|digest| digest.as_bytes().to_vec()).collect();
+        self.send(Message::WantSchemas(v1::WantSchemas { digests })).await
+    }
+
     /// Tells a person's wish.
     pub(super) async fn heal(&self, request: HealRequest) -> Result<(), Ending> {
         self.send(Message::Heal(convert::wire_heal(request))).await

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -9,7 +10,7 @@ use hub_core::{
     delivery::{Command, Event, Hello, OfferedTarget, Session},
     digest::Digest,
     drift::{DriftItem, HealEntry, HealRequest},
-    fleet::ClusterId,
+    fleet::{ClusterId, Facts},
     probe::Probe,
 };
 use proto::v1::FromSpoke;
@@ -27,7 +28,9 @@ use uuid::Uuid;
 use super::{VERSIONS, convert, ending::Ending, outbox::Outbox, sessions::Slot};
 use crate::{
     app::{
-        App, Error, Kind, asked_since, heals, probes, reports,
+        App, Error, Kind, asked_since,
+        definitions::{self, Asker},
+        heals, probes, reports,
         sessions::{self, Cut},
     },
     fail_point,
@@ -82,6 +85,16 @@ struct Conversation {
     told_in: String,
     /// The generation that was offered last, and when.
     offered: Option<(u64, Instant)>,
+    /// This session, as one that asks for schemas.
+    asker: Arc<Asker>,
+    /// Schemas that the facts name and nobody may know yet.
+    named: BTreeSet<Digest>,
+}
+
+impl Conversation {
+    fn names(&mut self, facts: &Facts) {
+        self.named = facts.schemas.iter().map(|named| named.digest).collect();
+    }
 }
 
 impl Running {
@@ -102,6 +115,8 @@ impl Running {
             heard_at: Instant::now(),
             told_in: String::new(),
             offered: None,
+            asker: Arc::default(),
+            named: BTreeSet::new(),
         };
         let ending = tokio::select! {
             ending = self.interrupted(cut_off) => ending,
@@ -192,6 +207,10 @@ impl Running {
             while let Some(command) = commands.pop_front() {
                 self.carry_out(conversation, command, &mut commands).await?;
             }
+            self.ask_for_schemas(conversation, &mut commands).await?;
+            if !commands.is_empty() {
+                continue;
+            }
             if conversation.attached.is_none() || !std::mem::take(&mut conversation.woken) {
                 return Ok(());
             }
@@ -235,6 +254,7 @@ impl Running {
                 let attach = || sessions::attach(app, cluster, self.spoke.public_key, (hello, cut));
                 conversation.attached = Some(self.persist(attach).await?.session);
                 conversation.woken = true;
+                conversation.names(&hello.facts);
                 tracing::info!(spoke.version = hello.spoke_version, "a session began");
             }
             Command::Welcome => self.outbox.welcome(self.heartbeat).await?,
@@ -289,9 +309,32 @@ impl Running {
                 // Another wish may have waited for this one.
                 conversation.woken = true;
             }
-            Command::SaveFacts(facts) => self.persist(|| sessions::facts(app, cluster, &facts)).await?,
+            Command::SaveFacts(facts) => {
+                self.persist(|| sessions::facts(app, cluster, &facts)).await?;
+                conversation.names(&facts);
+            }
+            Command::WantSchemas(digests) => self.outbox.want_schemas(&digests).await?,
+            Command::SaveSchema { schema, bytes } => {
+                self.persist(|| definitions::told(app, &schema, &bytes)).await?;
+            }
             Command::Close(reason) => return Err(Ending::Closed(reason)),
         }
+        Ok(())
+    }
+
+    /// Asks for the schemas that are not known, unless another session does: then it is looked at again with each step.
+    async fn ask_for_schemas(
+        &self,
+        conversation: &mut Conversation,
+        more: &mut VecDeque<Command>,
+    ) -> Result<(), Ending> {
+        if conversation.named.is_empty() {
+            return Ok(());
+        }
+        let (app, named, asker) = (&self.app, &conversation.named, &conversation.asker);
+        let lacking = self.persist(|| definitions::lacking(app, named.iter().copied(), asker)).await?;
+        conversation.named = lacking.awaited;
+        more.extend(conversation.machine.on(Event::SchemasLacking(lacking.ask), app.clock.now()));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ pub mod cluster_plans;
 pub mod clusters;
 pub mod configs;
 pub mod counts;
+pub mod definitions;
 pub mod documents;
 pub mod drift;
 pub mod heals;

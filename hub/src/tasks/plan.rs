@@ -55,7 +55,9 @@ impl Task for PlanTask {
             return Ok(());
         }
         let ids: Vec<ClusterId> = stale.keys().copied().collect();
-        let clusters = store::clusters::load(&mut tx, &ids).await?;
+        let mut clusters = store::clusters::load(&mut tx, &ids).await?;
+        let definitions = &self.app.definitions;
+        definitions.fill(&mut tx, clusters.rows.iter_mut().map(|stored| &mut stored.cluster)).await?;
         corrupt.extend(clusters.corrupt);
         self.unreadable.note(&corrupt);
         let clusters = clusters.rows.iter().map(|stored| &stored.cluster);

@@ -79,7 +79,7 @@ impl RolloutTask {
         let now = self.app.clock.now();
         let mut tx = store::begin(&self.app.pool).await?;
         let Some(stored) = store::rollouts::lock_live(&mut tx, number).await? else { return Ok(()) };
-        let looked = Looked::at(&mut tx, &stored, now).await?;
+        let looked = Looked::at(&self.app, &mut tx, &stored, now).await?;
         let seen = rollout::Seen { clusters: looked.clusters, deadlines_from: self.deadlines_from };
         let step = rollout::advance(&stored.rollout, &seen, now);
         corrupt.extend(looked.corrupt);

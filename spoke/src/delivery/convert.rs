@@ -2,7 +2,10 @@
 
 use proto::v1::{self, from_spoke::Message};
 
-use super::intake::{Header, Piece};
+use super::{
+    intake::{Header, Piece},
+    schemas,
+};
 use crate::{
     agent::Drift,
     digest::{Digest, NotADigest},
@@ -298,4 +301,18 @@ pub(super) fn wish(heal: v1::Heal) -> Result<heal::Question, String> {
 pub(super) fn heal_answer(answer: heal::Answer) -> Message {
     let heal::Answer { id, outcome, message, before, after } = answer;
     Message::HealAnswer(v1::HealAnswer { id, result: heal_result(outcome).into(), message, before, after })
+}
+
+/// The digests of schemas that a hub asks for.
+pub(super) fn wanted_schemas(want: &v1::WantSchemas) -> Result<Vec<Digest>, String> {
+    let digest = |bytes: &Vec<u8>| Digest::try_from(bytes.as_slice()).map_err(|error| error.to_string());
+    want.digests.iter().map(digest).collect()
+}
+
+/// A schema, or that it is not there any more.
+pub(super) fn schema((digest, bytes): schemas::Told) -> Message {
+    Message::Schema(v1::SchemaAnswer {
+        digest: digest.as_bytes().to_vec(),
+        schema: bytes.unwrap_or_default(),
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proto::v1;
 
-use crate::facts::{ClusterVersion, ControlPlane, Facts, Infrastructure, Injector, NodeKind, Proxy};
+use crate::facts::{ClusterVersion, ControlPlane, Facts, Infrastructure, Injector, NodeKind, Proxy, Schema};
 
 /// Facts as they are sent.
 pub(super) fn facts(facts: &Facts) -> v1::Facts {
@@ -37,6 +37,7 @@ pub(super) fn facts(facts: &Facts) -> v1::Facts {
         injectors: facts.mesh.injectors.iter().map(injector).collect(),
         proxies: facts.mesh.proxies.iter().map(|(proxy, count)| proxies(proxy, *count)).collect(),
         proxies_untold: facts.mesh.proxies_untold,
+        schemas: facts.schemas.iter().map(schema).collect(),
     }
 }
 
@@ -53,6 +54,11 @@ fn nodes(kind: &NodeKind, count: u32) -> v1::NodeGroup {
         name_mark: name_mark.to_owned(),
         external_address: Some(external_address),
     }
+}
+
+fn schema(found: &Schema) -> v1::SchemaFact {
+    let Schema { kind, version, digest, definition: _ } = found.clone();
+    v1::SchemaFact { kind, version, digest: digest.as_bytes().to_vec() }
 }
 
 fn control_plane(found: &ControlPlane) -> v1::ControlPlaneFacts {

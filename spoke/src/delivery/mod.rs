@@ -10,6 +10,7 @@ mod facts;
 mod heals;
 mod intake;
 mod proxy;
+mod schemas;
 mod session;
 
 pub use connect::connect;

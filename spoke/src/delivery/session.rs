@@ -24,6 +24,7 @@ use super::{
     Offer, connect, convert, facts as wire_facts,
     heals::Heals,
     intake::{Intake, Known, Step},
+    schemas::Schemas,
 };
 use crate::{
     agent::{Accepted, Drift},
@@ -292,6 +293,7 @@ impl Delivery {
             cluster_id: self.renewals.current.borrow().cluster_id.clone(),
             cluster: self.cluster.clone(),
             probes: JoinSet::new(),
+            schemas: Schemas::begin(self.cluster.clone()),
             heals: Heals::begin(self.asks.clone(), self.heard.clone()),
             levels,
             offers: self.offers.clone(),
@@ -330,6 +332,7 @@ struct Session {
     cluster: Cluster,
     /// The question that is being answered: at most one.
     probes: JoinSet<Answer>,
+    schemas: Schemas,
     heals: Heals,
     levels: Levels,
     offers: mpsc::Sender<Offer>,
@@ -384,6 +387,7 @@ impl Session {
                         self.send(convert::probe_answer(answer)).await?;
                     }
                 }
+                told = self.schemas.told() => self.send(convert::schema(told)).await?,
                 answer = self.heals.answered() => self.send(convert::heal_answer(answer)).await?,
                 _ = heartbeat.tick() => self.send(Message::Heartbeat(proto::v1::Heartbeat {})).await?,
             }
@@ -435,6 +439,13 @@ impl Session {
             Some(from_hub::Message::Heal(wish)) => match convert::wish(wish) {
                 Ok(question) => {
                     self.heals.ask(question);
+                    Step::Nothing
+                }
+                Err(why) => Step::Refuse(Refusal::new(Code::Malformed, 0, why)),
+            },
+            Some(from_hub::Message::WantSchemas(want)) => match convert::wanted_schemas(&want) {
+                Ok(digests) => {
+                    self.schemas.ask(digests, self.levels.facts.borrow().clone());
                     Step::Nothing
                 }
                 Err(why) => Step::Refuse(Refusal::new(Code::Malformed, 0, why)),

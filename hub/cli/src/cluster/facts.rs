@@ -2,7 +2,7 @@
 
 use proto::v1::{
     ClusterFactsResponse, ClusterVersion, ControlPlaneFacts, Facts, Infrastructure, InjectorFacts,
-    NamespaceFacts, NodeGroup, ObjectSettings, ProxyGroup, ShowClusterRequest, UnreadFact,
+    NamespaceFacts, NodeGroup, ObjectSettings, ProxyGroup, SchemaFact, ShowClusterRequest, UnreadFact,
 };
 use serde_json::{Value, json};
 
@@ -82,6 +82,7 @@ fn draw_facts(screen: &mut Screen, facts: &Facts) {
         injectors: _,
         proxies,
         proxies_untold,
+        schemas,
         unread,
     } = facts;
     screen.line(2, &[strong("seen")]);
@@ -116,6 +117,8 @@ fn draw_facts(screen: &mut Screen, facts: &Facts) {
     titled(screen, &format!("{title} with a proxy"), &groups);
     let objects: Vec<String> = settings.iter().map(settings_words).collect();
     titled(screen, &format!("{} of the provider's", counted(objects.len(), "object")), &objects);
+    let defined: Vec<String> = schemas.iter().map(schema_words).collect();
+    titled(screen, &format!("{} that plans are judged by", counted(defined.len(), "schema")), &defined);
     titled(screen, &format!("{} beyond those of Kubernetes", counted(kinds.len(), "kind")), kinds);
 }
 
@@ -124,6 +127,21 @@ fn titled(screen: &mut Screen, title: &str, entries: &[String]) {
         screen.line(4, &[faint(format!("  {title}"))]);
         screen.list(4, entries, MOST);
     }
+}
+
+/// The first digits of a digest tell one schema from another.
+fn schema_words(schema: &SchemaFact) -> String {
+    let SchemaFact { kind, version, digest } = schema;
+    format!("{kind} {version}  {}", hex(&digest[..digest.len().min(6)]))
+}
+
+fn schema_to_json(schema: &SchemaFact) -> Value {
+    let SchemaFact { kind, version, digest } = schema;
+    json!({"kind": kind, "version": version, "digest": hex(digest)})
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn node_words(group: &NodeGroup) -> String {
@@ -186,6 +204,7 @@ fn facts_to_json(facts: &Facts) -> Value {
         injectors,
         proxies,
         proxies_untold,
+        schemas,
         unread,
     } = facts;
     let namespace = |NamespaceFacts { name, labels }: &NamespaceFacts| json!({"name": name, "labels": map_to_json(labels)});
@@ -211,6 +230,7 @@ fn facts_to_json(facts: &Facts) -> Value {
         "controlPlanes": control_planes.iter().map(control_plane_to_json).collect::<Vec<_>>(),
         "injectors": injectors.iter().map(injector).collect::<Vec<_>>(),
         "proxies": proxies.iter().map(proxies_to_json).collect::<Vec<_>>(), "proxiesUntold": proxies_untold,
+        "schemas": schemas.iter().map(schema_to_json).collect::<Vec<_>>(),
         "unread": unread.collect::<Vec<_>>(),
     })
 }
@@ -300,6 +320,11 @@ mod tests {
                 count: 12,
             }],
             proxies_untold: 3,
+            schemas: vec![SchemaFact {
+                kind: "sailoperator.io/Istio".to_owned(),
+                version: "v1".to_owned(),
+                digest: (0..32).collect(),
+            }],
             landmarks: Vec::new(),
             namespaces: (1..=3).map(|number| namespace(format!("team-{number}"))).collect(),
             kube_dns_labels: [].into(),

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,7 @@ use crate::{
     drift::{DriftItem, HealAnswer, HealEntry, HealRequest},
     probe::{Answer, Probe},
     report::{Fence, Refusal, Report},
+    schema::Schema,
 };
 
 /// Headers of a session that can still be answered. A spoke answers in order and a target lives for minutes at least;
@@ -60,6 +62,8 @@ struct Open {
     probes: AskedQuestions,
     /// Wishes of people.
     heals: AskedQuestions,
+    /// Schemas that were asked for and not told.
+    schemas: BTreeSet<Digest>,
     drift_sequence: u64,
     strikes: u8,
 }
@@ -104,6 +108,7 @@ impl Session {
                 | Event::ProbeAsked(_)
                 | Event::HealAsked(_)
                 | Event::BodyLoaded { .. }
+                | Event::SchemasLacking(_)
                 | Event::Tick,
             ) => Vec::new(),
             (State::New, _) => vec![Command::Close(CloseReason::NotHello)],
@@ -147,6 +152,7 @@ impl Open {
             offer_again_at: None,
             probes: AskedQuestions::default(),
             heals: AskedQuestions::default(),
+            schemas: BTreeSet::new(),
             drift_sequence: 0,
             strikes: 0,
         }
@@ -168,6 +174,8 @@ impl Open {
             Event::ProbeAnswered { id, answer } => self.probe_answered(id, answer),
             Event::HealAsked(heal) => self.heal_asked(*heal),
             Event::HealAnswered { id, answer } => self.heal_answered(id, answer),
+            Event::SchemasLacking(digests) => self.schemas_lacking(digests),
+            Event::SchemaTold { digest, bytes } => self.schema_told(digest, bytes),
             Event::Tick => self.tick(now),
             Event::Hello(_) | Event::Heartbeat => Vec::new(),
         }
@@ -342,6 +350,27 @@ impl Open {
             vec![Command::SaveHealAnswer { id, answer }]
         } else {
             self.mistake(Mistake::AnsweredUnasked, 0)
+        }
+    }
+
+    fn schemas_lacking(&mut self, mut digests: Vec<Digest>) -> Vec<Command> {
+        digests.retain(|digest| self.schemas.insert(*digest));
+        if digests.is_empty() { Vec::new() } else { vec![Command::WantSchemas(digests)] }
+    }
+
+    fn schema_told(&mut self, digest: Digest, bytes: Vec<u8>) -> Vec<Command> {
+        if !self.schemas.remove(&digest) {
+            return self.mistake(Mistake::OtherSchema, 0);
+        }
+        // It changed since: the facts say so, too.
+        if bytes.is_empty() {
+            return Vec::new();
+        }
+        match Schema::parse(&bytes) {
+            Ok(schema) if schema.digest() == digest => {
+                vec![Command::SaveSchema { schema: Arc::new(schema), bytes }]
+            }
+            Ok(_) | Err(_) => self.mistake(Mistake::OtherSchema, 0),
         }
     }
 

@@ -97,6 +97,8 @@ fn names(commands: &[Command]) -> Vec<&'static str> {
         Command::SaveFacts(_) => "facts",
         Command::SendProbe(_) => "probe",
         Command::SaveProbeAnswer { .. } => "answer",
+        Command::WantSchemas(_) => "want schemas",
+        Command::SaveSchema { .. } => "schema",
         Command::Close(_) => "close",
     };
     commands.iter().map(name).collect()
@@ -110,6 +112,23 @@ fn check(fence: Option<Fence>, events: Vec<Event>, expected: &[&str]) {
         last = session.on(event, NOW);
     }
     assert_eq!(names(&last), expected, "after {events:?}");
+}
+
+#[test]
+fn a_schema_is_asked_for_once_and_stored_if_it_is_the_one() {
+    let bytes = br#"{"type":"object"}"#.to_vec();
+    let digest = Digest::of(&bytes);
+    let lacking = || Event::SchemasLacking(vec![digest]);
+    let told = |bytes: &[u8]| Event::SchemaTold { digest, bytes: bytes.to_vec() };
+    check(None, vec![lacking()], &["want schemas"]);
+    check(None, vec![lacking(), lacking()], &[]);
+    check(None, vec![lacking(), told(&bytes)], &["schema"]);
+    // It is gone by now: that is no mistake.
+    check(None, vec![lacking(), told(b"")], &[]);
+    check(None, vec![told(&bytes)], &["refused"]);
+    check(None, vec![lacking(), told(&bytes), told(&bytes)], &["refused"]);
+    check(None, vec![lacking(), told(br#"{"type":"array"}"#)], &["refused"]);
+    check(None, vec![lacking(), told(b"no JSON")], &["refused"]);
 }
 
 #[test]
@@ -384,9 +403,18 @@ fn any_event() -> impl Strategy<Value = Event> {
         (0..4u128).prop_map(answered),
         (0..4u128).prop_map(wished),
         (0..4u128).prop_map(granted),
+        prop_oneof!["1", "2"].prop_map(|name| Event::SchemasLacking(vec![Digest::of(&schema(&name))])),
+        (prop_oneof!["1", "2"], prop_oneof!["1", "2"]).prop_map(|(name, other)| Event::SchemaTold {
+            digest: Digest::of(&schema(&name)),
+            bytes: schema(&other),
+        }),
         Just(Event::Heartbeat),
         Just(Event::Tick),
     ]
+}
+
+fn schema(name: &str) -> Vec<u8> {
+    format!(r#"{{"properties":{{"{name}":{{"type":"string"}}}},"type":"object"}}"#).into_bytes()
 }
 
 proptest! {
@@ -398,6 +426,7 @@ proptest! {
         let mut offered: BTreeMap<u64, OfferedTarget> = BTreeMap::new();
         let (mut asked, mut answered) = (BTreeSet::new(), BTreeSet::new());
         let (mut wished, mut granted) = (BTreeSet::new(), BTreeSet::new());
+        let mut wanted = BTreeSet::new();
         let (mut newest_asked, mut newest_wished) = (0, 0);
         let mut now = NOW;
         for event in events {
@@ -448,6 +477,11 @@ proptest! {
                     Command::SendHeal(heal) => prop_assert!(wished.insert(heal.id), "told twice"),
                     Command::SaveHealAnswer { id, .. } => {
                         prop_assert!(wished.contains(&id) && granted.insert(id), "not told, or answered twice");
+                    }
+                    Command::WantSchemas(digests) => wanted.extend(digests),
+                    Command::SaveSchema { schema, bytes } => {
+                        prop_assert!(wanted.remove(&schema.digest()), "a schema that was not asked for");
+                        prop_assert_eq!(schema.digest(), Digest::of(&bytes));
                     }
                     Command::SaveDrift { .. } | Command::SaveFacts(_) => {}
                 }

@@ -105,7 +105,7 @@ fn is_cidr(text: &str) -> bool {
 fn is_base64(text: &str) -> bool {
     let plain = text.trim_end_matches('=');
     let padding = text.len() - plain.len();
-    text.len() % 4 == 0
+    text.len().is_multiple_of(4)
         && padding <= 2
         && plain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }

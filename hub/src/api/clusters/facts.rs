@@ -2,7 +2,7 @@
 
 use hub_core::fleet::{
     ClusterVersion, ControlPlaneFacts, Facts, Infrastructure, InjectorFacts, NamespaceFacts, NodeGroup,
-    ObjectSettings, ProxyGroup, UnreadFact,
+    ObjectSettings, ProxyGroup, SchemaFact, UnreadFact,
 };
 use proto::v1;
 
@@ -45,7 +45,7 @@ fn facts(facts: Facts) -> v1::Facts {
         injectors,
         proxies,
         proxies_untold,
-        schemas: _,
+        schemas,
         unread,
     } = facts;
     v1::Facts {
@@ -66,11 +66,17 @@ fn facts(facts: Facts) -> v1::Facts {
             .collect(),
         proxies: proxies.into_iter().map(proxy_group).collect(),
         proxies_untold,
+        schemas: schemas.into_iter().map(schema).collect(),
         unread: unread
             .into_iter()
             .map(|UnreadFact { fact, reason }| v1::UnreadFact { fact, reason })
             .collect(),
     }
+}
+
+fn schema(fact: SchemaFact) -> v1::SchemaFact {
+    let SchemaFact { kind, version, digest } = fact;
+    v1::SchemaFact { kind, version, digest: digest.as_bytes().to_vec() }
 }
 
 fn node_group(group: NodeGroup) -> v1::NodeGroup {

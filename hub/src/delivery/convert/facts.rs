@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use hub_core::fleet::{
     ClusterVersion, ControlPlaneFacts, Facts, Infrastructure, InjectorFacts, NamespaceFacts, NodeGroup,
-    ObjectSettings, ProxyGroup, UnreadFact,
+    ObjectSettings, ProxyGroup, SchemaFact, UnreadFact,
 };
 use proto::v1;
 
@@ -28,6 +28,9 @@ const MOST_CONTROL_PLANES: usize = 1_000;
 /// Groups of proxies; a spoke tells some hundred.
 const MOST_PROXY_GROUPS: usize = 2_000;
 
+/// Schemas; a spoke looks at some ten definitions.
+const MOST_SCHEMAS: usize = 64;
+
 /// Labels of one thing.
 const MOST_LABELS: usize = 256;
 
@@ -47,6 +50,7 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
         injectors,
         proxies,
         proxies_untold,
+        schemas,
     } = message;
     at_most("facts.kinds", kinds.len(), MOST_KINDS)?;
     at_most("facts.nodes", nodes.len(), MOST_NODE_GROUPS)?;
@@ -57,6 +61,7 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
     at_most("facts.control_planes", control_planes.len(), MOST_CONTROL_PLANES)?;
     at_most("facts.injectors", injectors.len(), MOST_CONTROL_PLANES)?;
     at_most("facts.proxies", proxies.len(), MOST_PROXY_GROUPS)?;
+    at_most("facts.schemas", schemas.len(), MOST_SCHEMAS)?;
     Ok(Facts {
         kubernetes_version: word("facts.kubernetes_version", kubernetes_version)?,
         kinds: words("facts.kinds", kinds)?,
@@ -71,8 +76,17 @@ pub(super) fn facts(message: v1::Facts) -> Result<Facts, Error> {
         injectors: injectors.into_iter().map(injector).collect::<Result<_, _>>()?,
         proxies: proxies.into_iter().map(proxy_group).collect::<Result<_, _>>()?,
         proxies_untold,
-        schemas: Vec::new(),
+        schemas: schemas.into_iter().map(schema).collect::<Result<_, _>>()?,
         unread: unread.into_iter().map(unread_fact).collect(),
+    })
+}
+
+fn schema(message: v1::SchemaFact) -> Result<SchemaFact, Error> {
+    let v1::SchemaFact { kind, version, digest } = message;
+    Ok(SchemaFact {
+        kind: word("facts.schemas.kind", kind)?,
+        version: word("facts.schemas.version", version)?,
+        digest: super::digest("facts.schemas.digest", &digest)?,
     })
 }
 

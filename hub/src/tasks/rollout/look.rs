@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 
 use crate::{
     app::{
-        Error,
+        App, Error,
         deletions::{self, Deleting},
     },
     store::{self, rollouts::StoredRollout},
@@ -38,6 +38,7 @@ enum Wanted {
 
 impl Looked {
     pub(super) async fn at(
+        app: &App,
         tx: &mut PgConnection,
         stored: &StoredRollout,
         now: Timestamp,
@@ -51,7 +52,8 @@ impl Looked {
             return Ok(looked);
         }
         let wanted = wanted(tx, &stored.aim).await?;
-        let present = store::clusters::load(tx, &to_compute).await?;
+        let mut present = store::clusters::load(tx, &to_compute).await?;
+        app.definitions.fill(tx, present.rows.iter_mut().map(|stored| &mut stored.cluster)).await?;
         looked.corrupt.extend(present.corrupt);
         let proposals: Vec<(ClusterId, Result<plan::Plan, Computed>)> = present
             .rows
