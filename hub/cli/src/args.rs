@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::{
     admission::{Admission, Simulate},
     catalog::{Catalog, Check},
-    cluster::{Cluster, Enrol, Reconcile},
+    cluster::{CheckClusters, Cluster, Enrol, Reconcile},
     config::{Config, Diff as ConfigDiff, Show as ConfigShow, Unassign},
     document::{Delete, Files, Get, Kind, Wanted},
     drift::{Drift, Heal, Report},

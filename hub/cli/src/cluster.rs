@@ -1,5 +1,6 @@
 //! `meshfleet cluster`: how clusters join and leave, which there are, and what they are.
 
+mod check;
 mod facts;
 mod rbac;
 mod reconcile;
@@ -28,6 +29,7 @@ pub async fn run(call: &Call, command: args::Cluster) -> Result<Outcome, Failure
         args::Cluster::List => list(call).await,
         args::Cluster::Show { name } => show(call, name).await,
         args::Cluster::Facts { name } => facts::show(call, name).await,
+        args::Cluster::Check(arguments) => check::run(call, arguments).await,
         args::Cluster::Enrol(enrol) => self::enrol(call, enrol).await,
         args::Cluster::Rbac { name, all } => rbac::print(call, name, all).await,
         args::Cluster::Detach { name } => detach(call, name).await,

@@ -6,10 +6,10 @@
 
 mod diff;
 mod explain;
-mod finding;
+pub mod finding;
 pub mod json;
 mod object;
-mod part;
+pub mod part;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,11 +12,12 @@ use super::{convert, rollouts};
 use crate::{
     app::{
         App,
+        checks::{self, Checked},
         clusters::{
             self as use_case, ClusterDetails, ClusterOverview, ClusterState, Detached, NewToken, Present,
         },
         installation::{self, Installation},
-        plans,
+        plans::{self, Probed},
     },
     identity::{authority::Authority, problem, token::Token},
 };
@@ -170,6 +171,39 @@ impl clusters_server::Clusters for Clusters {
         let preview = plans::of_cluster(&self.app, &name).await.map_err(|error| problem::of(&error))?;
         let extent = if all { Extent::All } else { Extent::Lacked };
         rights::response(preview, &namespaces, extent).map(Response::new)
+    }
+
+    async fn check(
+        &self,
+        request: Request<v1::CheckClustersRequest>,
+    ) -> Result<Response<v1::CheckClustersResponse>, Status> {
+        super::calling_operator(&request)?;
+        let names = request.into_inner().names;
+        let names = names.iter().map(|name| super::name("names", name)).collect::<Result<_, _>>()?;
+        let checked = checks::check(&self.app, &names).await.map_err(|error| problem::of(&error))?;
+        let clusters = checked.into_iter().map(checked_cluster).collect();
+        Ok(Response::new(v1::CheckClustersResponse { clusters }))
+    }
+}
+
+fn checked_cluster(checked: Checked) -> v1::CheckedCluster {
+    let Checked { cluster, detection, config, probed, findings } = checked;
+    let (platform, platform_detail) = convert::platform(detection);
+    let (config, version) = config.map(|(name, number)| (name.to_string(), number)).unwrap_or_default();
+    let (probed, not_probed) = match probed {
+        Some(Probed::Yes) => (true, String::new()),
+        Some(Probed::No(why)) => (false, why),
+        None => (false, String::new()),
+    };
+    v1::CheckedCluster {
+        cluster: cluster.to_string(),
+        platform,
+        platform_detail,
+        config,
+        version,
+        probed,
+        not_probed,
+        findings: findings.into_iter().map(convert::finding).collect(),
     }
 }
 

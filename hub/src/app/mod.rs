@@ -4,6 +4,7 @@
 //! Nothing here knows the wire or TLS. Signals are sent after the commit.
 
 pub mod catalog;
+pub mod checks;
 pub mod clusters;
 pub mod configs;
 pub mod definitions;

@@ -41,6 +41,7 @@ pub const METHODS: &[(&str, Answers)] = &[
     ("/meshfleet.v1.Clusters/Detach", Answers::Operators(Role::Admin)),
     ("/meshfleet.v1.Clusters/Reconcile", Answers::Operators(Role::Approver)),
     ("/meshfleet.v1.Clusters/Rights", Answers::Operators(Role::Viewer)),
+    ("/meshfleet.v1.Clusters/Check", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Preview", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Explain", Answers::Operators(Role::Viewer)),
     ("/meshfleet.v1.Plans/Diff", Answers::Operators(Role::Viewer)),

@@ -23,6 +23,9 @@ pub enum Cluster {
         #[arg(value_parser = value::cluster)]
         name: String,
     },
+    /// All that stands against a mesh in clusters, before anything is rolled out: platform, versions, definitions, rights
+    #[command(after_help = CHECK)]
+    Check(CheckClusters),
     /// Print what is applied in a cluster so that its spoke runs there and joins; used once
     #[command(after_help = ENROL)]
     Enrol(Enrol),
@@ -70,6 +73,11 @@ Examples:
   meshfleet cluster enrol shop-eu-1 -o name > token   the token alone
   meshfleet cluster enrol shop-eu-1 --replace -o name > token   for a spoke that lost its key";
 
+const CHECK: &str = "\
+Examples:
+  meshfleet cluster check shop-eu-1       exit code 3 if something blocks
+  meshfleet cluster check --all --strict  also if something is worth a warning";
+
 const RBAC: &str = "\
 Examples:
   meshfleet cluster rbac shop-eu-1 | kubectl apply -f -
@@ -100,6 +108,19 @@ pub struct Reconcile {
     /// How many objects are deleted, exactly: asked for where they are many
     #[arg(long, value_name = "N", requires = "keep_hub", conflicts_with = "keep_spoke")]
     pub confirm_deletions: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckClusters {
+    /// The clusters' names
+    #[arg(value_parser = value::cluster, required_unless_present = "all", conflicts_with = "all")]
+    pub names: Vec<String>,
+    /// Every cluster of the fleet
+    #[arg(long)]
+    pub all: bool,
+    /// Warnings count, too
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Debug, Args)]

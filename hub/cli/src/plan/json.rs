@@ -78,7 +78,7 @@ pub fn reason(reason: &PlanReason) -> Value {
     json!({"rule": rule, "reason": reason, "source": source})
 }
 
-fn finding(finding: &Finding) -> Value {
+pub fn finding(finding: &Finding) -> Value {
     let Finding { rule, blocking, message, hint } = finding;
     json!({"rule": rule, "blocking": blocking, "message": message, "hint": hint})
 }

@@ -60,6 +60,25 @@ fn measure(group: &PlanGroup) -> String {
 }
 
 impl<'a> Part<'a> {
+    /// Of a cluster only what was found.
+    pub fn of_findings(cluster: &'a str, findings: &'a [Finding]) -> Self {
+        Self {
+            clusters: vec![cluster],
+            objects: &[],
+            findings,
+            is_group: false,
+            platforms: Vec::new(),
+            why: &[],
+            measure: String::new(),
+            namespaces: &[],
+            disruption: "",
+            disruption_by: "",
+            digest: None,
+            planned: false,
+            deletions: 0,
+        }
+    }
+
     fn of_cluster(plan: &'a ClusterPlan) -> Self {
         Self {
             clusters: vec![&plan.cluster],

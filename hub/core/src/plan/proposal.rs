@@ -93,7 +93,7 @@ pub fn second_config(config: &ConfigVersion, others: &[ConfigVersion], cluster: 
     })
 }
 
-fn no_facts(cluster: &Name) -> Finding {
+pub(super) fn no_facts(cluster: &Name) -> Finding {
     Finding {
         rule: "facts.missing".to_owned(),
         severity: Severity::Blocks,

@@ -15,10 +15,12 @@ mod sail;
 mod seen;
 mod served;
 mod strategy;
+mod survey;
 mod versions;
 
 pub use definitions::Definitions;
 pub use seen::{Manifest, Seen, selects};
+pub use survey::{survey, unseen};
 pub use versions::{Combination, ageing, combination};
 
 use super::{Finding, Plan, Severity};

@@ -264,8 +264,16 @@ fn installed_minors(installer: InstallerKind) -> Vec<u32> {
     }
 }
 
+/// What of the platform itself has no support on a day, or not for long.
+pub(super) fn platform_ageing(facts: &Facts, today: Date) -> Option<Finding> {
+    release_age(&platform::running(facts)?, today)
+}
+
 fn platform_age(asked: &Combination, today: Date) -> Option<Finding> {
-    let release = asked.platform.as_ref()?;
+    release_age(asked.platform.as_ref()?, today)
+}
+
+fn release_age(release: &Release, today: Date) -> Option<Finding> {
     let message = match Support::on(today, release.ends) {
         Support::Good => return None,
         Support::EndsSoon(end) => format!("{} has support until {end}", release.name()),
