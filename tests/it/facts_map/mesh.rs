@@ -163,7 +163,9 @@ pub const FACTS: [Fact; 37] = [
         "OpenShift Service Mesh installs other versions than Sail upstream",
         &[
             Code("catalog/service_mesh.rs"),
-            Open("which of the two operators a cluster has is not among its facts"),
+            // The definition that either of them installed has the last word.
+            Code("plan/check/versions.rs"),
+            Finding("sail.version"),
         ],
     ),
     (

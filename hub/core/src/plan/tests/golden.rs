@@ -66,6 +66,60 @@ fn the_plans_by_sail_with_revisions() {
     }
 }
 
+/// The operator itself binds what its pods need there, so that no version, and neither kind of control plane, asks for
+/// anything else of a plan.
+#[test]
+fn the_plan_by_sail_is_the_same_on_every_openshift() {
+    let usual = sailed(PlatformName::Rosa, "1.30.3", |_| ()).digest;
+    for platform in [PlatformName::Rosa, PlatformName::Openshift] {
+        for version in ["4.10.67", "4.11.59", "4.12.60", "4.21.4", "4.22.3", "5.0.1"] {
+            for topology in ["HighlyAvailable", "External", "SingleReplica"] {
+                let facts = openshift(version, topology, sail_facts(platform));
+                let plan =
+                    plan(&input_of(&sail_wanted("1.30.3"), &facts, platform), rule::registry()).unwrap();
+                assert_eq!(plan.digest, usual, "{platform} {version} {topology}");
+            }
+        }
+    }
+}
+
+/// Before 4.11 there are no constraints `v2`.
+#[test]
+fn the_plan_by_calisti_on_an_old_openshift() {
+    let old = openshift("4.10.67", "HighlyAvailable", facts(PlatformName::Openshift));
+    let plan = plan(&input_of(&wanted(), &old, PlatformName::Openshift), rule::registry()).unwrap();
+    insta::assert_snapshot!("openshift-4.10.67", told(&plan));
+}
+
+/// Handing traffic over with its addresses asks for another constraint.
+#[test]
+fn the_plans_with_tproxy() {
+    let asked = |config: &mut Effective| config.base.data_plane.interception = Interception::TProxy;
+    for platform in [PlatformName::Rosa, PlatformName::Eks] {
+        insta::assert_snapshot!(format!("sail-tproxy-{platform}"), told(&sailed(platform, "1.30.3", asked)));
+    }
+}
+
+/// Calisti elsewhere than in the article.
+#[test]
+fn the_plans_by_calisti() {
+    let openshift = planned(PlatformName::Openshift, |_| ());
+    insta::assert_snapshot!("calisti-openshift", told(&openshift));
+    let plain = planned(PlatformName::Eks, |_| ()).digest;
+    for platform in [PlatformName::Gke, PlatformName::Aks, PlatformName::Generic] {
+        assert_eq!(planned(platform, |_| ()).digest, plain, "{platform}");
+    }
+}
+
+fn openshift(version: &str, topology: &str, mut facts: Facts) -> Facts {
+    let version = version.to_owned();
+    facts.cluster_version = Some(ClusterVersion { current: version.clone(), desired: version });
+    if let Some(infrastructure) = &mut facts.infrastructure {
+        infrastructure.control_plane_topology = topology.to_owned();
+    }
+    facts
+}
+
 #[test]
 fn the_rules_as_people_are_shown_them() {
     let mut told = String::new();
