@@ -114,7 +114,7 @@ fn what_is_open_is_known() {
     let open: Vec<&str> = open.map(|(number, ..)| *number).collect();
     assert_eq!(
         open,
-        ["8/4", "2.2/5", "2.3/7", "2.3/9", "2.4/5", "3.1/2", "3.2/8", "4.2/8", "4.2/9", "4.3/4"],
+        ["2.2/5", "2.3/7", "2.3/9", "2.4/5", "3.1/2", "3.2/8", "4.2/8", "4.2/9", "4.3/4"],
         "take out what is answered now"
     );
 }

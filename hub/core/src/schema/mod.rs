@@ -73,7 +73,7 @@ impl Schema {
     #[must_use]
     pub fn words(&self, keys: &[&str]) -> Option<Vec<&str>> {
         let field = keys.iter().try_fold(&self.root, |node, key| node.fields.get(*key))?;
-        let words = field.rules.words.as_ref()?;
+        let words = field.rules.as_ref()?.words.as_ref()?;
         Some(words.iter().filter_map(Value::as_str).collect())
     }
 }

@@ -25,8 +25,8 @@ pub(super) struct Node {
     pub(super) item: Option<Box<Node>>,
     /// What tells the items of a list apart.
     pub(super) told_by: ToldBy,
-    /// What else is asked.
-    pub(super) rules: Rules,
+    /// What else is asked; nothing of most.
+    pub(super) rules: Option<Box<Rules>>,
 }
 
 /// Fields that a schema does not name.

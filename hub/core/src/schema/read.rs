@@ -1,16 +1,40 @@
 //! Reading a schema from its JSON.
 
-use regex::Regex;
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+
 use serde_json::{Map, Value};
 
 use super::{
     format::Format,
     node::{Node, Rest, ToldBy, Type},
-    rules::{Bounds, Rules},
+    rules::{Bounds, Pattern, Rules},
 };
 
 /// Deepest schema that is read. Kubernetes itself has no such limit; those of Istio's operators go down about twenty.
 const DEEPEST: usize = 100;
+
+/// Keys that ask something beside type and fields.
+const RULES: [&str; 19] = [
+    "required",
+    "enum",
+    "pattern",
+    "format",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+];
 
 /// Why bytes are no schema.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +60,23 @@ struct Place<'a> {
     above: Option<&'a Place<'a>>,
     step: &'a str,
     depth: usize,
+    patterns: &'a Patterns,
+}
+
+/// The patterns of a schema, each once.
+#[derive(Default)]
+struct Patterns(RefCell<BTreeMap<String, Arc<Pattern>>>);
+
+impl Patterns {
+    fn of(&self, text: &str) -> Arc<Pattern> {
+        let mut known = self.0.borrow_mut();
+        Arc::clone(known.entry(text.to_owned()).or_insert_with(|| Arc::new(Pattern::new(text))))
+    }
 }
 
 impl<'a> Place<'a> {
     fn below(&'a self, step: &'a str) -> Place<'a> {
-        Place { above: Some(self), step, depth: self.depth + 1 }
+        Place { above: Some(self), step, depth: self.depth + 1, patterns: self.patterns }
     }
 
     fn path(&self) -> String {
@@ -56,7 +92,8 @@ impl<'a> Place<'a> {
 }
 
 pub(super) fn root(tree: &Value) -> Read<Node> {
-    let place = Place { above: None, step: "openAPIV3Schema", depth: 0 };
+    let patterns = Patterns::default();
+    let place = Place { above: None, step: "openAPIV3Schema", depth: 0, patterns: &patterns };
     if !tree.is_object() {
         return Err(place.wrong("a schema is a map"));
     }
@@ -79,7 +116,11 @@ fn node(tree: &Value, place: &Place<'_>) -> Read<Node> {
         rest: rest(said, is("x-kubernetes-preserve-unknown-fields"), place)?,
         item: said.get("items").map(|item| node(item, &place.below("items")).map(Box::new)).transpose()?,
         told_by: told_by(said, place)?,
-        rules: rules(said, place)?,
+        rules: RULES
+            .iter()
+            .any(|key| said.contains_key(*key))
+            .then(|| rules(said, place).map(Box::new))
+            .transpose()?,
     })
 }
 
@@ -89,7 +130,7 @@ fn kind(said: &Map<String, Value>, place: &Place<'_>) -> Read<Option<Type>> {
     known.map(|(_, kind)| Some(kind)).ok_or_else(|| place.below("type").wrong("no type of JSON"))
 }
 
-fn fields(said: &Map<String, Value>, place: &Place<'_>) -> Read<std::collections::BTreeMap<String, Node>> {
+fn fields(said: &Map<String, Value>, place: &Place<'_>) -> Read<BTreeMap<String, Node>> {
     let place = place.below("properties");
     match said.get("properties") {
         None => Ok(Default::default()),
@@ -139,8 +180,7 @@ fn rules(said: &Map<String, Value>, place: &Place<'_>) -> Read<Rules> {
     Ok(Rules {
         required: texts(said, "required", place)?,
         words: said.get("enum").and_then(Value::as_array).cloned(),
-        // What this cannot read asks nothing: an API server reads a few that differ.
-        pattern: said.get("pattern").and_then(Value::as_str).and_then(|pattern| Regex::new(pattern).ok()),
+        pattern: said.get("pattern").and_then(Value::as_str).map(|text| place.patterns.of(text)),
         format: said.get("format").and_then(Value::as_str).and_then(Format::of),
         length: bounds("minLength", "maxLength")?,
         items: bounds("minItems", "maxItems")?,

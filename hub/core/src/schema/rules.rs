@@ -1,5 +1,7 @@
 //! What a schema asks of a value beside its type and its fields.
 
+use std::sync::{Arc, OnceLock};
+
 use regex::Regex;
 use serde_json::Value;
 
@@ -13,7 +15,7 @@ pub(super) struct Rules {
     /// The values that it may be.
     pub(super) words: Option<Vec<Value>>,
     /// What a text must match.
-    pub(super) pattern: Option<Regex>,
+    pub(super) pattern: Option<Arc<Pattern>>,
     /// What a text or a number must be.
     pub(super) format: Option<Format>,
     /// In characters.
@@ -53,5 +55,24 @@ impl Bounds {
             Self { most: Some(most), .. } if count > most => Some(format!("at most {most}")),
             Self { .. } => None,
         }
+    }
+}
+
+/// A pattern, made ready when it is needed first: a schema says some of them hundreds of times, and most are never needed.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) text: String,
+    regex: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), regex: OnceLock::new() }
+    }
+
+    pub(super) fn holds(&self, text: &str) -> bool {
+        // What this cannot read asks nothing: an API server reads a few that differ.
+        let regex = self.regex.get_or_init(|| Regex::new(&self.text).ok());
+        regex.as_ref().is_none_or(|regex| regex.is_match(text))
     }
 }

@@ -48,9 +48,10 @@ impl Walk {
             Value::Array(items) => self.items(node, items, at),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
-        self.rules(&node.rules, value, at);
+        let Some(rules) = &node.rules else { return };
+        self.rules(rules, value, at);
         if let Value::Object(fields) = value {
-            self.required(node, fields, at);
+            self.required(node, &rules.required, fields, at);
         }
     }
 
@@ -81,11 +82,11 @@ impl Walk {
         }
     }
 
-    fn required(&mut self, node: &Node, fields: &Map<String, Value>, at: &At<'_>) {
+    fn required(&mut self, node: &Node, required: &[String], fields: &Map<String, Value>, at: &At<'_>) {
         if self.extent == Extent::Part {
             return;
         }
-        let lacks = node.rules.required.iter().filter(|name| !fields.contains_key(*name));
+        let lacks = required.iter().filter(|name| !fields.contains_key(*name));
         for name in lacks.filter(|name| !node.fields.get(*name).is_some_and(|field| field.has_default)) {
             self.refuse(&at.field(name), || ("missing".to_owned(), "it is required".to_owned()));
         }
@@ -152,10 +153,10 @@ impl Walk {
         if let Some(wanted) = rules.length.against(length) {
             self.refuse(at, || (format!("has {length} characters"), format!("it must have {wanted}")));
         }
-        if let Some(pattern) = rules.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+        if let Some(pattern) = rules.pattern.as_ref().filter(|pattern| !pattern.holds(text)) {
             let value = Value::String(text.to_owned());
             self.refuse(at, || {
-                (format!("{} has another form", told(&value)), format!("it must match {pattern}"))
+                (format!("{} has another form", told(&value)), format!("it must match {}", pattern.text))
             });
         }
     }
@@ -295,10 +296,12 @@ fn wanted_word(value: &Value, words: &[&str]) -> String {
 
 /// What may stand there, as far as the parts tell it: their types, or the fields that they ask for.
 fn alternatives(nodes: &[Node]) -> String {
-    let one = |node: &Node| match (node.kind, &node.rules.required[..]) {
+    let required =
+        |node: &Node| node.rules.as_ref().map(|rules| rules.required.join(" with ")).unwrap_or_default();
+    let one = |node: &Node| match (node.kind, required(node)) {
         (Some(kind), _) => Some(kind.words().to_owned()),
-        (None, []) => None,
-        (None, required) => Some(required.join(" with ")),
+        (None, required) if required.is_empty() => None,
+        (None, required) => Some(required),
     };
     let told: Vec<String> = nodes.iter().filter_map(one).collect();
     match &told[..] {
