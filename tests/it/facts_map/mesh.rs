@@ -1,7 +1,7 @@
 //! Istio and its installers: values of the CNI plugin, versions, what clusters have in common.
 
 use super::{
-    Answer::{Code, Finding, NotServed, Open, Rule, Unseen},
+    Answer::{Code, Finding, NotServed, Rule, Unseen},
     Fact,
 };
 
