@@ -170,16 +170,16 @@ impl Teller<'_> {
     }
 }
 
+/// The one that was probably meant, else those that are known there.
 fn meant(nearest: Option<&str>, known: &[String]) -> String {
+    if let Some(nearest) = nearest {
+        return format!("did you mean {nearest}?");
+    }
     let more = known.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let names: Vec<&str> = known.iter().take(NAMED).map(String::as_str).collect();
-    let known = match &names[..] {
+    match &names[..] {
         [] => "no field is known there: take it out".to_owned(),
         names => format!("known there: {}{more}", names.join(", ")),
-    };
-    match nearest {
-        Some(nearest) => format!("did you mean {nearest}? {known}"),
-        None => known,
     }
 }
