@@ -12,6 +12,7 @@ use hub_core::{
     drift::{DriftItem, HealEntry, HealRequest},
     fleet::{ClusterId, Facts},
     probe::Probe,
+    report::Report,
 };
 use proto::v1::FromSpoke;
 use proto_telemetry::{TARGET, trace};
@@ -285,14 +286,7 @@ impl Running {
                 tracing::warn!(generation, refusal.code = ?refusal.code, refusal.message, "the spoke refused a target");
                 self.persist(|| reports::refused(app, cluster, &refusal)).await?;
             }
-            Command::SaveReport(report) => {
-                let (span, timed) = (self.told(conversation, "store report"), Instant::now());
-                let session = conversation.attached;
-                let save = || reports::save(app, cluster, session, &report);
-                let saved = self.persist(save).instrument(span).await?;
-                METRICS.report_duration.observe(timed.elapsed().as_secs_f64());
-                METRICS.reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
-            }
+            Command::SaveReport(report) => self.save_report(conversation, &report).await?,
             Command::SaveDrift { sequence, generation, items, heals } => {
                 self.save_drift((sequence, generation), &items, &heals).await?;
             }
@@ -351,6 +345,15 @@ impl Running {
             more.extend(conversation.machine.on(Event::BodyLoaded { digest, bytes }, app.clock.now()));
             self.send_bodies(more).await?;
         }
+        Ok(())
+    }
+
+    async fn save_report(&self, conversation: &Conversation, report: &Report) -> Result<(), Ending> {
+        let (span, timed) = (self.told(conversation, "store report"), Instant::now());
+        let save = || reports::save(&self.app, self.spoke.cluster, conversation.attached, report);
+        let saved = self.persist(save).instrument(span).await?;
+        METRICS.report_duration.observe(timed.elapsed().as_secs_f64());
+        METRICS.reports.get_or_create(&Outcome { outcome: saved.name() }).inc();
         Ok(())
     }
 
